@@ -1,0 +1,324 @@
+//! Measurement of a running study through the measurement port: time averages, the update regression, the drift budget.
+
+use std::sync::Arc;
+
+use nalgebra::{DMatrix, DVector, Matrix4, Vector4};
+
+use crate::backend::StackVector;
+use crate::crossbar::{ArrayModel, Synapses};
+use crate::device::{Counting, bounded_mean};
+use crate::training::Probe;
+
+/// Sums that one weight of one replica leaves behind over the logged steps.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sums {
+    /// Number of logged steps.
+    pub count: f64,
+    /// `Σ w`, `Σ w²`
+    pub weight: [f64; 2],
+    /// `Σ |g| (w-c)^k`, k = 0, 1, 2
+    pub abs_gradient: [f64; 3],
+    /// `Σ g (w-c)^k`, k = 0, 1, 2
+    pub gradient: [f64; 3],
+    /// `Σ Δw/η · (w-c)^k`, k = 0, 1
+    pub change: [f64; 2],
+    /// `Σ sgn(g) Δw/η · (w-c)^k`, k = 0, 1
+    pub signed_change: [f64; 2],
+    /// Sums of the drift channels, each over η: gradient `-g F`, rectification A `-|g| G`, bounds and trains D.
+    pub channels: [f64; 3],
+}
+
+impl Sums {
+    /// The sums of two sets of logged steps.
+    pub fn plus(&self, o: &Self) -> Self {
+        fn add<const N: usize>(a: [f64; N], b: [f64; N]) -> [f64; N] {
+            std::array::from_fn(|k| a[k] + b[k])
+        }
+        Self {
+            count: self.count + o.count,
+            weight: add(self.weight, o.weight),
+            abs_gradient: add(self.abs_gradient, o.abs_gradient),
+            gradient: add(self.gradient, o.gradient),
+            change: add(self.change, o.change),
+            signed_change: add(self.signed_change, o.signed_change),
+            channels: add(self.channels, o.channels),
+        }
+    }
+
+    /// The sums without those of `o`.
+    pub fn minus(&self, o: &Self) -> Self {
+        let negative = |v: f64| -v;
+        self.plus(&Self {
+            count: -o.count,
+            weight: o.weight.map(negative),
+            abs_gradient: o.abs_gradient.map(negative),
+            gradient: o.gradient.map(negative),
+            change: o.change.map(negative),
+            signed_change: o.signed_change.map(negative),
+            channels: o.channels.map(negative),
+        })
+    }
+
+    /// Mean of the weight.
+    pub fn mean_weight(&self) -> f64 {
+        self.weight[0] / self.count
+    }
+
+    /// Estimator E1 on this weight: the response and the pull.
+    ///
+    /// Regresses `Δw/η = -g (F₀ + F₁u) - |g| (G₀ + G₁u)`, `u = w - c`, weighted by 1/|g|. Counts and
+    /// cycle-to-cycle noise have variance ∝ |g|, so this is the efficient weighting, and its normal equations contain
+    /// the plain mean of the residual: an explicit Tikhonov term, which is not of this form, returns its λ too.
+    pub fn regress(&self) -> Option<Regression> {
+        let (a, g) = (&self.abs_gradient, &self.gradient);
+        // Order: F₀, F₁, G₀, G₁; entries Σ regressor · regressor / |g|.
+        let matrix = Matrix4::new(
+            a[0], a[1], g[0], g[1], //
+            a[1], a[2], g[1], g[2], //
+            g[0], g[1], a[0], a[1], //
+            g[1], g[2], a[1], a[2],
+        );
+        let right = -Vector4::new(
+            self.signed_change[0],
+            self.signed_change[1],
+            self.change[0],
+            self.change[1],
+        );
+        let c = matrix.lu().solve(&right)?;
+        // E[|g| R(w)], R ≈ (G₀ + G₁u)(1 - F₁u/F₀)/F₀ to second order in u
+        let slope = c[1] / c[0];
+        let pull = (c[2] * a[0] + (c[3] - c[2] * slope) * a[1] - c[3] * slope * a[2])
+            / (c[0] * self.count);
+        Some(Regression {
+            f: [c[0], c[1]],
+            g: [c[2], c[3]],
+            pull,
+        })
+    }
+}
+
+/// What the update regression E1 finds for one weight.
+#[derive(Debug, Clone, Copy)]
+pub struct Regression {
+    /// `F = f[0] + f[1] (w - c)`
+    pub f: [f64; 2],
+    /// `G = g[0] + g[1] (w - c)`
+    pub g: [f64; 2],
+    /// `E[|g| R(w)]`
+    pub pull: f64,
+}
+
+impl Regression {
+    /// Symmetric point relative to the centre.
+    pub fn symmetric_offset(&self) -> f64 {
+        -self.g[0] / self.g[1]
+    }
+}
+
+/// The learning curve: sums over replicas at chosen steps.
+#[derive(Debug, Clone, Default)]
+pub struct Curve {
+    /// Steps.
+    pub steps: Vec<u32>,
+    /// `Σ_r w` at each.
+    pub weights: Vec<DVector<f64>>,
+    /// `Σ_r` excess loss.
+    pub excess: Vec<f64>,
+}
+
+/// What is logged of one run.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// First step of the averaging window.
+    pub from: u32,
+    /// Every how many steps.
+    pub every: u32,
+    /// Steps of the learning curve, ascending.
+    pub curve: Vec<u32>,
+}
+
+/// The least-squares landscape of a replica, for excess losses.
+#[derive(Debug, Clone)]
+pub struct Landscape {
+    /// `H`
+    pub h: DMatrix<f64>,
+    /// `w_LS`
+    pub minimum: DVector<f64>,
+}
+
+/// Records one stack.
+pub struct Recorder {
+    log: Log,
+    model: Option<ArrayModel>,
+    counting: Counting,
+    centre: Vec<f64>,
+    landscapes: Arc<Vec<Landscape>>,
+    first_replica: usize,
+    weights: usize,
+    replicas: usize,
+    before: Vec<Vec<f64>>,
+    after: Vec<f64>,
+    /// Sums of weight j of replica r at `r · weights + j`.
+    pub sums: Vec<Sums>,
+    /// Sum of the excess loss of each replica over the logged steps.
+    pub excess: Vec<f64>,
+    /// The learning curve.
+    pub curve: Curve,
+}
+
+impl Recorder {
+    /// A recorder for a stack. `model` is the array for the drift budget, `None` for digital weights; `centre` the point
+    /// that offsets are counted from, one number a weight; landscapes: replica r lives on `r mod len`.
+    pub fn new(
+        log: &Log,
+        model: Option<ArrayModel>,
+        counting: Counting,
+        centre: Vec<f64>,
+        landscapes: Arc<Vec<Landscape>>,
+        first_replica: usize,
+        replicas: usize,
+    ) -> Self {
+        let weights = centre.len();
+        let cells = model.as_ref().map_or(weights, |m| m.map.cells());
+        Self {
+            log: log.clone(),
+            model,
+            counting,
+            centre,
+            landscapes,
+            first_replica,
+            weights,
+            replicas,
+            before: vec![vec![0.0; replicas]; cells],
+            after: vec![0.0; replicas],
+            sums: vec![Sums::default(); weights * replicas],
+            excess: vec![0.0; replicas],
+            curve: Curve::default(),
+        }
+    }
+
+    fn in_window(&self, step: u32) -> bool {
+        step >= self.log.from && (step - self.log.from).is_multiple_of(self.log.every)
+    }
+
+    fn cells_of(&self, weight: usize) -> std::ops::Range<usize> {
+        let n = self.before.len() / self.weights;
+        weight * n..(weight + 1) * n
+    }
+
+    fn sign(&self, cell: usize) -> f64 {
+        self.model.as_ref().map_or(1.0, |m| m.map.sign(cell))
+    }
+
+    /// Weight `j` of replica `r` before the update.
+    fn weight(&self, j: usize, r: usize) -> f64 {
+        self.cells_of(j)
+            .map(|k| self.sign(k) * self.before[k][r])
+            .sum()
+    }
+
+    fn excess_of(&self, r: usize) -> (DVector<f64>, f64) {
+        let landscape = &self.landscapes[(self.first_replica + r) % self.landscapes.len()];
+        let w = DVector::from_fn(self.weights, |j, _| self.weight(j, r));
+        let u = &w - &landscape.minimum;
+        let excess = 0.5 * u.dot(&(&landscape.h * &u));
+        (w, excess)
+    }
+
+    /// Drift channels of one weight at its state before the update, over η: gradient, A, D.
+    fn channels(&self, j: usize, r: usize, g: f64, rate: f64) -> [f64; 3] {
+        let Some(model) = &self.model else {
+            return [-g, 0.0, 0.0];
+        };
+        let (f, asymmetric) = model.weight_response_values(j, |k| self.before[k][r]);
+        let bounds: f64 = self
+            .cells_of(j)
+            .map(|k| self.sign(k) * self.beyond_linear(model, k, self.before[k][r], -rate * g))
+            .sum();
+        [-g * f, -g.abs() * asymmetric, bounds / rate]
+    }
+
+    /// Channel D of one cell: the exact mean over counts of the bounded train, minus the linear response.
+    fn beyond_linear(&self, model: &ArrayModel, cell: usize, value: f64, change: f64) -> f64 {
+        let request = model.map.share(cell) * change;
+        let m = request.abs() / model.step();
+        let s = model.map.position(value);
+        let physics = model.cells.double(cell);
+        let law = model.cells.law();
+        let polarity = request.signum();
+        let linear = m * law.step(physics.parameters, s, polarity);
+        let exact = if self.counting == Counting::Expected {
+            bounded_mean(&physics, s + linear, 0.0) - s
+        } else {
+            let mean = |n: u32| match n {
+                0 => s,
+                _ => {
+                    let (mean, variance) = law.train(&physics, s, polarity, n);
+                    bounded_mean(&physics, mean, variance)
+                }
+            };
+            self.counting.average(m, mean) - s
+        };
+        (exact - linear) * model.map.per_window()
+    }
+}
+
+impl Probe for Recorder {
+    fn wants(&self, step: u32) -> bool {
+        self.in_window(step) || self.log.curve.binary_search(&step).is_ok()
+    }
+
+    fn before(&mut self, step: u32, synapses: &dyn Synapses) {
+        for (cell, values) in self.before.iter_mut().enumerate() {
+            synapses.inspect(cell, values);
+        }
+        if self.log.curve.binary_search(&step).is_ok() && self.curve.steps.last() != Some(&step) {
+            let mut weights = DVector::zeros(self.weights);
+            let mut sum = 0.0;
+            for r in 0..self.replicas {
+                let (w, excess) = self.excess_of(r);
+                weights += w;
+                sum += excess;
+            }
+            self.curve.steps.push(step);
+            self.curve.weights.push(weights);
+            self.curve.excess.push(sum);
+        }
+    }
+
+    fn after(&mut self, step: u32, synapses: &dyn Synapses, gradient: &StackVector, rate: f64) {
+        if !self.in_window(step) {
+            return;
+        }
+        for j in 0..self.weights {
+            let mut change = vec![0.0; self.replicas];
+            for k in self.cells_of(j) {
+                synapses.inspect(k, &mut self.after);
+                let sign = self.sign(k);
+                for (d, (a, b)) in change.iter_mut().zip(self.after.iter().zip(&self.before[k])) {
+                    *d += sign * (a - b) / rate;
+                }
+            }
+            for (r, d) in change.into_iter().enumerate() {
+                let g = f64::from(gradient.lanes(j)[r]);
+                let w = self.weight(j, r);
+                let u = w - self.centre[j];
+                let channels = self.channels(j, r, g, rate);
+                let record = Sums {
+                    count: 1.0,
+                    weight: [w, w * w],
+                    abs_gradient: [g.abs(), g.abs() * u, g.abs() * u * u],
+                    gradient: [g, g * u, g * u * u],
+                    change: [d, d * u],
+                    signed_change: [g.signum() * d, g.signum() * d * u],
+                    channels,
+                };
+                let sums = &mut self.sums[r * self.weights + j];
+                *sums = sums.plus(&record);
+            }
+        }
+        for r in 0..self.replicas {
+            self.excess[r] += self.excess_of(r).1;
+        }
+    }
+}

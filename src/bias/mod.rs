@@ -1,0 +1,16 @@
+//! The implicit L2 bias: predicted from the device, measured in simulation, held against explicit Tikhonov regularization.
+
+mod closure;
+mod gaussian;
+mod law;
+pub mod interval;
+mod measure;
+mod predict;
+pub mod tikhonov;
+
+pub use law::CycleLaw;
+pub use closure::{Gradient, Setting};
+pub use measure::{Curve, Landscape, Log, Recorder, Regression, Sums};
+pub use predict::{
+    Prediction, Trajectory, gaussian_closure, mean_field, stationary_covariance, trajectory,
+};

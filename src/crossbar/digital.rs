@@ -1,0 +1,102 @@
+//! The digital control: exact weights under an explicit Tikhonov term of known strength.
+
+use super::Synapses;
+use crate::backend::StackVector;
+use crate::device::Counting;
+
+/// Digital weights trained with the explicit penalty `½ λ |w - centre|²`; λ = 0 is plain digital SGD.
+pub struct Digital {
+    inputs: usize,
+    outputs: usize,
+    lambda: f64,
+    centre: Vec<f64>,
+    weights: StackVector,
+}
+
+impl Digital {
+    /// Weights (row-major, inputs × outputs) of `replicas` copies, all starting at `initial`.
+    pub fn new(
+        inputs: usize,
+        outputs: usize,
+        replicas: usize,
+        lambda: f64,
+        centre: Vec<f64>,
+        initial: &[f64],
+    ) -> Self {
+        let mut weights = StackVector::zeros(inputs * outputs, replicas);
+        for (k, &w) in initial.iter().enumerate() {
+            weights.lanes_mut(k).fill(w as f32);
+        }
+        Self {
+            inputs,
+            outputs,
+            lambda,
+            centre,
+            weights,
+        }
+    }
+
+    /// `w ← w + change - rate λ (w - centre)` for one weight of all replicas.
+    fn step(&mut self, weight: usize, rate: f64, change: impl Iterator<Item = f32>) {
+        let decay = (rate * self.lambda) as f32;
+        let centre = self.centre[weight] as f32;
+        for (w, d) in self.weights.lanes_mut(weight).iter_mut().zip(change) {
+            *w += d - decay * (*w - centre);
+        }
+    }
+}
+
+impl Synapses for Digital {
+    fn replicas(&self) -> usize {
+        self.weights.replicas()
+    }
+
+    fn dimensions(&self) -> (usize, usize) {
+        (self.inputs, self.outputs)
+    }
+
+    fn multiply(&mut self, _step: u32, inputs: &StackVector, outputs: &mut StackVector) {
+        outputs.fill(0.0);
+        for r in 0..self.inputs {
+            for c in 0..self.outputs {
+                let terms = inputs.lanes(r).iter();
+                let terms = terms.zip(self.weights.lanes(r * self.outputs + c));
+                for (y, (x, w)) in outputs.lanes_mut(c).iter_mut().zip(terms) {
+                    *y += x * w;
+                }
+            }
+        }
+    }
+
+    fn update_outer(
+        &mut self,
+        _step: u32,
+        inputs: &StackVector,
+        changes: &StackVector,
+        _counting: Counting,
+        rate: f64,
+    ) {
+        for r in 0..self.inputs {
+            for c in 0..self.outputs {
+                let products = inputs.lanes(r).iter().zip(changes.lanes(c));
+                self.step(r * self.outputs + c, rate, products.map(|(x, d)| x * d));
+            }
+        }
+    }
+
+    fn update_dense(&mut self, _step: u32, changes: &StackVector, _counting: Counting, rate: f64) {
+        for k in 0..self.inputs * self.outputs {
+            self.step(k, rate, changes.lanes(k).iter().copied());
+        }
+    }
+
+    fn inspect(&self, cell: usize, values: &mut [f64]) {
+        for (v, &w) in values.iter_mut().zip(self.weights.lanes(cell)) {
+            *v = f64::from(w);
+        }
+    }
+
+    fn pulses(&self) -> u64 {
+        0
+    }
+}

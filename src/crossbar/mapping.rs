@@ -1,0 +1,198 @@
+//! Weights as conductances: which cells make a weight, and what a change of weight asks of them.
+
+use crate::device::{Cells, Response};
+
+/// How a signed weight is held by conductances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mapping {
+    /// One cell a weight, read against a column of fixed reference conductances.
+    ReferenceColumn,
+    /// Two neighbouring cells a weight; their difference is the weight, and each gets half of every update.
+    DifferentialPair,
+}
+
+/// The map between dimensionless weights and positions in the conductance window.
+///
+/// `w = (g - g_ref)/g_unit` for a reference column, `w = (g₊ - g₋)/g_unit` for a differential pair, with `g_unit` the
+/// conductance of weight 1. The array has one row an input; a differential pair takes two neighbouring columns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WeightMap {
+    mapping: Mapping,
+    /// Position that counts as zero.
+    reference: f64,
+    /// Weight that the whole window spans.
+    per_window: f64,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl WeightMap {
+    /// `reference` as a position in the window, `per_window` = window span over the conductance of weight 1.
+    pub fn new(
+        mapping: Mapping,
+        reference: f64,
+        per_window: f64,
+        inputs: usize,
+        outputs: usize,
+    ) -> Self {
+        Self {
+            mapping,
+            reference,
+            per_window,
+            inputs,
+            outputs,
+        }
+    }
+
+    /// The mapping.
+    pub fn mapping(&self) -> Mapping {
+        self.mapping
+    }
+
+    /// Inputs (rows).
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Outputs; the array has this many columns, or twice as many for pairs.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Number of weights.
+    pub fn weights(&self) -> usize {
+        self.inputs * self.outputs
+    }
+
+    /// Cells that make one weight.
+    pub fn cells_per_weight(&self) -> usize {
+        match self.mapping {
+            Mapping::ReferenceColumn => 1,
+            Mapping::DifferentialPair => 2,
+        }
+    }
+
+    /// Columns of the array.
+    pub fn columns(&self) -> usize {
+        self.outputs * self.cells_per_weight()
+    }
+
+    /// Number of cells.
+    pub fn cells(&self) -> usize {
+        self.weights() * self.cells_per_weight()
+    }
+
+    /// The weight that a cell belongs to; both are numbered row-major.
+    pub fn weight_of(&self, cell: usize) -> usize {
+        cell / self.cells_per_weight()
+    }
+
+    /// Sign with which a cell enters its weight.
+    pub fn sign(&self, cell: usize) -> f64 {
+        if cell % self.cells_per_weight() == 0 {
+            1.0
+        } else {
+            -1.0
+        }
+    }
+
+    /// Signed share of a weight's change that the cell is asked for.
+    pub fn share(&self, cell: usize) -> f64 {
+        self.sign(cell) / self.cells_per_weight() as f64
+    }
+
+    /// Position that counts as zero.
+    pub fn reference(&self) -> f64 {
+        self.reference
+    }
+
+    /// A cell's contribution to its weight, in weight units and before the sign.
+    pub fn value(&self, position: f64) -> f64 {
+        (position - self.reference) * self.per_window
+    }
+
+    /// The position with this contribution.
+    pub fn position(&self, value: f64) -> f64 {
+        self.reference + value / self.per_window
+    }
+
+    /// Weight that the whole window spans.
+    pub fn per_window(&self) -> f64 {
+        self.per_window
+    }
+
+    /// Positions of all cells for given weights: pairs share the weight evenly.
+    pub fn positions(&self, weights: &[f64]) -> Vec<f64> {
+        (0..self.cells())
+            .map(|k| self.position(self.share(k) * weights[self.weight_of(k)]))
+            .collect()
+    }
+}
+
+/// An array as theory sees it: cells, their map to weights, everything in weight units.
+#[derive(Clone)]
+pub struct ArrayModel {
+    /// The cells.
+    pub cells: std::sync::Arc<Cells>,
+    /// The map.
+    pub map: WeightMap,
+}
+
+impl ArrayModel {
+    /// The nominal step as a change of weight, δ.
+    pub fn step(&self) -> f64 {
+        self.cells.nominal_step() * self.map.per_window()
+    }
+
+    /// `F`, `G` of a cell whose contribution to its weight is `value`; derivatives per unit of weight.
+    pub fn response(&self, cell: usize, value: f64) -> Response {
+        self.cells
+            .response(cell, self.map.position(value))
+            .rescaled(self.map.per_window())
+    }
+
+    /// `[F, G]` of a cell whose contribution to its weight is `value`.
+    pub fn cell_response_values(&self, cell: usize, value: f64) -> [f64; 2] {
+        self.cells.response_values(cell, self.map.position(value))
+    }
+
+    /// Contribution of a cell at its symmetric point, where it has one.
+    pub fn symmetric_value(&self, cell: usize) -> Option<f64> {
+        Some(self.map.value(self.cells.symmetric_point(cell)?))
+    }
+
+    /// Weight at which both cells of a pair (or the one cell) are at their symmetric points; `None` where a cell has none.
+    pub fn symmetric_weight(&self, weight: usize) -> Option<f64> {
+        let n = self.map.cells_per_weight();
+        (weight * n..(weight + 1) * n)
+            .map(|k| Some(self.map.sign(k) * self.symmetric_value(k)?))
+            .sum()
+    }
+
+    /// `F_j = Σ sign·share·F`, `G_j = Σ sign·|share|·G` of a weight from the values of its cells, so that
+    /// `E Δw = Δ F_j - |Δ| G_j`.
+    pub fn weight_response_values(&self, weight: usize, value: impl Fn(usize) -> f64) -> (f64, f64) {
+        let n = self.map.cells_per_weight();
+        (weight * n..(weight + 1) * n).fold((0.0, 0.0), |(f, g), k| {
+            let [cell_f, cell_g] = self.cell_response_values(k, value(k));
+            (
+                f + self.map.sign(k) * self.map.share(k) * cell_f,
+                g + self.map.sign(k) * self.map.share(k).abs() * cell_g,
+            )
+        })
+    }
+
+    /// Slope `R'` of a weight at its symmetric point: `Σ share²·… ` reduces to the mean of the cells' slopes, weighted by
+    /// their share of F. `None` where a cell has no symmetric point.
+    pub fn weight_slope(&self, weight: usize) -> Option<f64> {
+        let n = self.map.cells_per_weight();
+        let (mut g, mut f) = (0.0, 0.0);
+        for k in weight * n..(weight + 1) * n {
+            let r = self.response(k, self.symmetric_value(k)?);
+            // A pair's weight moves by twice each cell's value, so each cell's slope counts half and there are two.
+            g += self.map.share(k).abs() * r.g[1] / n as f64;
+            f += self.map.share(k).abs() * r.f[0];
+        }
+        Some(g / f)
+    }
+}

@@ -1,0 +1,176 @@
+//! The cells of one array: every cell's own parameters under one law.
+
+use std::sync::Arc;
+
+use super::law::{AnyLaw, COMMON, Cell, CycleNoise, OWN, STEP};
+use super::response::{Response, symmetric_point};
+
+/// The conductance window of a device, in siemens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    /// Conductance at position 0.
+    pub g_min: f64,
+    /// Conductance at position 1.
+    pub g_max: f64,
+}
+
+impl Window {
+    /// Width in siemens.
+    pub fn span(&self) -> f64 {
+        self.g_max - self.g_min
+    }
+}
+
+/// The cells of one array, in row-major order; every replica of the array has the same ones.
+#[derive(Clone)]
+pub struct Cells {
+    law: Arc<dyn AnyLaw>,
+    window: Window,
+    noise: CycleNoise<f64>,
+    write_noise: f64,
+    hard_bounds: bool,
+    nominal: Vec<f64>,
+    parameters: Vec<f64>,
+    single: Vec<f32>,
+}
+
+impl Cells {
+    /// Cells from their parameters (common ones, then the law's own), `nominal.len()` numbers a cell; `write_noise` in nominal
+    /// steps. Device files are the validated way to make them.
+    pub fn new(
+        law: Arc<dyn AnyLaw>,
+        window: Window,
+        noise: CycleNoise<f64>,
+        write_noise: f64,
+        hard_bounds: bool,
+        nominal: Vec<f64>,
+        parameters: Vec<f64>,
+    ) -> Self {
+        let single = parameters.iter().map(|&p| p as f32).collect();
+        Self {
+            law,
+            window,
+            noise,
+            write_noise,
+            hard_bounds,
+            nominal,
+            parameters,
+            single,
+        }
+    }
+
+    /// Number of cells.
+    pub fn len(&self) -> usize {
+        self.parameters.len() / self.width()
+    }
+
+    /// Whether there is no cell.
+    pub fn is_empty(&self) -> bool {
+        self.parameters.is_empty()
+    }
+
+    fn width(&self) -> usize {
+        OWN + self.law.parameters().len()
+    }
+
+    /// The law.
+    pub fn law(&self) -> &dyn AnyLaw {
+        &*self.law
+    }
+
+    /// The window of the nominal device.
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Nominal step, as a fraction of the window.
+    pub fn nominal_step(&self) -> f64 {
+        self.nominal[STEP]
+    }
+
+    /// Cycle-to-cycle noise.
+    pub fn noise(&self) -> CycleNoise<f64> {
+        self.noise
+    }
+
+    /// Standard deviation of the write noise, in nominal steps.
+    pub fn write_noise(&self) -> f64 {
+        self.write_noise
+    }
+
+    /// Symmetric point of the nominal cell, as a position.
+    pub fn nominal_symmetric_point(&self) -> Option<f64> {
+        symmetric_point(&*self.law, &self.nominal)
+    }
+
+    /// The physics of cell `k` for the loops.
+    #[inline]
+    pub fn single(&self, k: usize) -> Cell<'_, f32> {
+        let width = self.width();
+        Cell {
+            parameters: &self.single[k * width..(k + 1) * width],
+            noise: CycleNoise {
+                additive: self.noise.additive as f32,
+                multiplicative: self.noise.multiplicative as f32,
+            },
+            hard_bounds: self.hard_bounds,
+        }
+    }
+
+    /// The physics of cell `k` in double precision.
+    pub fn double(&self, k: usize) -> Cell<'_, f64> {
+        let width = self.width();
+        Cell {
+            parameters: &self.parameters[k * width..(k + 1) * width],
+            noise: self.noise,
+            hard_bounds: self.hard_bounds,
+        }
+    }
+
+    /// `F`, `G` of cell `k` at position `s`, in units of the nominal step.
+    pub fn response(&self, k: usize, s: f64) -> Response {
+        Response::of(
+            &*self.law,
+            self.double(k).parameters,
+            s,
+            self.nominal_step(),
+        )
+    }
+
+    /// `[F, G]` of cell `k` at position `s`, without derivatives.
+    pub fn response_values(&self, k: usize, s: f64) -> [f64; 2] {
+        let p = self.double(k).parameters;
+        let (up, down) = (self.law.step(p, s, 1.0), -self.law.step(p, s, -1.0));
+        [
+            0.5 * (up + down) / self.nominal_step(),
+            0.5 * (down - up) / self.nominal_step(),
+        ]
+    }
+
+    /// Symmetric point of cell `k`, as a position.
+    pub fn symmetric_point(&self, k: usize) -> Option<f64> {
+        symmetric_point(&*self.law, self.double(k).parameters)
+    }
+
+    /// The same cells under the symmetric control law: constant steps without asymmetry, the same step sizes and the same
+    /// noise, no bounds. Its expected update has no regularizing part at all.
+    pub fn symmetric_control(&self) -> Self {
+        let parameters = (0..self.len())
+            .flat_map(|k| {
+                let p = self.double(k).parameters;
+                COMMON.iter().enumerate().map(|(i, _)| p[i]).chain([0.0])
+            })
+            .collect();
+        let mut nominal = self.nominal[..OWN].to_vec();
+        nominal.push(0.0);
+        Self::new(
+            Arc::new(super::ConstantStep),
+            self.window,
+            self.noise,
+            self.write_noise,
+            false,
+            nominal,
+            parameters,
+        )
+    }
+}

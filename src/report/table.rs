@@ -1,0 +1,234 @@
+//! Tables and lists for the terminal.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+use super::format::{MISSING, clip, estimate, estimate_parts, finite, fixed, percent, short, significant};
+use crate::study::summary::{Estimate, Expectation, Point, Summary};
+
+/// Columns of a terminal that every table fits in.
+const ROOM: usize = 110;
+
+/// Horizontal lines around the header and below the last row.
+const STYLE: TableStyle = {
+    const LINE: LineStyle = LineStyle::none().fill('─').junction('─');
+    TableStyle::new()
+        .top_border(LINE)
+        .header_separator(LINE)
+        .bottom_border(LINE)
+};
+
+/// One column: its header in up to two lines, and its cells.
+struct Column {
+    header: String,
+    cells: Vec<String>,
+}
+
+impl Column {
+    fn missing(&self) -> bool {
+        self.cells.iter().all(|c| c == MISSING)
+    }
+}
+
+/// How intervals are set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Intervals {
+    Beside,
+    Below,
+}
+
+/// The main results, one row a point, at most 110 columns wide: intervals go below their values, and the errors to a second
+/// table, when they do not fit beside. Columns without any number are left out.
+pub fn table(summary: &Summary) -> String {
+    let points = &summary.points;
+    if points.is_empty() {
+        return "no points\n".into();
+    }
+    for label in [28, 20, 14] {
+        let name = name_column(points, label);
+        let errors = error_columns(points);
+        for split in [false, true] {
+            for intervals in [Intervals::Beside, Intervals::Below] {
+                let strengths = strength_columns(points, intervals);
+                let name = std::iter::once(&name);
+                let text = if split {
+                    stacked(name, &strengths, &errors, false)
+                } else {
+                    layout(name.chain(&strengths).chain(&errors), false)
+                };
+                if width(&text) <= ROOM {
+                    return text;
+                }
+            }
+        }
+    }
+    let name = name_column(points, 14);
+    let strengths = strength_columns(points, Intervals::Below);
+    stacked(std::iter::once(&name), &strengths, &error_columns(points), true)
+}
+
+/// Two tables, one below the other; the second only if it holds a number.
+fn stacked<'a>(
+    name: impl Iterator<Item = &'a Column> + Clone,
+    first: &'a [Column],
+    second: &'a [Column],
+    squeeze: bool,
+) -> String {
+    let mut text = layout(name.clone().chain(first), squeeze);
+    if !second.iter().all(Column::missing) {
+        text.push('\n');
+        text.push_str(&layout(name.chain(second), squeeze));
+    }
+    text
+}
+
+fn width(table: &str) -> usize {
+    table.lines().map(|l| l.chars().count()).max().unwrap_or(0)
+}
+
+fn name_column(points: &[Point], most: usize) -> Column {
+    Column {
+        header: "point".into(),
+        cells: points.iter().map(|p| clip(&p.label, most)).collect(),
+    }
+}
+
+fn column(header: &str, points: &[Point], cell: impl Fn(&Point) -> String) -> Column {
+    Column {
+        header: header.into(),
+        cells: points.iter().map(cell).collect(),
+    }
+}
+
+fn strength_columns(points: &[Point], intervals: Intervals) -> Vec<Column> {
+    let measured = |header: &str, pick: fn(&Point) -> &Estimate| {
+        column(header, points, |p| match intervals {
+            Intervals::Beside => estimate(pick(p)),
+            Intervals::Below => match estimate_parts(pick(p)) {
+                (value, Some(interval)) => format!("{value}\n{interval}"),
+                (value, None) => value,
+            },
+        })
+    };
+    let mut columns = Vec::new();
+    // A label such as `τ = 0.6` says it already.
+    let named = |p: &Point| p.tau.is_none() || p.label == format!("τ = {}", short(p.tau));
+    if !points.iter().all(named) {
+        columns.push(column("τ", points, |p| short(p.tau)));
+    }
+    columns.extend([
+        column("λ P1", points, |p| significant(p.lambda_predicted, 3)),
+        measured("E1", |p| &p.lambda_e1),
+        measured("E2", |p| &p.lambda_e2),
+        measured("E3", |p| &p.lambda_e3),
+        measured("E4", |p| &p.lambda_e4),
+    ]);
+    columns
+}
+
+fn error_columns(points: &[Point]) -> Vec<Column> {
+    vec![
+        column("ridge\ndist.\n%", points, |p| percent(p.tikhonov_residual)),
+        column("P0\nerr.\n%", points, |p| percent(p.prediction_error_p0)),
+        column("P1\nerr.\n%", points, |p| percent(p.prediction_error_p1)),
+        column("MC\nerr.\n%", points, |p| percent(Some(p.monte_carlo_error))),
+    ]
+}
+
+fn layout<'a>(columns: impl Iterator<Item = &'a Column>, squeeze: bool) -> String {
+    let columns: Vec<&Column> = columns
+        .enumerate()
+        .filter(|(i, c)| *i == 0 || !c.missing())
+        .map(|(_, c)| c)
+        .collect();
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    if squeeze {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(ROOM as u16);
+    } else {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    let aligned = |i: usize, text: &str| {
+        let side = if i == 0 { CellAlignment::Left } else { CellAlignment::Right };
+        Cell::new(text).set_alignment(side)
+    };
+    let header = columns.iter().enumerate().map(|(i, c)| aligned(i, &c.header));
+    table.set_header(header.collect::<Vec<_>>());
+    let rows = columns.first().map_or(0, |c| c.cells.len());
+    for row in 0..rows {
+        let cells = columns.iter().enumerate();
+        let cells = cells.map(|(i, c)| aligned(i, c.cells.get(row).map_or(MISSING, String::as_str)));
+        table.add_row(cells.collect::<Vec<_>>());
+    }
+    for (i, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((u16::from(i > 0), 0));
+    }
+    let text: Vec<String> = table.lines().map(|l| l.trim_end().to_string()).collect();
+    format!("{}\n", text.join("\n"))
+}
+
+/// What an expectation asks for, in words.
+///
+/// A one-sided bound does not carry its side: the outcome tells it.
+pub(super) fn expected(expectation: &Expectation) -> String {
+    let bound = short(Some(expectation.expected));
+    if let Some(tolerance) = expectation.tolerance {
+        return format!("{bound} ± {}", short(Some(tolerance)));
+    }
+    match (finite(expectation.measured), expectation.met) {
+        (Some(measured), Some(met)) if measured != expectation.expected => {
+            let below = measured < expectation.expected;
+            let side = if below == met { "at most" } else { "at least" };
+            format!("{side} {bound}")
+        }
+        _ => format!("bound {bound}"),
+    }
+}
+
+/// One line for each expectation of the study: met, missed, or left out by a quick run.
+pub fn expectations(summary: &Summary) -> String {
+    let mut lines = String::new();
+    for e in &summary.expectations {
+        let measured = short(e.measured);
+        let expected = expected(e);
+        let line = match e.met {
+            Some(true) => format!("met     {}: measured {measured}, expected {expected}\n", e.name),
+            Some(false) => format!("MISSED  {}: measured {measured}, expected {expected}\n", e.name),
+            None => format!("left out (quick)  {}: expected {expected}\n", e.name),
+        };
+        lines.push_str(&line);
+    }
+    lines
+}
+
+/// How a control's number lies to its known answer: `known 0.3, inside the interval`.
+pub(super) fn known(estimate: &Estimate) -> Option<(String, Option<bool>)> {
+    let known = finite(estimate.predicted)?;
+    let inside = match (finite(estimate.low), finite(estimate.high)) {
+        (Some(low), Some(high)) => Some((low..=high).contains(&known)),
+        _ => None,
+    };
+    let text = if known.abs() < 1e-12 { fixed(0.0, 0) } else { short(Some(known)) };
+    Some((text, inside))
+}
+
+/// The controls of the study: what must come out, and below it what came out.
+pub fn controls(summary: &Summary) -> String {
+    let mut lines = String::new();
+    for control in &summary.controls {
+        lines.push_str(&format!("{}: {}\n", control.name, control.claim));
+        for (name, value) in &control.values {
+            lines.push_str(&format!("    {name}: {}", estimate(value)));
+            if let Some((known, inside)) = known(value) {
+                lines.push_str(&format!(", known {known}"));
+                lines.push_str(match inside {
+                    Some(true) => " (inside)",
+                    Some(false) => " (outside)",
+                    None => "",
+                });
+            }
+            lines.push('\n');
+        }
+    }
+    lines
+}

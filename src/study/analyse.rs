@@ -1,0 +1,612 @@
+//! From a point's logs to its findings.
+
+use nalgebra::DVector;
+
+use super::problem::{Problem, Problems};
+use super::settings::Settings;
+use super::simulate::Output;
+use super::summary::{Budget, CurvePoint, Estimate, Mode, Point, Ridge, Weight};
+use crate::bias::interval::{jackknife, mean_interval};
+use crate::bias::tikhonov::Norm;
+use crate::bias::{Prediction, Sums, Trajectory};
+use crate::crossbar::ArrayModel;
+
+const LEVEL: f64 = 0.95;
+
+/// A functional of one problem and its mean weights.
+type Functional<'a> = &'a (dyn Fn(&Problem, &DVector<f64>) -> Option<f64> + Sync);
+
+/// Everything measured and predicted at one point.
+pub struct Analysis<'a> {
+    /// Settings of the point.
+    pub settings: &'a Settings,
+    /// The problems with their predictions.
+    pub problems: &'a Problems,
+    /// The logs.
+    pub output: &'a Output,
+    /// The array; none for digital weights.
+    pub model: Option<&'a ArrayModel>,
+    /// Names of the weights.
+    pub features: &'a [String],
+}
+
+fn finite(v: f64) -> Option<f64> {
+    v.is_finite().then_some(v)
+}
+
+/// An estimate without any number.
+fn nothing() -> Estimate {
+    Estimate {
+        value: None,
+        low: None,
+        high: None,
+        predicted: None,
+    }
+}
+
+impl Analysis<'_> {
+    fn single(&self) -> bool {
+        self.problems.list.len() == 1
+    }
+
+    /// Mean weights over replicas, without one.
+    fn mean(&self, omit: Option<usize>) -> DVector<f64> {
+        let n = (self.output.replicas - usize::from(omit.is_some())) as f64;
+        let all = (0..self.output.replicas).filter(|r| Some(*r) != omit);
+        all.fold(DVector::zeros(self.output.weights), |sum, r| {
+            sum + self.output.mean_weights(r)
+        }) / n
+    }
+
+    /// A functional of replica means with its interval: the jackknife when all replicas share a problem, else the mean
+    /// over problems.
+    fn estimate(&self, f: Functional, predicted: Option<f64>) -> Estimate {
+        let (output, n) = (self.output, self.output.replicas);
+        let interval = if self.single() {
+            let problem = &self.problems.list[0];
+            let total = self.mean(None) * n as f64;
+            let means: Vec<DVector<f64>> = (0..n)
+                .map(|r| (&total - output.mean_weights(r)) / (n as f64 - 1.0))
+                .collect();
+            let full = &total / n as f64;
+            jackknife(n, LEVEL, |omit| {
+                f(problem, omit.map_or(&full, |r| &means[r])).unwrap_or(f64::NAN)
+            })
+        } else {
+            let values: Vec<f64> = (0..n)
+                .map(|r| f(self.problems.of(r), &output.mean_weights(r)).unwrap_or(f64::NAN))
+                .collect();
+            mean_interval(&values, LEVEL)
+        };
+        self.with_prediction(interval.ok(), predicted)
+    }
+
+    fn with_prediction(
+        &self,
+        interval: Option<crate::bias::interval::Interval>,
+        predicted: Option<f64>,
+    ) -> Estimate {
+        interval.map_or_else(
+            || Estimate {
+                predicted: predicted.and_then(finite),
+                ..nothing()
+            },
+            |i| Estimate {
+                value: finite(i.value),
+                low: finite(i.low),
+                high: finite(i.high),
+                predicted: predicted.and_then(finite),
+            },
+        )
+    }
+
+    /// Mean over problems of something predicted.
+    fn predicted(&self, f: impl Fn(&Problem, &Prediction) -> Option<f64>) -> Option<f64> {
+        let values: Option<Vec<f64>> = self
+            .problems
+            .list
+            .iter()
+            .map(|p| f(p, p.p1.as_ref()?))
+            .collect();
+        values.map(|v| v.iter().sum::<f64>() / v.len() as f64)
+    }
+
+    fn functional(&self, f: Functional) -> Estimate {
+        self.estimate(f, self.predicted(|p, p1| f(p, &p1.weights)))
+    }
+
+    /// A mean over weights of a function of the pooled sums, with its interval.
+    fn of_sums(&self, f: impl Fn(&[Sums]) -> Option<f64>, predicted: Option<f64>) -> Estimate {
+        let (d, n) = (self.output.weights, self.output.replicas);
+        let interval = if self.single() {
+            let all: Vec<Sums> = (0..d).map(|j| self.output.pooled(j, None)).collect();
+            jackknife(n, LEVEL, |omit| {
+                let sums: Vec<Sums> = match omit {
+                    None => all.clone(),
+                    Some(r) => (0..d)
+                        .map(|j| all[j].minus(&self.output.sums[r * d + j]))
+                        .collect(),
+                };
+                f(&sums).unwrap_or(f64::NAN)
+            })
+        } else {
+            let values: Vec<f64> = self
+                .output
+                .sums
+                .chunks(d)
+                .map(|sums| f(sums).unwrap_or(f64::NAN))
+                .collect();
+            mean_interval(&values, LEVEL)
+        };
+        self.with_prediction(interval.ok(), predicted)
+    }
+
+    /// E1: the pooled ratio `Σ E[|g|R] u / Σ u²` from the update regression.
+    fn e1(&self) -> Estimate {
+        let centre = &self.problems.centre;
+        let ratio = |sums: &[Sums]| {
+            let (mut above, mut below) = (0.0, 0.0);
+            for (j, s) in sums.iter().enumerate() {
+                let u = s.mean_weight() - centre[j];
+                above += s.regress()?.pull * u;
+                below += u * u;
+            }
+            Some(above / below)
+        };
+        self.of_sums(ratio, self.predicted(|_, p1| Some(p1.pooled_lambda(centre))))
+    }
+
+    /// The window-mean weights against a prediction: distance over bias.
+    fn error(&self, of: impl Fn(&Problem) -> Option<DVector<f64>>) -> Option<f64> {
+        if self.single() {
+            let problem = &self.problems.list[0];
+            let mean = self.mean(None);
+            let bias = (&mean - &problem.minimum).norm();
+            return finite((mean - of(problem)?).norm() / bias);
+        }
+        // Single replicas of many problems: the part of the miss along the predicted bias, averaged over problems.
+        let (mut along, mut total) = (0.0, 0.0);
+        for r in 0..self.output.replicas {
+            let problem = self.problems.of(r);
+            let predicted = of(problem)?;
+            let bias = &predicted - &problem.minimum;
+            along += (self.output.mean_weights(r) - &predicted).dot(&bias);
+            total += bias.norm_squared();
+        }
+        finite(along.abs() / total)
+    }
+
+    fn bias_norm(&self) -> f64 {
+        if self.single() {
+            return (self.mean(None) - &self.problems.list[0].minimum).norm();
+        }
+        let n = self.output.replicas;
+        let norms = (0..n).map(|r| {
+            (self.output.mean_weights(r) - &self.problems.of(r).minimum).norm()
+        });
+        norms.sum::<f64>() / n as f64
+    }
+
+    /// Standard error of the mean weights over replicas, as a norm.
+    pub fn standard_error(&self) -> f64 {
+        let n = self.output.replicas as f64;
+        let mean = self.mean(None);
+        let spread: f64 = (0..self.output.replicas)
+            .map(|r| (self.output.mean_weights(r) - &mean).norm_squared())
+            .sum();
+        (spread / (n * (n - 1.0))).sqrt()
+    }
+
+    fn monte_carlo_error(&self) -> f64 {
+        if self.single() {
+            return self.standard_error() / self.bias_norm();
+        }
+        // The error of the projected miss above: its spread over problems.
+        let ratios: Vec<(f64, f64)> = (0..self.output.replicas)
+            .map(|r| {
+                let problem = self.problems.of(r);
+                let predicted = problem.p1.as_ref().map_or(&problem.minimum, |p| &p.weights);
+                let bias = predicted - &problem.minimum;
+                (
+                    (self.output.mean_weights(r) - predicted).dot(&bias),
+                    bias.norm_squared(),
+                )
+            })
+            .collect();
+        let n = ratios.len() as f64;
+        let total = ratios.iter().map(|r| r.1).sum::<f64>() / n;
+        let mean = ratios.iter().map(|r| r.0).sum::<f64>() / n;
+        let variance = ratios.iter().map(|r| (r.0 - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        (variance / n).sqrt() / total
+    }
+
+    /// The drift budget, pooled over weights along the displacement from the centre.
+    fn budget(&self) -> Option<Budget> {
+        self.model?;
+        let (d, n) = (self.output.weights, self.output.replicas);
+        let mean = self.mean(None) - &self.problems.centre;
+        let norm2 = mean.norm_squared();
+        let strength = |f: &dyn Fn(&Sums) -> f64| {
+            let drift = DVector::from_fn(d, |j, _| {
+                let s = self.output.pooled(j, None);
+                f(&s) / s.count
+            });
+            -drift.dot(&mean) / norm2
+        };
+        let rest = |s: &Sums| s.change[0] - s.channels.iter().sum::<f64>();
+        let (mut norm, mut error) = (0.0, 0.0);
+        for j in 0..d {
+            let values: Vec<f64> = (0..n)
+                .map(|r| {
+                    let s = &self.output.sums[r * d + j];
+                    rest(s) / s.count
+                })
+                .collect();
+            let m = values.iter().sum::<f64>() / n as f64;
+            norm += m * m;
+            let v: f64 = values.iter().map(|v| (v - m).powi(2)).sum();
+            error += v / (n as f64 * (n as f64 - 1.0));
+        }
+        Some(Budget {
+            logged: strength(&|s| s.change[0]),
+            gradient: strength(&|s| s.channels[0]),
+            a: strength(&|s| s.channels[1]),
+            // The state is its own readout (φ'' = 0) and nothing relaxes between updates.
+            b: 0.0,
+            c: 0.0,
+            d: strength(&|s| s.channels[2]),
+            closure: strength(&rest),
+            closure_in_errors: (norm / error.max(f64::MIN_POSITIVE)).sqrt(),
+        })
+    }
+
+    fn weights(&self, trajectory: Option<&DVector<f64>>) -> Vec<Weight> {
+        let problem = &self.problems.list[0];
+        if !self.single() {
+            return Vec::new();
+        }
+        let n = self.output.replicas as f64;
+        let mean = self.mean(None);
+        (0..self.output.weights)
+            .map(|j| {
+                let all = self.output.pooled(j, None);
+                let spread: f64 = (0..self.output.replicas)
+                    .map(|r| {
+                        let w = self.output.sums[r * self.output.weights + j].mean_weight();
+                        (w - mean[j]).powi(2)
+                    })
+                    .sum();
+                let of = |p: &Option<Prediction>| p.as_ref().map_or(f64::NAN, |p| p.weights[j]);
+                Weight {
+                    name: self.features[j].clone(),
+                    measured: mean[j],
+                    standard_error: (spread / (n * (n - 1.0))).sqrt(),
+                    deviation: deviation(&all),
+                    deviation_predicted: problem
+                        .p1
+                        .as_ref()
+                        .map_or(f64::NAN, |p| p.covariance[(j, j)].sqrt()),
+                    p0: of(&problem.p0),
+                    p1: of(&problem.p1),
+                    pt: trajectory.map_or(f64::NAN, |w| w[j]),
+                    free: problem.minimum[j],
+                    symmetric_point: self
+                        .problems
+                        .has_centre
+                        .then(|| self.problems.centre[j]),
+                    lambda: problem
+                        .p1
+                        .as_ref()
+                        .and_then(|p| p.lambda.as_ref().map(|l| l[j])),
+                    abs_gradient: all.abs_gradient[0] / all.count,
+                }
+            })
+            .collect()
+    }
+
+    fn modes(&self, lambda: Option<f64>) -> Vec<Mode> {
+        if !self.single() {
+            return Vec::new();
+        }
+        let problem = &self.problems.list[0];
+        let (centre, spectrum) = (&self.problems.centre, &problem.spectrum);
+        let shrink = |w: &DVector<f64>| spectrum.shrinkage(w, centre).unwrap_or_default();
+        let measured = shrink(&self.mean(None));
+        let predicted = problem.p1.as_ref().map(|p| shrink(&p.weights));
+        let n = self.output.replicas;
+        let each: Vec<Vec<Option<f64>>> =
+            (0..n).map(|r| shrink(&self.output.mean_weights(r))).collect();
+        spectrum
+            .eigenvalues()
+            .iter()
+            .enumerate()
+            .map(|(k, &d)| {
+                let values: Option<Vec<f64>> =
+                    each.iter().map(|e| e.get(k).copied().flatten()).collect();
+                Mode {
+                    eigenvalue: d,
+                    shrinkage: measured.get(k).copied().flatten(),
+                    standard_error: values
+                        .and_then(|v| crate::bias::interval::standard_error(&v).ok()),
+                    predicted: predicted
+                        .as_ref()
+                        .and_then(|p| p.get(k).copied().flatten()),
+                    ridge: lambda.map(|l| d / (d + l)),
+                }
+            })
+            .collect()
+    }
+
+    fn curve(&self, trajectory: Option<&Trajectory>) -> Vec<CurvePoint> {
+        if !self.single() {
+            return Vec::new();
+        }
+        let problem = &self.problems.list[0];
+        let h = problem.squares().h();
+        let t = &self.settings.training;
+        let excess = |w: &DVector<f64>| {
+            let u = w - &problem.minimum;
+            0.5 * u.dot(&(h * &u))
+        };
+        let curve = &self.output.curve;
+        (0..curve.steps.len())
+            .map(|k| {
+                let time = t.schedule.time(t.learning_rate, curve.steps[k], t.steps);
+                CurvePoint {
+                    time,
+                    measured: excess(&curve.weights[k]),
+                    predicted: trajectory.map_or(f64::NAN, |p| excess(&at_time(p, time))),
+                    free: excess(&problem.free(time)),
+                    replicas: curve.excess[k],
+                }
+            })
+            .collect()
+    }
+
+    fn ridge_path(&self) -> Vec<Ridge> {
+        let grid: Vec<f64> = (0..=60)
+            .map(|k| 10f64.powf(-4.0 + 6.0 * f64::from(k) / 60.0))
+            .collect();
+        let problem = &self.problems.list[0];
+        let Some(path) = self
+            .single()
+            .then(|| problem.spectrum.ridge_path(&grid, &self.problems.centre).ok())
+            .flatten()
+        else {
+            return Vec::new();
+        };
+        grid.iter()
+            .zip(path.column_iter())
+            .map(|(&lambda, w)| Ridge {
+                lambda,
+                weights: w.iter().copied().collect(),
+            })
+            .collect()
+    }
+
+    /// All findings of the point. `full`: with the trajectory and everything drawn from it.
+    pub fn point(&self, full: bool) -> Point {
+        let (settings, centre) = (self.settings, &self.problems.centre);
+        let first = &self.problems.list[0];
+        let t = &settings.training;
+        let end = t.schedule.time(t.learning_rate, t.steps, t.steps);
+        let begin = t
+            .schedule
+            .time(t.learning_rate, settings.first_averaged(), t.steps);
+        let trajectory = (full && self.single())
+            .then(|| first.trajectory(end))
+            .flatten();
+        let pt = trajectory.as_ref().map(|p| p.mean_from(begin));
+        let e2: Functional = &|p, w| p.squares().gradient_matching(w, centre).ok();
+        let nearest = |p: &Problem, w: &DVector<f64>, norm| {
+            p.spectrum.nearest_on_path(w, centre, norm).ok()
+        };
+        let e3: Functional = &|p, w| nearest(p, w, Norm::H).map(|n| n.lambda);
+        let e3_euclidean: Functional = &|p, w| nearest(p, w, Norm::Euclidean).map(|n| n.lambda);
+        let e4: Functional = &|p, w| p.spectrum.eigenmode_median(w, centre).ok();
+        let lambda_e3 = self.functional(e3);
+        let mean = self.mean(None);
+        let bias = self.bias_norm();
+        let lambda_of = |p: &Option<Prediction>| p.as_ref().and_then(Prediction::mean_lambda);
+        let average = |f: &dyn Fn(&Problem) -> Option<f64>| {
+            let values: Option<Vec<f64>> = self.problems.list.iter().map(f).collect();
+            values.map(|v| v.iter().sum::<f64>() / v.len() as f64)
+        };
+        let law = average(&|p| p.law);
+        let mut lambda_e2 = self.functional(e2);
+        lambda_e2.predicted = lambda_e2.predicted.or(law);
+        let strengths = first.p1.as_ref().and_then(|p| p.lambda.clone());
+        let diagonal = strengths.as_ref().filter(|_| self.single()).and_then(|s| {
+            let n = first
+                .squares()
+                .nearest_on_diagonal_path(&mean, centre, s, Norm::Euclidean)
+                .ok()?;
+            Some(n.distance / bias)
+        });
+        let squares = first.squares();
+        Point {
+            label: String::new(),
+            settings: settings.swept.clone(),
+            device: settings.device.name().to_owned(),
+            tau: self.problems.tau.filter(|_| self.model.is_some()),
+            learning_rate: t.learning_rate,
+            step: self.model.map_or(0.0, ArrayModel::step),
+            cycle_to_cycle: self.model.map_or([0.0; 2], |m| {
+                [m.cells.noise().additive, m.cells.noise().multiplicative]
+            }),
+            bias_norm: bias,
+            bias_norm_p0: average(&|p| Some((&p.p0.as_ref()?.weights - &p.minimum).norm())),
+            monte_carlo_error: self.monte_carlo_error(),
+            prediction_error_p0: self.error(|p| p.p0.as_ref().map(|p| p.weights.clone())),
+            prediction_error_p1: self.error(|p| p.p1.as_ref().map(|p| p.weights.clone())),
+            prediction_error_pt: pt.clone().and_then(|w| self.error(|_| Some(w.clone()))),
+            tikhonov_residual: self
+                .single()
+                .then(|| nearest(first, &mean, Norm::Euclidean))
+                .flatten()
+                .map(|n| n.distance / bias),
+            tikhonov_residual_diagonal: diagonal,
+            lambda_predicted: average(&|p| lambda_of(&p.p1)),
+            lambda_predicted_p0: average(&|p| lambda_of(&p.p0)),
+            lambda_gradient: self.lambda_gradient(average(&|p| lambda_of(&p.p1))),
+            lambda_e1: self.e1(),
+            lambda_e2,
+            lambda_e3,
+            lambda_e3_euclidean: self.functional(e3_euclidean),
+            lambda_e4: self.functional(e4),
+            lambda_law: self.law(e2),
+            weight_deviation: self.of_sums(
+                |sums| Some(sums.iter().map(deviation).sum::<f64>() / sums.len() as f64),
+                self.predicted(|_, p1| {
+                    Some(p1.covariance.diagonal().map(|v| v.max(0.0).sqrt()).mean())
+                }),
+            ),
+            excess_loss: self.with_prediction(
+                mean_interval(&self.output.excess, LEVEL).ok(),
+                self.predicted(|p, p1| Some(p1.excess_loss(p.squares().h(), &p.minimum))),
+            ),
+            budget: self.budget(),
+            test_error: None,
+            lambda_gcv: self
+                .single()
+                .then(|| first.spectrum.gcv_best(centre).ok())
+                .flatten()
+                .and_then(|b| finite(b.lambda)),
+            effective_dof: lambda_e3
+                .value
+                .filter(|_| self.single())
+                .and_then(|l| first.spectrum.effective_dof(l).ok()),
+            strength_spread: strengths
+                .filter(|s| s.len() > 1)
+                .map(|s| s.variance().sqrt() / s.mean()),
+            verdict: self.verdict(end, squares.features()),
+            weights: self.weights(pt.as_ref()),
+            modes: self.modes(lambda_e3.value),
+            learning_curve: if full {
+                self.curve(trajectory.as_ref())
+            } else {
+                Vec::new()
+            },
+            ridge_path: if full { self.ridge_path() } else { Vec::new() },
+            warnings: self.warnings(end),
+        }
+    }
+
+    /// Mean over weights of the measured `E|g|` times `R'(w⋄)`.
+    fn lambda_gradient(&self, predicted: Option<f64>) -> Estimate {
+        let slopes: Option<Vec<f64>> = self
+            .model
+            .and_then(|m| (0..self.output.weights).map(|j| m.weight_slope(j)).collect());
+        let Some(slopes) = slopes else {
+            return nothing();
+        };
+        self.of_sums(
+            |sums| {
+                let terms = sums.iter().zip(&slopes);
+                let sum: f64 = terms.map(|(s, r)| s.abs_gradient[0] / s.count * r).sum();
+                Some(sum / slopes.len() as f64)
+            },
+            predicted,
+        )
+    }
+
+    /// The paired difference `λ(E2) - λ(law)` around the law's mean: value and interval of E2 as if the law were exact.
+    fn law(&self, e2: Functional) -> Estimate {
+        let laws: Option<Vec<f64>> = (0..self.output.replicas)
+            .map(|r| self.problems.of(r).law)
+            .collect();
+        let Some(laws) = laws.filter(|_| self.model.is_some()) else {
+            return nothing();
+        };
+        let mean = laws.iter().sum::<f64>() / laws.len() as f64;
+        let paired: Vec<f64> = (0..self.output.replicas)
+            .map(|r| {
+                let lambda = e2(self.problems.of(r), &self.output.mean_weights(r));
+                lambda.unwrap_or(f64::NAN) - laws[r] + mean
+            })
+            .collect();
+        self.with_prediction(mean_interval(&paired, LEVEL).ok(), Some(mean))
+    }
+
+    /// Which level of prediction is valid, in words.
+    fn verdict(&self, end: f64, features: usize) -> String {
+        let first = &self.problems.list[0];
+        let (Some(p0), Some(p1)) = (&first.p0, &first.p1) else {
+            return format!(
+                "closed cycle-to-cycle law for {features} Gaussian inputs; no data set to average over"
+            );
+        };
+        verdict(first, p0, p1, self.model, end)
+    }
+
+    fn warnings(&self, end: f64) -> Vec<String> {
+        let mut out = Vec::new();
+        let smallest = self.problems.list[0].spectrum.eigenvalues().min();
+        let lambda = self.problems.list[0]
+            .p1
+            .as_ref()
+            .and_then(Prediction::mean_lambda)
+            .unwrap_or(0.0);
+        let decays = end * (smallest + lambda);
+        if self.model.is_some() && decays < 5.0 {
+            out.push(format!(
+                "the run lasts {decays:.1} decay times of its slowest mode: not stationary, early stopping alone looks like regularization"
+            ));
+        }
+        if self.output.replicas < 20 {
+            out.push(format!(
+                "{} replicas are too few for trustworthy intervals (20 at least)",
+                self.output.replicas
+            ));
+        }
+        out
+    }
+}
+
+/// Which level of prediction is valid: the size of the fluctuations against the response's own scale.
+pub(super) fn verdict(
+    problem: &Problem,
+    p0: &Prediction,
+    p1: &Prediction,
+    model: Option<&ArrayModel>,
+    end: f64,
+) -> String {
+    let bias = (&p1.weights - &problem.minimum).norm();
+    let shift = (&p1.weights - &p0.weights).norm() / bias.max(f64::MIN_POSITIVE);
+    // The distance over which the response changes by itself: half the window.
+    let half = model.map_or(f64::INFINITY, |m| 0.5 * m.map.per_window());
+    let relative = p1.cell_deviation.max() / half;
+    let slowest =
+        problem.spectrum.eigenvalues().min() + p1.mean_lambda().unwrap_or(0.0);
+    let mut out = if relative > 0.33 {
+        format!("P2 is needed: weights fluctuate over {relative:.2} of half the window, which is not Gaussian")
+    } else if shift > 0.01 {
+        format!("P1: fluctuations move the mean weights by {:.1} % of the bias; the mean field alone misses that", 100.0 * shift)
+    } else {
+        format!("P0: fluctuations move the mean weights by only {:.2} % of the bias", 100.0 * shift)
+    };
+    if end * slowest < 5.0 {
+        out.push_str(&format!(
+            "; P-t for the mean, since the run ends after {:.1} decay times of the slowest mode",
+            end * slowest
+        ));
+    }
+    out
+}
+
+fn deviation(s: &Sums) -> f64 {
+    (s.weight[1] / s.count - s.mean_weight().powi(2)).max(0.0).sqrt()
+}
+
+/// Weights of a trajectory at a time, linear between its points.
+fn at_time(path: &Trajectory, time: f64) -> DVector<f64> {
+    let k = path.times.partition_point(|&t| t <= time);
+    if k == 0 {
+        return path.weights[0].clone();
+    }
+    if k == path.times.len() {
+        return path.weights[k - 1].clone();
+    }
+    let f = (time - path.times[k - 1]) / (path.times[k] - path.times[k - 1]);
+    &path.weights[k - 1] * (1.0 - f) + &path.weights[k] * f
+}

@@ -1,0 +1,307 @@
+//! Study files: a claim, its settings, its sweep and what it expects.
+
+use std::path::{Path, PathBuf};
+
+use super::expect::Expect;
+use super::settings::Settings;
+use crate::device::device_document;
+use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violations};
+use crate::error::{Error, Result, Violation};
+
+/// Tables that hold exactly one named table.
+const CHOICES: [&str; 4] = ["law", "mapping", "pulses", "schedule"];
+
+/// Overrides from the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Another seed.
+    pub seed: Option<u64>,
+    /// Few replicas, as the study's `[quick]` says.
+    pub quick: bool,
+}
+
+/// Which controls a study runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Controls {
+    /// Strength of the explicit digital ridge.
+    pub explicit_ridge: Option<f64>,
+    /// The symmetric device with the same noise.
+    pub symmetric_device: bool,
+    /// Half and double learning rate at fixed training time.
+    pub learning_rate: bool,
+    /// Doubled time.
+    pub time: bool,
+    /// Sweep point that the controls vary.
+    pub point: usize,
+    /// Replicas of each control.
+    pub replicas: usize,
+}
+
+/// A validated study.
+#[derive(Clone)]
+pub struct Study {
+    /// Stem of the file.
+    pub name: String,
+    /// Where the file is.
+    pub folder: PathBuf,
+    /// Title.
+    pub title: String,
+    /// What it claims.
+    pub claim: String,
+    /// Citation keys.
+    pub cite: Vec<String>,
+    /// Whether this is a quick run.
+    pub quick: bool,
+    /// Sweep points.
+    pub points: Vec<Settings>,
+    /// Controls.
+    pub controls: Option<Controls>,
+    /// Expectations.
+    pub expect: Vec<Expect>,
+    /// The study as run: one file that holds the device too.
+    pub document: Document,
+}
+
+impl Study {
+    /// Reads and validates a study file; nothing is run.
+    ///
+    /// # Errors
+    /// Every broken rule of the file, of its device and of every sweep point at once.
+    pub fn read(path: &Path, overrides: &Overrides) -> Result<Self> {
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let mut document = with_device(Document::read(path)?, &folder)?;
+        override_with(&mut document, overrides)?;
+        let violations = Violations::new();
+        let root = document.section(&violations);
+        let study = Self::parse(&root, path, &folder, overrides, &violations, &document);
+        root.finish();
+        let (mut study, sweep) = study;
+        violations.check()?;
+        // The sections are gone: now each point is the document with its sweep values set.
+        study.points = points(&document, &sweep, &folder)?;
+        if let Some(controls) = &study.controls
+            && controls.point >= study.points.len()
+        {
+            return Err(outside(path, "controls.point", controls.point, study.points.len()));
+        }
+        for expect in &study.expect {
+            for point in expect.points() {
+                if point >= study.points.len() {
+                    return Err(outside(path, "expect.point", point, study.points.len()));
+                }
+            }
+        }
+        study.document = document;
+        Ok(study)
+    }
+
+    fn parse(
+        root: &Section,
+        path: &Path,
+        folder: &Path,
+        overrides: &Overrides,
+        violations: &Violations,
+        document: &Document,
+    ) -> (Self, Sweep) {
+        // `[quick]` was applied already; it stays in the file as run.
+        root.node("quick");
+        let controls = root.optional_section("controls").map(|s| Controls {
+            explicit_ridge: s.optional_number("explicit-ridge", Rule::Positive),
+            symmetric_device: s.optional_bool("symmetric-device").unwrap_or(false),
+            learning_rate: s.optional_bool("learning-rate").unwrap_or(false),
+            time: s.optional_bool("time").unwrap_or(false),
+            point: usize::from(s.integer::<u16>("point", Rule::NonNegative)),
+            replicas: usize::from(s.integer::<u16>("replicas", Rule::AtLeast(2.0))),
+        });
+        let expect = root.sections("expect").iter().map(Expect::parse).collect();
+        let sweep = Sweep::parse(root);
+        let settings = Settings::parse(root, folder, Vec::new(), violations);
+        let study = Self {
+            name: path
+                .file_stem()
+                .map_or_else(|| "study".into(), |s| s.to_string_lossy().into_owned()),
+            folder: folder.to_owned(),
+            title: root.text("title"),
+            claim: root.text("claim"),
+            cite: root.texts("cite"),
+            quick: overrides.quick,
+            points: vec![settings],
+            controls,
+            expect,
+            document: document.clone(),
+        };
+        (study, sweep)
+    }
+}
+
+fn outside(path: &Path, key: &str, point: usize, points: usize) -> Error {
+    Violation {
+        file: path.display().to_string(),
+        line: None,
+        column: None,
+        key: key.into(),
+        value: Some(point.to_string()),
+        rule: format!("the study has {points} sweep points, counted from 0"),
+        way_out: format!("choose a point from 0 to {}", points - 1),
+    }
+    .into()
+}
+
+/// The study with its device's file merged under its own `[device]` table.
+fn with_device(study: Document, folder: &Path) -> Result<Document> {
+    let Value::Table(root) = &study.root.value else {
+        return Ok(study);
+    };
+    let Some(Value::Table(device)) = root.get("device").map(|n| &n.value) else {
+        return Ok(study);
+    };
+    let Some(model) = device.get("model") else {
+        return Ok(study);
+    };
+    let Value::Text(name) = &model.value else {
+        return Ok(study);
+    };
+    let base = device_document(name, folder).map_err(|e| at(&model.origin, name, e))?;
+    let mut table = Table::default();
+    table.insert(Entry {
+        key: "device".into(),
+        origin: model.origin.clone(),
+        node: base.root,
+    });
+    let mut merged = Document {
+        root: Node {
+            value: Value::Table(table),
+            origin: study.root.origin.clone(),
+        },
+    };
+    merged.merge(study.root, &CHOICES);
+    Ok(merged)
+}
+
+/// An unknown device, said at the place that names it.
+fn at(origin: &crate::document::Origin, name: &str, error: Error) -> Error {
+    match error {
+        Error::Invalid(v) if v.len() == 1 && v[0].line.is_none() => Error::from(origin.violation(
+            "device.model",
+            Some(format!("\"{name}\"")),
+            v[0].rule.clone(),
+            v[0].way_out.clone(),
+        )),
+        other => other,
+    }
+}
+
+fn override_with(document: &mut Document, overrides: &Overrides) -> Result<()> {
+    if let Some(seed) = overrides.seed {
+        let line = format!("seed = {seed}");
+        document.merge(Document::parse("--seed", &line)?.root, &CHOICES);
+    }
+    if overrides.quick
+        && let Value::Table(root) = &document.root.value
+        && let Some(quick) = root.get("quick").cloned()
+    {
+        document.merge(quick, &CHOICES);
+    }
+    Ok(())
+}
+
+/// The axes of a sweep.
+#[derive(Debug, Clone, Default)]
+struct Sweep {
+    /// Values run together (all lists equally long) instead of in every combination.
+    zip: bool,
+    axes: Vec<(String, Vec<Node>)>,
+}
+
+impl Sweep {
+    fn parse(root: &Section) -> Self {
+        let Some(section) = root.optional_section("sweep") else {
+            return Self::default();
+        };
+        let zip = section.one_of("combine", &["product", "zip"]) == "zip";
+        let axes = section.section("axes");
+        let mut out = Self {
+            zip,
+            axes: Vec::new(),
+        };
+        for entry in axes.entries() {
+            axes.node(&entry.key);
+            match &entry.node.value {
+                Value::List(values) if !values.is_empty() => {
+                    out.axes.push((entry.key.clone(), values.clone()));
+                }
+                _ => axes.violation(
+                    &entry.key,
+                    "an axis is a list of at least one value",
+                    format!("for example \"{}\" = [0.1, 0.2]", entry.key),
+                ),
+            }
+        }
+        let lengths: Vec<usize> = out.axes.iter().map(|(_, v)| v.len()).collect();
+        if zip && lengths.windows(2).any(|w| w[0] != w[1]) {
+            section.violation(
+                "combine",
+                format!("axes that run together must be equally long, these have {lengths:?} values"),
+                "complete the lists, or write combine = \"product\"",
+            );
+        }
+        out
+    }
+
+    /// Index of each axis's value at every point.
+    fn points(&self) -> Vec<Vec<usize>> {
+        if self.zip {
+            let n = self.axes.first().map_or(1, |(_, v)| v.len());
+            return (0..n).map(|k| vec![k; self.axes.len()]).collect();
+        }
+        self.axes.iter().fold(vec![Vec::new()], |points, (_, values)| {
+            points
+                .iter()
+                .flat_map(|p| {
+                    (0..values.len()).map(move |k| {
+                        let mut p = p.clone();
+                        p.push(k);
+                        p
+                    })
+                })
+                .collect()
+        })
+    }
+}
+
+/// Settings of every sweep point.
+fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Settings>> {
+    let mut broken: Vec<Violation> = Vec::new();
+    let mut points = Vec::new();
+    for indices in sweep.points() {
+        let mut here = document.clone();
+        let mut swept = Vec::new();
+        for ((key, values), &k) in sweep.axes.iter().zip(&indices) {
+            here.set(key, values[k].clone())?;
+            let value = match &values[k].value {
+                Value::Text(t) => t.clone(),
+                other => other.to_string(),
+            };
+            swept.push((key.clone(), value));
+        }
+        let violations = Violations::new();
+        let root = here.section(&violations);
+        for key in ["title", "claim", "cite", "quick", "controls", "expect", "sweep"] {
+            root.node(key);
+        }
+        let settings = Settings::parse(&root, folder, swept, &violations);
+        root.finish();
+        match violations.check() {
+            Ok(()) => points.push(settings),
+            Err(Error::Invalid(v)) => {
+                broken.extend(v.into_iter().filter(|v| !broken.contains(v)).collect::<Vec<_>>());
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    if broken.is_empty() {
+        Ok(points)
+    } else {
+        Err(Error::Invalid(broken))
+    }
+}

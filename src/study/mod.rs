@@ -1,0 +1,17 @@
+//! Studies: a file that makes a claim, run to results on disk.
+
+mod analyse;
+mod expect;
+mod file;
+mod problem;
+mod run;
+mod settings;
+mod simulate;
+mod store;
+pub mod summary;
+
+pub use file::{Controls, Overrides, Study};
+pub use problem::{Problem, Problems};
+pub use run::{Outcome, Prepared, Progress, RunRow, run_study};
+pub use settings::{Material, Settings, TaskSpec};
+pub use store::{Artifact, runs_csv, store};

@@ -1,0 +1,175 @@
+//! The least-squares problems behind the replicas, each with its predictions.
+
+use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
+
+use super::settings::{Material, Settings};
+use crate::bias::tikhonov::{LeastSquares, Spectrum};
+use crate::bias::{
+    CycleLaw, Landscape, Prediction, Setting, Trajectory, gaussian_closure, mean_field, trajectory,
+};
+use crate::crossbar::ArrayModel;
+use crate::error::{Error, Result};
+use crate::training::Source;
+
+/// One problem: replica r has problem `r mod problems`.
+pub struct Problem {
+    /// Spectrum of its least squares.
+    pub spectrum: Spectrum,
+    /// `w_LS`
+    pub minimum: DVector<f64>,
+    /// What predictions start from, where the data are a set.
+    pub setting: Option<Setting>,
+    /// Mean field.
+    pub p0: Option<Prediction>,
+    /// Gaussian closure.
+    pub p1: Option<Prediction>,
+    /// λ of the closed cycle-to-cycle law, where it applies.
+    pub law: Option<f64>,
+}
+
+/// All problems of a point and what they share.
+pub struct Problems {
+    /// The problems.
+    pub list: Vec<Problem>,
+    /// Symmetric point of every weight, 0 where there is none.
+    pub centre: DVector<f64>,
+    /// Whether every weight has one.
+    pub has_centre: bool,
+    /// Mean of `1/R'(w⋄)` over weights.
+    pub tau: Option<f64>,
+}
+
+/// A message of the explicit side as one of ours.
+pub(super) fn explicit(error: impl std::fmt::Display) -> Error {
+    Error::NotConverged {
+        what: "the explicit Tikhonov side".into(),
+        detail: error.to_string(),
+    }
+}
+
+impl Problems {
+    /// The problems of `settings` on `model`, predicted.
+    ///
+    /// # Errors
+    /// Predictions that do not converge.
+    pub fn new(settings: &Settings, material: &Material, model: &ArrayModel) -> Result<Self> {
+        let weights = model.map.weights();
+        let centres: Option<Vec<f64>> = (0..weights).map(|j| model.symmetric_weight(j)).collect();
+        let slopes: Option<Vec<f64>> = (0..weights).map(|j| model.weight_slope(j)).collect();
+        let tau = slopes.map(|s| s.iter().map(|s| 1.0 / s).sum::<f64>() / weights as f64);
+        let list = match &material.task.source {
+            Source::Sets(sets) => sets
+                .par_iter()
+                .map(|set| {
+                    let setting = settings.setting(model, set.x.clone(), set.y.clone());
+                    let p0 = mean_field(&setting)?;
+                    let p1 = gaussian_closure(&setting, &p0)?;
+                    let problem =
+                        LeastSquares::from_rows(&set.x, &set.y).map_err(explicit)?;
+                    Problem::new(&problem, Some(setting), Some(p0), Some(p1), None)
+                })
+                .collect::<Result<Vec<_>>>()?,
+            Source::Gaussian {
+                truths,
+                label_noise,
+            } => truths
+                .iter()
+                .map(|truth| {
+                    let d = weights;
+                    let yy = truth.norm_squared() + label_noise * label_noise;
+                    let problem =
+                        LeastSquares::from_moments(DMatrix::identity(d, d), truth.clone(), yy, None)
+                            .map_err(explicit)?;
+                    let law = tau.map(|tau| CycleLaw {
+                        tau,
+                        rate: settings.training.learning_rate,
+                        step: model.step(),
+                        sigma: model.cells.noise().additive,
+                        label_noise: *label_noise,
+                        features: d,
+                    });
+                    let lambda = law.map(|l| l.lambda(truth.norm_squared())).transpose()?;
+                    Problem::new(&problem, None, None, None, lambda)
+                })
+                .collect::<Result<Vec<_>>>()?,
+        };
+        Ok(Self {
+            list,
+            has_centre: centres.is_some(),
+            centre: DVector::from_vec(centres.unwrap_or_else(|| vec![0.0; weights])),
+            tau,
+        })
+    }
+
+    /// The problem of replica `r`.
+    pub fn of(&self, r: usize) -> &Problem {
+        &self.list[r % self.list.len()]
+    }
+
+    /// Loss landscapes for the recorder.
+    pub fn landscapes(&self) -> Vec<Landscape> {
+        self.list
+            .iter()
+            .map(|p| Landscape {
+                h: p.spectrum.problem().h().clone(),
+                minimum: p.minimum.clone(),
+            })
+            .collect()
+    }
+}
+
+impl Problem {
+    fn new(
+        problem: &LeastSquares,
+        setting: Option<Setting>,
+        p0: Option<Prediction>,
+        p1: Option<Prediction>,
+        law: Option<f64>,
+    ) -> Result<Self> {
+        Ok(Self {
+            spectrum: problem.spectrum().map_err(explicit)?,
+            minimum: problem.solution().map_err(explicit)?,
+            setting,
+            p0,
+            p1,
+            law,
+        })
+    }
+
+    /// The least squares.
+    pub fn squares(&self) -> &LeastSquares {
+        self.spectrum.problem()
+    }
+
+    /// P-t from zero weights over training time `duration`.
+    pub fn trajectory(&self, duration: f64) -> Option<Trajectory> {
+        let setting = self.setting.as_ref()?;
+        Some(trajectory(
+            setting,
+            &vec![0.0; self.minimum.len()],
+            duration,
+        ))
+    }
+
+    /// Bias-free weights at training time `t` from zero: `w_LS - e^{-Ht} w_LS`.
+    pub fn free(&self, t: f64) -> DVector<f64> {
+        let v = self.spectrum.vectors();
+        let mut c = v.tr_mul(&self.minimum);
+        for (c, d) in c.iter_mut().zip(self.spectrum.eigenvalues().iter()) {
+            *c *= 1.0 - (-d * t).exp();
+        }
+        v * c
+    }
+
+    /// Mean of [`Problem::free`] over times from `a` to `b`.
+    pub fn free_mean(&self, a: f64, b: f64) -> DVector<f64> {
+        let v = self.spectrum.vectors();
+        let mut c = v.tr_mul(&self.minimum);
+        for (c, &d) in c.iter_mut().zip(self.spectrum.eigenvalues().iter()) {
+            let d = d.max(1e-300);
+            *c *= 1.0 - ((-d * a).exp() - (-d * b).exp()) / (d * (b - a));
+        }
+        v * c
+    }
+}

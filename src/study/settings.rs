@@ -1,0 +1,489 @@
+//! One validated sweep point: everything that a run needs, with its meaning settled.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nalgebra::{DMatrix, DVector};
+use rand::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+use rand_pcg::Pcg64;
+
+use crate::bias::{Gradient, Log, Setting};
+use crate::crossbar::{ArrayModel, Mapping, Plan, WeightMap};
+use crate::device::{Counting, Device};
+use crate::document::{NumberOr, Rule, Section, Value, Violations};
+use crate::error::{Error, Result};
+use crate::number::Stream;
+use crate::training::{
+    Batch, Loss, Samples, Schedule, Source, Standardisation, Task, Training, Update, read_table,
+    stability_limit, stability_limit_gaussian,
+};
+use crate::units::Siemens;
+
+/// What is learned.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskSpec {
+    /// A table of data.
+    Data {
+        /// The CSV file.
+        file: PathBuf,
+        /// Its target column.
+        target: String,
+        /// Whether columns are standardised.
+        standardise: bool,
+        /// Folds and replicas of the cross-validation that measures the test error.
+        validation: Option<(usize, usize)>,
+    },
+    /// A random least-squares problem for every replica: `x ~ N(0, input²)`, truth `~ N(0, truth²)`, `y = x·truth + noise`.
+    RandomProblems {
+        /// Number of features.
+        features: usize,
+        /// Samples a problem.
+        samples: usize,
+        /// Standard deviation of the inputs.
+        input: f64,
+        /// Standard deviation of the true weights.
+        truth: f64,
+        /// Standard deviation of the label noise.
+        label_noise: f64,
+    },
+    /// Fresh samples `x ~ N(0, I)`, `y = x·truth + noise`; a truth for every replica.
+    GaussianInputs {
+        /// Number of features.
+        features: usize,
+        /// Standard deviation of the true weights.
+        truth: f64,
+        /// Standard deviation of the label noise.
+        label_noise: f64,
+    },
+}
+
+/// Where weight zero lies in the window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Zero {
+    SymmetricPoint,
+    Middle,
+    Position(f64),
+}
+
+/// One validated sweep point.
+#[derive(Clone)]
+pub struct Settings {
+    /// The swept keys and their values.
+    pub swept: Vec<(String, String)>,
+    /// The device.
+    pub device: Device,
+    /// Seed of the study.
+    pub seed: u64,
+    /// Replicas.
+    pub replicas: usize,
+    /// What is learned.
+    pub task: TaskSpec,
+    /// How.
+    pub training: Training,
+    /// Start of the averaging window as a fraction of the run.
+    pub average_from: f64,
+    /// Every how many steps the window is logged.
+    pub log_every: u32,
+    mapping: Mapping,
+    zero: Zero,
+    unit: f64,
+    read_noise: f64,
+    aggregate: bool,
+}
+
+impl Settings {
+    /// Reads the sections of one sweep point; broken rules go to `violations`. `folder` is where relative paths start.
+    pub fn parse(
+        root: &Section,
+        folder: &Path,
+        swept: Vec<(String, String)>,
+        violations: &Violations,
+    ) -> Self {
+        let seed = root.integer("seed", Rule::NonNegative);
+        let replicas = usize::from(root.integer::<u16>("replicas", Rule::AtLeast(2.0)));
+        let device = root.section("device");
+        let parsed_device = Device::parse(&device, violations);
+        device.finish();
+        let window = parsed_device.window();
+        let array = root.section("array");
+        let read_noise = array.number("read-noise", Rule::NonNegative);
+        let aggregate = !array.optional_bool("pulse-by-pulse").unwrap_or(false);
+        let (mapping, section) =
+            array.choice("mapping", &["reference-column", "differential-pair"]);
+        let mapping = match mapping {
+            "differential-pair" => Mapping::DifferentialPair,
+            _ => Mapping::ReferenceColumn,
+        };
+        let unit = section.quantity::<Siemens>("conductance-per-weight", Rule::Positive);
+        let zero = zero(&section, window);
+        section.finish();
+        array.finish();
+        let task_section = root.section("task");
+        let task = task(&task_section, folder);
+        task_section.finish();
+        let section = root.section("training");
+        let (training, average_from, log_every) = training(&section, &task);
+        section.finish();
+        Self {
+            swept,
+            device: parsed_device,
+            seed,
+            replicas,
+            task,
+            training,
+            average_from,
+            log_every,
+            mapping,
+            zero,
+            unit: unit.value(),
+            read_noise,
+            aggregate,
+        }
+    }
+}
+
+fn zero(section: &Section, window: crate::device::Window) -> Zero {
+    let named = section
+        .node("zero")
+        .is_some_and(|n| matches!(&n.value, Value::Text(t) if !t.starts_with(|c: char| c.is_ascii_digit())));
+    if named {
+        return match section.one_of("zero", &["symmetric-point", "middle"]) {
+            "middle" => Zero::Middle,
+            _ => Zero::SymmetricPoint,
+        };
+    }
+    Zero::Position(
+        match section.number_or_quantity::<Siemens>("zero", Rule::NonNegative) {
+            NumberOr::Number(v) => v,
+            NumberOr::Quantity(g) => (g.value() - window.g_min) / window.span(),
+        },
+    )
+}
+
+fn task(section: &Section, folder: &Path) -> TaskSpec {
+    const KINDS: [&str; 3] = ["data", "random-problems", "gaussian-inputs"];
+    let given: Vec<&str> = KINDS.into_iter().filter(|k| section.has(k)).collect();
+    if given.len() > 1 {
+        section.violation(
+            given[1],
+            format!("a task is exactly one of {}", KINDS.join(", ")),
+            format!("remove {}", given[1]),
+        );
+    }
+    match given.first() {
+        Some(&"random-problems") => {
+            let s = section.section("random-problems");
+            TaskSpec::RandomProblems {
+                features: usize::from(s.integer::<u16>("features", Rule::AtLeast(1.0))),
+                samples: usize::from(s.integer::<u16>("samples", Rule::AtLeast(2.0))),
+                input: s.number("input-deviation", Rule::Positive),
+                truth: s.number("truth-deviation", Rule::Positive),
+                label_noise: s.number("label-noise", Rule::NonNegative),
+            }
+        }
+        Some(&"gaussian-inputs") => {
+            let s = section.section("gaussian-inputs");
+            TaskSpec::GaussianInputs {
+                features: usize::from(s.integer::<u16>("features", Rule::AtLeast(1.0))),
+                truth: s.number("truth-deviation", Rule::Positive),
+                label_noise: s.number("label-noise", Rule::NonNegative),
+            }
+        }
+        _ => {
+            let validation = section.optional_section("cross-validation").map(|s| {
+                (
+                    usize::from(s.integer::<u16>("folds", Rule::Between(2.0, 100.0))),
+                    usize::from(s.integer::<u16>("replicas", Rule::AtLeast(2.0))),
+                )
+            });
+            TaskSpec::Data {
+                file: folder.join(section.text("data")),
+                target: section.text("target"),
+                standardise: section.bool("standardise"),
+                validation,
+            }
+        }
+    }
+}
+
+fn training(section: &Section, task: &TaskSpec) -> (Training, f64, u32) {
+    let steps = section.integer("steps", Rule::Between(10.0, 1e8));
+    let full = section
+        .node("batch")
+        .is_some_and(|n| matches!(n.value, Value::Text(_)));
+    let batch = if full {
+        section.one_of("batch", &["full"]);
+        Batch::Full
+    } else {
+        Batch::Samples(section.integer("batch", Rule::Between(1.0, 4096.0)))
+    };
+    let update = match section.one_of("update", &["per-sample", "summed"]) {
+        "summed" => Update::Summed,
+        _ => Update::PerSample,
+    };
+    let gradient_noise = section
+        .optional_number("gradient-noise", Rule::NonNegative)
+        .unwrap_or(0.0);
+    let schedule = match section.choice("schedule", &["constant", "geometric", "inverse"]) {
+        ("geometric", s) => Schedule::Geometric {
+            last: s.number("last", Rule::OpenBetween(0.0, 1.0)),
+        },
+        ("inverse", s) => Schedule::Inverse {
+            half: s.number("half", Rule::Positive),
+        },
+        _ => Schedule::Constant,
+    };
+    const PULSES: [&str; 4] = ["stochastic-rounding", "coincidence", "deterministic", "expected"];
+    let counting = match section.choice("pulses", &PULSES) {
+        ("coincidence", s) => Counting::Coincidence {
+            bits: s.integer("bit-length", Rule::Between(1.0, 32.0)),
+            update_management: s.bool("update-management"),
+        },
+        ("deterministic", _) => Counting::Deterministic,
+        ("expected", _) => Counting::Expected,
+        _ => Counting::StochasticRounding,
+    };
+    if full && update == Update::PerSample {
+        section.violation(
+            "update",
+            "a full batch is averaged digitally",
+            "write update = \"summed\", or a number of samples as batch",
+        );
+    }
+    if full && matches!(task, TaskSpec::GaussianInputs { .. }) {
+        section.violation(
+            "batch",
+            "fresh Gaussian samples have no full batch",
+            "write a number of samples",
+        );
+    }
+    if update == Update::Summed && matches!(counting, Counting::Coincidence { .. }) {
+        section.violation(
+            "pulses",
+            "bit trains make outer products of single samples",
+            "write update = \"per-sample\", or other pulses",
+        );
+    }
+    if update == Update::PerSample && gradient_noise > 0.0 {
+        section.violation(
+            "gradient-noise",
+            "noise is added to a gradient that is averaged digitally",
+            "write update = \"summed\"",
+        );
+    }
+    let training = Training {
+        learning_rate: section.number("learning-rate", Rule::Positive),
+        schedule,
+        steps,
+        batch,
+        update,
+        gradient_noise,
+        counting,
+        loss: match section.one_of("loss", &["squared-error"]) {
+            _ => Loss::SquaredError,
+        },
+    };
+    let average_from = section.number("average-from", Rule::Between(0.0, 0.99));
+    let log_every = section.integer("log-every", Rule::Between(1.0, 1e6));
+    (training, average_from, log_every)
+}
+
+/// The data of a point, ready to train on and to predict from.
+#[derive(Clone)]
+pub struct Material {
+    /// The task.
+    pub task: Task,
+    /// Names of the features.
+    pub features: Vec<String>,
+    /// How columns were standardised.
+    pub standardisation: Vec<Standardisation>,
+}
+
+impl Settings {
+    /// Loads or makes the data.
+    ///
+    /// # Errors
+    /// Unreadable or broken data.
+    pub fn material(&self) -> Result<Material> {
+        let numbered = |d: usize| (1..=d).map(|k| format!("x{k}")).collect::<Vec<_>>();
+        let mut rng = Pcg64::seed_from_u64(self.seed);
+        let mut normal = |sd: f64| -> f64 {
+            let z: f64 = StandardNormal.sample(&mut rng);
+            sd * z
+        };
+        match &self.task {
+            TaskSpec::Data {
+                file,
+                target,
+                standardise,
+                ..
+            } => {
+                let table = read_table(file)?;
+                let (samples, standardisation) = table.regression(target, *standardise)?;
+                let features = table.columns.iter().filter(|c| *c != target);
+                Ok(Material {
+                    features: features.cloned().collect(),
+                    task: Task {
+                        features: samples.x.ncols(),
+                        source: Source::Sets(vec![Arc::new(samples)]),
+                    },
+                    standardisation,
+                })
+            }
+            &TaskSpec::RandomProblems {
+                features,
+                samples,
+                input,
+                truth,
+                label_noise,
+            } => {
+                let sets = (0..self.replicas)
+                    .map(|_| {
+                        let w = DVector::from_fn(features, |_, _| normal(truth));
+                        let x = DMatrix::from_fn(samples, features, |_, _| normal(input));
+                        let y = &x * w + DVector::from_fn(samples, |_, _| normal(label_noise));
+                        Arc::new(Samples::new(x, y))
+                    })
+                    .collect();
+                Ok(Material {
+                    task: Task {
+                        features,
+                        source: Source::Sets(sets),
+                    },
+                    features: numbered(features),
+                    standardisation: Vec::new(),
+                })
+            }
+            &TaskSpec::GaussianInputs {
+                features,
+                truth,
+                label_noise,
+            } => Ok(Material {
+                task: Task {
+                    features,
+                    source: Source::Gaussian {
+                        truths: (0..self.replicas)
+                            .map(|_| DVector::from_fn(features, |_, _| normal(truth)))
+                            .collect(),
+                        label_noise,
+                    },
+                },
+                features: numbered(features),
+                standardisation: Vec::new(),
+            }),
+        }
+    }
+
+    /// The array with its drawn cells. `features` rows, one output.
+    ///
+    /// # Errors
+    /// Device-to-device variation that finds no physical cell, or lists of the wrong length.
+    pub fn plan(&self, features: usize) -> Result<Plan> {
+        let per_weight = match self.mapping {
+            Mapping::ReferenceColumn => 1,
+            Mapping::DifferentialPair => 2,
+        };
+        // A seed of its own, so that the same devices serve every sweep point.
+        let cells = self.device.cells(features * per_weight, self.seed ^ 0xD2D)?;
+        let zero = match self.zero {
+            Zero::SymmetricPoint => cells.nominal_symmetric_point().unwrap_or(0.5),
+            Zero::Middle => 0.5,
+            Zero::Position(p) => p,
+        };
+        let map = WeightMap::new(
+            self.mapping,
+            zero,
+            self.device.window().span() / self.unit,
+            features,
+            1,
+        );
+        Ok(Plan {
+            model: ArrayModel {
+                cells: Arc::new(cells),
+                map,
+            },
+            read_noise: self.read_noise,
+            aggregate: self.aggregate,
+            stream: Stream::new(self.seed),
+        })
+    }
+
+    /// The prediction's view of replica-set `x`, `y` under this point's training.
+    pub fn setting(&self, model: &ArrayModel, x: DMatrix<f64>, y: DVector<f64>) -> Setting {
+        let t = &self.training;
+        let last = t.schedule.rate(t.learning_rate, t.steps, t.steps);
+        let (gradient, rate) = match (t.update, t.batch) {
+            (Update::PerSample, Batch::Samples(b)) => {
+                (Gradient::PerSample, last / f64::from(b))
+            }
+            (_, batch) => (
+                Gradient::Summed {
+                    batch: match batch {
+                        Batch::Samples(b) => Some(b),
+                        Batch::Full => None,
+                    },
+                    noise: t.gradient_noise,
+                },
+                last,
+            ),
+        };
+        Setting {
+            model: model.clone(),
+            x,
+            y,
+            gradient,
+            rate,
+            counting: t.counting,
+            read_noise: self.read_noise,
+        }
+    }
+
+    /// First step of the averaging window.
+    pub fn first_averaged(&self) -> u32 {
+        (f64::from(self.training.steps) * self.average_from) as u32
+    }
+
+    /// What is logged: the window, and about 60 steps of the learning curve.
+    pub fn log(&self) -> Log {
+        let steps = self.training.steps;
+        let mut curve: Vec<u32> = (0..60)
+            .map(|k| (f64::from(steps - 1) * (f64::from(k) / 59.0).powi(2)) as u32)
+            .collect();
+        curve.dedup();
+        Log {
+            from: self.first_averaged(),
+            every: self.log_every,
+            curve,
+        }
+    }
+
+    /// Fails if the first learning rate is beyond the mean-square stability limit of the digital twin.
+    ///
+    /// # Errors
+    /// [`Error::Unstable`].
+    pub fn check_stability(&self, task: &Task) -> Result<()> {
+        let batch = match self.training.batch {
+            Batch::Samples(b) => Some(b as usize),
+            Batch::Full => None,
+        };
+        let limit = match &task.source {
+            Source::Sets(sets) => sets
+                .iter()
+                .map(|s| stability_limit(&s.x, batch))
+                .fold(f64::INFINITY, f64::min),
+            Source::Gaussian { .. } => {
+                stability_limit_gaussian(task.features, batch.unwrap_or(1))
+            }
+        };
+        if self.training.learning_rate >= limit {
+            return Err(Error::Unstable {
+                key: "training.learning-rate".into(),
+                value: self.training.learning_rate,
+                limit,
+                rule: "must be below the mean-square stability limit of stochastic gradient descent on these data, 2/λ_max(H⁻¹E[|x|²xxᵀ]) for single samples and 2/λ_max(H) for the full batch".into(),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,263 @@
+//! Runs all replicas of one sweep point, cut into stacks that run side by side.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use nalgebra::DVector;
+use rayon::prelude::*;
+
+use super::settings::Settings;
+use crate::backend::StackVector;
+use crate::bias::{Curve, Landscape, Log, Recorder, Sums};
+use crate::crossbar::{Crossbar, Digital, Plan, Synapses};
+use crate::number::Stream;
+use crate::training::{Probe, Task, Training, train};
+
+/// Most replicas in one stack: long enough for vector loops, short enough to stay in the first-level cache.
+const STACK: usize = 128;
+
+/// What learns.
+#[derive(Clone)]
+pub enum Learner {
+    /// The device.
+    Device(Plan),
+    /// Digital weights with an explicit ridge of this strength about this centre.
+    Digital {
+        /// λ
+        lambda: f64,
+        /// Centre of the penalty.
+        centre: Vec<f64>,
+    },
+}
+
+/// What one point's replicas left behind.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Number of replicas.
+    pub replicas: usize,
+    /// Number of weights.
+    pub weights: usize,
+    /// Sums of weight j of replica r at `r · weights + j`.
+    pub sums: Vec<Sums>,
+    /// Mean excess loss of each replica over the logged steps.
+    pub excess: Vec<f64>,
+    /// Learning curve: means over replicas.
+    pub curve: Curve,
+    /// Core-seconds of the training loops, without measurement.
+    pub seconds: f64,
+    /// Device updates: cells × samples.
+    pub updates: f64,
+    /// Programming pulses.
+    pub pulses: u64,
+}
+
+/// One run to simulate.
+pub struct Run<'a> {
+    /// The task.
+    pub task: &'a Task,
+    /// How it is trained.
+    pub training: &'a Training,
+    /// What learns.
+    pub learner: &'a Learner,
+    /// Random numbers.
+    pub stream: Stream,
+    /// Number of replicas.
+    pub replicas: usize,
+    /// What is logged.
+    pub log: Log,
+    /// The centre that offsets are counted from.
+    pub centre: Vec<f64>,
+    /// Loss landscapes: replica r lives on `r mod len`.
+    pub landscapes: Arc<Vec<Landscape>>,
+}
+
+/// Times what the recorder takes, so that the training loop's own time is known.
+struct Timed {
+    recorder: Recorder,
+    seconds: f64,
+}
+
+impl Timed {
+    fn clocked(&mut self, work: impl FnOnce(&mut Recorder)) {
+        let start = Instant::now();
+        work(&mut self.recorder);
+        self.seconds += start.elapsed().as_secs_f64();
+    }
+}
+
+impl Probe for Timed {
+    fn wants(&self, step: u32) -> bool {
+        self.recorder.wants(step)
+    }
+
+    fn before(&mut self, step: u32, synapses: &dyn Synapses) {
+        self.clocked(|r| r.before(step, synapses));
+    }
+
+    fn after(&mut self, step: u32, synapses: &dyn Synapses, gradient: &StackVector, rate: f64) {
+        self.clocked(|r| r.after(step, synapses, gradient, rate));
+    }
+}
+
+impl Run<'_> {
+    /// Number of progress units: steps of all stacks.
+    pub fn work(&self) -> u64 {
+        stacks(self.replicas).len() as u64 * u64::from(self.training.steps)
+    }
+
+    /// Runs every replica; `progress` is told units done.
+    pub fn simulate(&self, progress: &(dyn Fn(u64) + Sync)) -> Output {
+        let parts: Vec<Part> = stacks(self.replicas)
+            .into_par_iter()
+            .map(|(first, count)| self.stack(first, count, progress))
+            .collect();
+        // In order of the stacks, so that sums do not depend on which thread was first.
+        let weights = self.centre.len();
+        let mut out = Output {
+            replicas: self.replicas,
+            weights,
+            sums: Vec::with_capacity(weights * self.replicas),
+            excess: Vec::with_capacity(self.replicas),
+            curve: Curve::default(),
+            seconds: 0.0,
+            updates: 0.0,
+            pulses: 0,
+        };
+        for part in parts {
+            let r = part.recorder;
+            out.excess.extend(
+                r.excess
+                    .iter()
+                    .zip(r.sums.chunks(weights))
+                    .map(|(e, s)| e / s[0].count),
+            );
+            out.sums.extend(r.sums);
+            if out.curve.steps.is_empty() {
+                out.curve = r.curve;
+            } else {
+                let curves = out.curve.weights.iter_mut().zip(&r.curve.weights);
+                curves.for_each(|(a, b)| *a += b);
+                let losses = out.curve.excess.iter_mut().zip(&r.curve.excess);
+                losses.for_each(|(a, b)| *a += b);
+            }
+            out.seconds += part.seconds;
+            out.updates += part.updates;
+            out.pulses += part.pulses;
+        }
+        let n = self.replicas as f64;
+        out.curve.weights.iter_mut().for_each(|w| *w /= n);
+        out.curve.excess.iter_mut().for_each(|e| *e /= n);
+        out
+    }
+
+    fn stack(&self, first: usize, count: usize, progress: &(dyn Fn(u64) + Sync)) -> Part {
+        let weights = self.centre.len();
+        let initial = vec![0.0; weights];
+        let (mut synapses, model): (Box<dyn Synapses>, _) = match self.learner {
+            Learner::Device(plan) => {
+                let mut crossbar = Crossbar::new(plan, first, count);
+                crossbar.write(&initial);
+                (Box::new(crossbar), Some(plan.model.clone()))
+            }
+            Learner::Digital { lambda, centre } => (
+                Box::new(Digital::new(
+                    weights,
+                    1,
+                    count,
+                    *lambda,
+                    centre.clone(),
+                    &initial,
+                )),
+                None,
+            ),
+        };
+        let cells = model.as_ref().map_or(weights, |m| m.map.cells());
+        let mut probe = Timed {
+            recorder: Recorder::new(
+                &self.log,
+                model,
+                self.training.counting,
+                self.centre.clone(),
+                Arc::clone(&self.landscapes),
+                first,
+                count,
+            ),
+            seconds: 0.0,
+        };
+        let start = Instant::now();
+        train(
+            self.task,
+            self.training,
+            &self.stream,
+            first,
+            &mut *synapses,
+            &mut probe,
+            &|steps| progress(u64::from(steps)),
+        );
+        Part {
+            seconds: start.elapsed().as_secs_f64() - probe.seconds,
+            updates: f64::from(self.training.steps)
+                * self.training.firings() as f64
+                * (cells * count) as f64,
+            pulses: synapses.pulses(),
+            recorder: probe.recorder,
+        }
+    }
+}
+
+struct Part {
+    recorder: Recorder,
+    seconds: f64,
+    updates: f64,
+    pulses: u64,
+}
+
+/// First replica and size of each stack: as few stacks as fit, equally large.
+fn stacks(replicas: usize) -> Vec<(usize, usize)> {
+    let n = replicas.div_ceil(STACK);
+    (0..n)
+        .map(|k| {
+            let (a, b) = (k * replicas / n, (k + 1) * replicas / n);
+            (a, b - a)
+        })
+        .collect()
+}
+
+impl Output {
+    /// Window means of the weights of replica `r`.
+    pub fn mean_weights(&self, r: usize) -> DVector<f64> {
+        DVector::from_fn(self.weights, |j, _| {
+            self.sums[r * self.weights + j].mean_weight()
+        })
+    }
+
+    /// Sums of weight `j` over all replicas, without replica `omit`.
+    pub fn pooled(&self, j: usize, omit: Option<usize>) -> Sums {
+        let all = (0..self.replicas)
+            .filter(|r| Some(*r) != omit)
+            .map(|r| &self.sums[r * self.weights + j]);
+        all.fold(Sums::default(), |a, b| a.plus(b))
+    }
+}
+
+impl Settings {
+    /// The run of this point for `learner`.
+    pub fn run<'a>(
+        &'a self,
+        task: &'a Task,
+        learner: &'a Learner,
+        centre: Vec<f64>,
+        landscapes: Arc<Vec<Landscape>>,
+    ) -> Run<'a> {
+        Run {
+            task,
+            training: &self.training,
+            learner,
+            stream: Stream::new(self.seed),
+            replicas: self.replicas,
+            log: self.log(),
+            centre,
+            landscapes,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Results on disk: complete or not there.
+
+use std::path::{Path, PathBuf};
+
+use super::run::RunRow;
+use crate::error::{Error, Result};
+
+/// One file of a result directory.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// File name.
+    pub name: String,
+    /// Content.
+    pub content: Vec<u8>,
+}
+
+/// Writes all files into a directory of a temporary name beside `directory`, then renames it into place. An older result is
+/// moved aside first and removed last, so that at every moment the directory is whole or absent.
+///
+/// # Errors
+/// [`Error::Write`]; an earlier result stays.
+pub fn store(directory: &Path, artifacts: &[Artifact]) -> Result<()> {
+    let parent = match directory.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(parent).map_err(|e| Error::write(parent, e))?;
+    let beside = |what: &str| -> PathBuf {
+        let name = directory
+            .file_name()
+            .map_or_else(|| "results".into(), |n| n.to_string_lossy());
+        parent.join(format!(".{name}.{what}-{}", std::process::id()))
+    };
+    let (fresh, old) = (beside("partial"), beside("old"));
+    let written = write_all(&fresh, artifacts).and_then(|()| {
+        let existed = directory.exists();
+        if existed {
+            std::fs::rename(directory, &old).map_err(|e| Error::write(directory, e))?;
+        }
+        std::fs::rename(&fresh, directory).map_err(|e| {
+            if existed {
+                // Put the older result back; if that fails too, it is still there under its temporary name.
+                let _ = std::fs::rename(&old, directory);
+            }
+            Error::write(directory, e)
+        })
+    });
+    // What is left over has served; failing to remove it loses nothing.
+    let _ = std::fs::remove_dir_all(&fresh);
+    if written.is_ok() {
+        let _ = std::fs::remove_dir_all(&old);
+    }
+    written
+}
+
+fn write_all(folder: &Path, artifacts: &[Artifact]) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::write(folder, e))?;
+    for artifact in artifacts {
+        let path = folder.join(&artifact.name);
+        std::fs::write(&path, &artifact.content).map_err(|e| Error::write(&path, e))?;
+    }
+    Ok(())
+}
+
+/// The table of runs as CSV: point, label, replica, excess loss, one column a weight.
+///
+/// # Errors
+/// [`Error::Write`] if the table cannot be made.
+pub fn runs_csv(rows: &[RunRow], labels: &[String], features: &[String]) -> Result<Vec<u8>> {
+    let fail = |e: csv::Error| Error::write("runs.csv", std::io::Error::other(e));
+    let mut out = csv::Writer::from_writer(Vec::new());
+    let mut header = vec!["point", "label", "replica", "excess-loss"];
+    header.extend(features.iter().map(String::as_str));
+    out.write_record(&header).map_err(fail)?;
+    for row in rows {
+        let mut record = vec![
+            row.point.to_string(),
+            labels.get(row.point).cloned().unwrap_or_default(),
+            row.replica.to_string(),
+            row.excess_loss.to_string(),
+        ];
+        record.extend(row.weights.iter().map(f64::to_string));
+        out.write_record(&record).map_err(fail)?;
+    }
+    out.into_inner()
+        .map_err(|e| Error::write("runs.csv", std::io::Error::other(e.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_replaces_the_older_one_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a/result");
+        let artifact = |name: &str| Artifact {
+            name: name.into(),
+            content: b"x".to_vec(),
+        };
+        store(&target, &[artifact("one"), artifact("two")]).unwrap();
+        store(&target, &[artifact("three")]).unwrap();
+        let names = |p: &Path| {
+            std::fs::read_dir(p)
+                .unwrap()
+                .map(|e| e.unwrap().file_name().into_string().unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&target), ["three"]);
+        // nothing temporary is left beside it
+        assert_eq!(names(target.parent().unwrap()), ["result"]);
+        // a file that cannot be written leaves the older result
+        assert!(store(&target, &[artifact("no/such/folder")]).is_err());
+        assert_eq!(names(&target), ["three"]);
+        assert_eq!(names(target.parent().unwrap()), ["result"]);
+    }
+}

@@ -1,0 +1,15 @@
+//! Training on chip: tasks, losses, schedules and the loop that reads, compares and asks for changes.
+
+mod data;
+mod loss;
+mod run;
+mod schedule;
+mod stability;
+mod task;
+
+pub use data::{Standardisation, Table, parse_table, read_table};
+pub use loss::{Loss, gradient_error};
+pub use run::{Batch, Probe, Training, Update, train};
+pub use schedule::Schedule;
+pub use stability::{stability_limit, stability_limit_gaussian};
+pub use task::{Samples, Source, Task};
