@@ -15,6 +15,7 @@ pub mod device;
 pub mod document;
 pub mod error;
 pub mod number;
+pub mod report;
 pub mod study;
 pub mod training;
 pub mod units;

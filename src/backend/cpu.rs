@@ -72,7 +72,13 @@ impl Cpu {
     }
 
     /// Draws the signed pulse counts of one block of cells into the scratch.
-    fn count(&mut self, step: u32, block: usize, request: &Request, counting: Counting) {
+    fn count<'a>(
+        &mut self,
+        step: u32,
+        block: usize,
+        request: &Request<'a>,
+        counting: Counting,
+    ) {
         if counting == Counting::StochasticRounding && !matches!(request, Request::Trains { .. }) {
             self.stream.fill_uniforms(
                 step,
@@ -89,40 +95,27 @@ impl Cpu {
             (block * BLOCK..self.shape.cells().min((block + 1) * BLOCK)).enumerate()
         {
             let (row, column) = (cell / columns_of_array, cell % columns_of_array);
-            let counts = &mut self.scratch.counts[k][..];
-            let uniforms = &self.scratch.uniforms[k][..];
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || match request {
+            let replica = |v: &'a [u32], i: usize| &v[i * replicas..(i + 1) * replicas];
+            pulp::Arch::new().dispatch(Count {
+                counts: &mut self.scratch.counts[k],
+                uniforms: &self.scratch.uniforms[k],
+                counting,
+                from: match request {
                     Request::Outer { rows, columns } => {
-                        for ((n, x), d) in counts
-                            .iter_mut()
-                            .zip(rows.lanes(row))
-                            .zip(columns.lanes(column))
-                        {
-                            *n = x * d;
-                        }
-                        whole(counts, uniforms, counting);
+                        From::Outer(rows.lanes(row), columns.lanes(column))
                     }
-                    Request::Dense(requests) => {
-                        counts.copy_from_slice(requests.lanes(cell));
-                        whole(counts, uniforms, counting);
-                    }
+                    Request::Dense(requests) => From::Dense(requests.lanes(cell)),
                     Request::Trains {
                         rows,
                         columns,
                         row_bits,
                         column_bits,
-                    } => {
-                        let a = &row_bits[row * replicas..(row + 1) * replicas];
-                        let b = &column_bits[column * replicas..(column + 1) * replicas];
-                        let signs = rows.lanes(row).iter().zip(columns.lanes(column));
-                        for (((n, a), b), (x, d)) in counts.iter_mut().zip(a).zip(b).zip(signs) {
-                            *n = ((a & b).count_ones() as f32).copysign(x * d);
-                        }
-                    }
+                    } => From::Trains {
+                        signs: (rows.lanes(row), columns.lanes(column)),
+                        bits: (replica(row_bits, row), replica(column_bits, column)),
+                    },
                 },
-            );
+            });
         }
     }
 
@@ -130,13 +123,15 @@ impl Cpu {
     fn apply(&mut self, step: u32, block: usize) {
         let range = block * BLOCK..self.shape.cells().min((block + 1) * BLOCK);
         let replicas = self.shape.replicas;
-        let most = self.scratch.counts[..range.len()]
+        let counts = &self.scratch.counts[..range.len()];
+        let fired: u64 = counts
             .iter()
-            .flatten()
-            .fold(0.0_f32, |m, n| m.max(n.abs()));
-        if most == 0.0 {
+            .map(|lanes| pulp::Arch::new().dispatch(Total(lanes)))
+            .sum();
+        if fired == 0 {
             return;
         }
+        self.pulses += fired;
         if self.aggregate {
             self.normals(step, block, Purpose::CycleNoise, 0);
             for (k, cell) in range.clone().enumerate() {
@@ -148,6 +143,7 @@ impl Cpu {
                 );
             }
         } else {
+            let most = counts.iter().flatten().fold(0.0_f32, |m, n| m.max(n.abs()));
             for pulse in 0..most as u32 {
                 self.normals(step, block, Purpose::CycleNoise, pulse);
                 for (k, cell) in range.clone().enumerate() {
@@ -161,11 +157,6 @@ impl Cpu {
                 }
             }
         }
-        let counts = &self.scratch.counts[..range.len()];
-        self.pulses += counts
-            .iter()
-            .map(|lanes| lanes.iter().map(|n| n.abs()).sum::<f32>() as u64)
-            .sum::<u64>();
         self.write_noise(step, block, range);
     }
 
@@ -192,21 +183,111 @@ impl Cpu {
     }
 }
 
-/// Rounds requests to whole pulses in place.
+/// Where the requests of one cell's replicas come from.
+enum From<'a> {
+    Outer(&'a [f32], &'a [f32]),
+    Dense(&'a [f32]),
+    Trains {
+        signs: (&'a [f32], &'a [f32]),
+        bits: (&'a [u32], &'a [u32]),
+    },
+}
+
+/// The loop that turns requests into signed counts. The loops of this file are tasks of their own because the compiler
+/// vectorises them for the processor at hand only when `pulp` can inline them whole.
+struct Count<'a> {
+    counts: &'a mut [f32],
+    uniforms: &'a [f32],
+    counting: Counting,
+    from: From<'a>,
+}
+
+impl pulp::WithSimd for Count<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let counts = self.counts;
+        match self.from {
+            From::Outer(rows, columns) => {
+                for ((n, x), d) in counts.iter_mut().zip(rows).zip(columns) {
+                    *n = x * d;
+                }
+            }
+            From::Dense(requests) => counts.copy_from_slice(requests),
+            From::Trains { signs, bits } => {
+                let signs = signs.0.iter().zip(signs.1);
+                let bits = bits.0.iter().zip(bits.1);
+                for ((n, (a, b)), (x, d)) in counts.iter_mut().zip(bits).zip(signs) {
+                    *n = (ones(a & b) as f32).copysign(x * d);
+                }
+                return;
+            }
+        }
+        match self.counting {
+            Counting::StochasticRounding => {
+                for (n, &u) in counts.iter_mut().zip(self.uniforms) {
+                    *n = round_request(*n, u);
+                }
+            }
+            Counting::Deterministic => {
+                for n in counts {
+                    *n = round_request(*n, 0.5);
+                }
+            }
+            Counting::Expected | Counting::Coincidence { .. } => {}
+        }
+    }
+}
+
+/// Number of pulses in signed counts.
+struct Total<'a>(&'a [f32]);
+
+impl pulp::WithSimd for Total<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) -> u64 {
+        // Adding 2²³ brings a whole number below 2²³ to the low bits; integer sums vectorise, float sums may not.
+        let whole = |n: &f32| (n.abs() + 8_388_608.0).to_bits() & 0x007f_ffff;
+        u64::from(self.0.iter().map(whole).sum::<u32>())
+    }
+}
+
+/// Number of ones, in steps that vectorise everywhere (a population count instruction for vectors is rare).
 #[inline(always)]
-fn whole(requests: &mut [f32], uniforms: &[f32], counting: Counting) {
-    match counting {
-        Counting::StochasticRounding => {
-            for (n, &u) in requests.iter_mut().zip(uniforms) {
-                *n = round_request(*n, u);
+fn ones(x: u32) -> i32 {
+    let x = x - ((x >> 1) & 0x5555_5555);
+    let x = (x & 0x3333_3333) + ((x >> 2) & 0x3333_3333);
+    ((((x + (x >> 4)) & 0x0f0f_0f0f).wrapping_mul(0x0101_0101)) >> 24) as i32
+}
+
+/// Currents of one column: `Σ_r V_r G_r`.
+struct Column<'a> {
+    currents: &'a mut [f32],
+    voltages: &'a StackVector,
+    states: &'a [f32],
+    columns: usize,
+    column: usize,
+    g_min: f32,
+    span: f32,
+}
+
+impl pulp::WithSimd for Column<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let replicas = self.voltages.replicas();
+        self.currents.fill(0.0);
+        for row in 0..self.voltages.len() {
+            let cell = row * self.columns + self.column;
+            let states = &self.states[cell * replicas..(cell + 1) * replicas];
+            let inputs = self.voltages.lanes(row).iter().zip(states);
+            for (i, (v, s)) in self.currents.iter_mut().zip(inputs) {
+                *i += v * (self.g_min + self.span * s);
             }
         }
-        Counting::Deterministic => {
-            for n in requests {
-                *n = round_request(*n, 0.5);
-            }
-        }
-        Counting::Expected | Counting::Coincidence { .. } => {}
     }
 }
 
@@ -229,31 +310,19 @@ impl Backend for Cpu {
     }
 
     fn multiply(&mut self, voltages: &StackVector, currents: &mut StackVector) {
-        let Shape {
-            replicas,
-            rows,
-            columns,
-        } = self.shape;
         let window = self.cells.window();
-        let (g_min, span) = (window.g_min as f32, window.span() as f32);
         let states = self.apparent.as_ref().unwrap_or(&self.states);
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for column in 0..columns {
-                    let out = currents.lanes_mut(column);
-                    out.fill(0.0);
-                    for row in 0..rows {
-                        let cell = row * columns + column;
-                        let lanes = &states[cell * replicas..(cell + 1) * replicas];
-                        let inputs = voltages.lanes(row);
-                        for ((i, v), s) in out.iter_mut().zip(inputs).zip(lanes) {
-                            *i += v * (g_min + span * s);
-                        }
-                    }
-                }
-            },
-        );
+        for column in 0..self.shape.columns {
+            pulp::Arch::new().dispatch(Column {
+                currents: currents.lanes_mut(column),
+                voltages,
+                states,
+                columns: self.shape.columns,
+                column,
+                g_min: window.g_min as f32,
+                span: window.span() as f32,
+            });
+        }
     }
 
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) {

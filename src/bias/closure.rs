@@ -53,7 +53,7 @@ pub(super) struct Step {
     pub noise: DMatrix<f64>,
     /// `E|g_j|` of every weight.
     pub abs_gradient: DVector<f64>,
-    /// `E[|g_j| G_j]/F_j` of every weight: the pull that the device adds.
+    /// `E[|g_j| G_j]/F_j` of every weight, and what saturating trains add: the pull of the device.
     pub pull: DVector<f64>,
 }
 
@@ -260,6 +260,13 @@ impl<'a> Closure<'a> {
         step.pull[map.weight_of(k)] += map.sign(k) * size * joint.abs_g / self.setting.rate;
     }
 
+    /// Adds drift beyond the linear response: it pulls like the asymmetry does.
+    fn add_drift(&self, k: usize, drift: f64, step: &mut Step) {
+        let map = self.setting.model.map;
+        step.drift[k] += drift;
+        step.pull[map.weight_of(k)] -= map.sign(k) * drift / self.setting.rate;
+    }
+
     /// `E[Δ Δᵀ]` of the mean response over samples and residuals.
     fn add_second_moment(
         &self,
@@ -313,7 +320,7 @@ impl<'a> Closure<'a> {
                 let request = -a[k] * residual;
                 let given = Given::residual(r, h[k], c[(k, k)], residual);
                 let (drift, variance) = self.count_terms(request, &responses[k], &given, k);
-                step.drift[k] += p * drift;
+                self.add_drift(k, p * drift, step);
                 step.noise[(k, k)] += p * variance;
             }
             if let Counting::Coincidence {
@@ -360,7 +367,7 @@ impl<'a> Closure<'a> {
         let noise = model.cells.noise();
         let own = model.cells.double(cell).parameters[crate::device::STEP]
             / model.cells.nominal_step();
-        let cycle = (noise.additive * own).powi(2) + noise.multiplicative.powi(2) * square;
+        let cycle = (noise.additive() * own).powi(2) + noise.multiplicative().powi(2) * square;
         (
             0.5 * delta * delta * moments.factorial * (mean * slope + 1.5 * slope * q[2] * c),
             delta * delta * (moments.variance * square + moments.mean * cycle),
@@ -457,7 +464,7 @@ impl<'a> Closure<'a> {
                                 Given::residual(&g, with_cells[(j, k)], c[(k, k)], value);
                             let (drift, variance) =
                                 self.count_terms(-signed * value, &responses[k], &state, k);
-                            step.drift[k] += weight * drift;
+                            self.add_drift(k, weight * drift, step);
                             step.noise[(k, k)] += weight * variance;
                         }
                     }

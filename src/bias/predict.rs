@@ -271,10 +271,7 @@ mod tests {
         let parameters = (0..10)
             .flat_map(|j| cell(tau[j % tau.len()], c[j % c.len()]))
             .collect();
-        let noise = CycleNoise {
-            additive: 0.0,
-            multiplicative: sigma,
-        };
+        let noise = CycleNoise::new(0.0, sigma);
         let window = Window {
             g_min: 10e-6,
             g_max: 90e-6,

@@ -109,10 +109,7 @@ impl Cells {
         let width = self.width();
         Cell {
             parameters: &self.single[k * width..(k + 1) * width],
-            noise: CycleNoise {
-                additive: self.noise.additive as f32,
-                multiplicative: self.noise.multiplicative as f32,
-            },
+            noise: CycleNoise::new(self.noise.additive(), self.noise.multiplicative()),
             hard_bounds: self.hard_bounds,
         }
     }

@@ -66,10 +66,10 @@ impl Device {
         }
         parameters.finish();
         let cycle = section.section("cycle-to-cycle");
-        let noise = CycleNoise {
-            additive: cycle.number("additive", Rule::NonNegative),
-            multiplicative: cycle.number("multiplicative", Rule::NonNegative),
-        };
+        let noise = CycleNoise::new(
+            cycle.number("additive", Rule::NonNegative),
+            cycle.number("multiplicative", Rule::NonNegative),
+        );
         cycle.finish();
         let mut variations = Vec::new();
         if let Some(spreads) = section.optional_section("device-to-device") {
@@ -163,6 +163,14 @@ impl Device {
     /// Device-to-device spreads.
     pub fn variations(&self) -> &[Variation] {
         &self.variations
+    }
+
+    /// The same device with all cells nominal.
+    pub fn without_variation(&self) -> Self {
+        Self {
+            variations: Vec::new(),
+            ..self.clone()
+        }
     }
 
     /// Draws the `count` cells of an array, row-major, from `seed`.

@@ -1,5 +1,7 @@
 //! What a device law is: the mean change that one pulse makes, written once for every number.
 
+use std::marker::PhantomData;
+
 use crate::number::{Jet, Real};
 
 /// Places of the three parameters that every cell has, whatever its law.
@@ -83,17 +85,55 @@ impl<R: Real> Pulse<R> {
 /// `(additive · step)² + (multiplicative · change)²`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CycleNoise<R> {
-    /// Standard deviation relative to the cell's nominal step, the same everywhere in the window.
-    pub additive: R,
-    /// Standard deviation relative to the mean change at the present state.
-    pub multiplicative: R,
+    additive: R,
+    multiplicative: R,
+    /// Which kinds there are: known before any loop, so that loops leave out what is not there.
+    kinds: [bool; 2],
 }
 
 impl<R: Real> CycleNoise<R> {
+    /// `additive`: standard deviation relative to the cell's nominal step, the same everywhere in the window.
+    /// `multiplicative`: relative to the mean change at the present state.
+    pub fn new(additive: f64, multiplicative: f64) -> Self {
+        Self {
+            additive: R::lit(additive),
+            multiplicative: R::lit(multiplicative),
+            kinds: [additive != 0.0, multiplicative != 0.0],
+        }
+    }
+
+    /// Standard deviation relative to the nominal step.
+    #[inline(always)]
+    pub fn additive(&self) -> R {
+        self.additive
+    }
+
+    /// Standard deviation relative to the mean change.
+    #[inline(always)]
+    pub fn multiplicative(&self) -> R {
+        self.multiplicative
+    }
+
+    /// Variances of the additive and the multiplicative kind; each is computed only where it exists.
+    #[inline(always)]
+    pub fn sum(&self, additive: impl FnOnce() -> R, multiplicative: impl FnOnce() -> R) -> R {
+        match self.kinds {
+            [false, false] => R::lit(0.0),
+            [true, false] => additive(),
+            [false, true] => multiplicative(),
+            [true, true] => additive() + multiplicative(),
+        }
+    }
+
     /// Variance of one pulse's change whose mean is `change`, for a cell of nominal step `step`.
     #[inline(always)]
     pub fn variance(&self, step: R, change: R) -> R {
-        (self.additive * step).square() + (self.multiplicative * change).square()
+        self.sum(
+            #[inline(always)]
+            || (self.additive * step).square(),
+            #[inline(always)]
+            || (self.multiplicative * change).square(),
+        )
     }
 }
 
@@ -218,34 +258,68 @@ fn constants(p: &[f64]) -> [Jet; MOST_PARAMETERS] {
     std::array::from_fn(|k| Jet::lit(p.get(k).copied().unwrap_or(0.0)))
 }
 
-/// A loop over lanes that `pulp` compiles for the processor features found at run time. The change must be a small closure
-/// marked for inlining by its size; a whole loop in a closure is not inlined and stays unvectorised.
+/// A loop over lanes that `pulp` compiles for the processor features found at run time.
 struct Lanes<'a, C> {
+    cell: &'a Cell<'a, f32>,
     change: C,
     states: &'a mut [f32],
     counts: &'a [f32],
     normals: &'a [f32],
 }
 
-impl<'a, C: Fn(f32, f32, f32) -> f32> Lanes<'a, C> {
+/// What happens to one lane. A trait and not a closure: closures are called, not inlined, in a vector loop.
+trait Change {
+    fn change(&self, cell: &Cell<f32>, s: f32, n: f32, z: f32) -> f32;
+}
+
+struct Many<L>(PhantomData<L>);
+
+impl<L: Law> Change for Many<L> {
     #[inline(always)]
-    fn new(change: C, states: &'a mut [f32], counts: &'a [f32], normals: &'a [f32]) -> Self {
-        Self {
-            change,
-            states,
-            counts,
-            normals,
-        }
+    fn change(&self, cell: &Cell<f32>, s: f32, n: f32, z: f32) -> f32 {
+        many_pulses::<L, f32>(cell, s, n, z)
     }
 }
 
-impl<C: Fn(f32, f32, f32) -> f32> pulp::WithSimd for Lanes<'_, C> {
+struct One<L> {
+    law: PhantomData<L>,
+    done: f32,
+}
+
+impl<L: Law> Change for One<L> {
+    #[inline(always)]
+    fn change(&self, cell: &Cell<f32>, s: f32, n: f32, z: f32) -> f32 {
+        let n = f32::select_lt(self.done, n.abs(), n, 0.0);
+        one_pulse::<L, f32>(cell, s, n, z)
+    }
+}
+
+struct Mean<L>(PhantomData<L>);
+
+impl<L: Law> Change for Mean<L> {
+    #[inline(always)]
+    fn change(&self, cell: &Cell<f32>, s: f32, n: f32, _z: f32) -> f32 {
+        expected::<L, f32>(cell, s, n)
+    }
+}
+
+impl<C: Change> pulp::WithSimd for Lanes<'_, C> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) {
-        for ((s, &n), &z) in self.states.iter_mut().zip(self.counts).zip(self.normals) {
-            *s = (self.change)(*s, n, z);
+        // A copy that no store to the states can change: without it the loop would reload the parameters and stay scalar.
+        let mut parameters = [0.0; MOST_PARAMETERS];
+        for (own, given) in parameters.iter_mut().zip(self.cell.parameters) {
+            *own = *given;
+        }
+        let cell = Cell {
+            parameters: &parameters,
+            ..*self.cell
+        };
+        let (change, counts, normals) = (self.change, self.counts, self.normals);
+        for ((s, &n), &z) in self.states.iter_mut().zip(counts).zip(normals) {
+            *s = change.change(&cell, *s, n, z);
         }
     }
 }
@@ -261,21 +335,18 @@ impl<L: Law> AnyLaw for L {
 
     fn has_train(&self) -> bool {
         let p = [0.5; MOST_PARAMETERS];
-        let quiet = CycleNoise {
-            additive: 0.0,
-            multiplicative: 0.0,
-        };
+        let quiet = CycleNoise::new(0.0, 0.0);
         L::train(&p, 0.5, &Pulse { polarity: 1.0 }, 1.0, &quiet).is_some()
     }
 
     fn pulse_many(&self, cell: &Cell<f32>, states: &mut [f32], counts: &[f32], normals: &[f32]) {
-        pulp::Arch::new().dispatch(Lanes::new(
-            #[inline(always)]
-            |s, n, z| many_pulses::<L, f32>(cell, s, n, z),
+        pulp::Arch::new().dispatch(Lanes {
+            cell,
+            change: Many::<L>(PhantomData),
             states,
             counts,
             normals,
-        ));
+        });
     }
 
     fn pulse_one(
@@ -286,26 +357,26 @@ impl<L: Law> AnyLaw for L {
         done: f32,
         normals: &[f32],
     ) {
-        pulp::Arch::new().dispatch(Lanes::new(
-            #[inline(always)]
-            |s, n, z| {
-                let n = f32::select_lt(done, n.abs(), n, 0.0);
-                one_pulse::<L, f32>(cell, s, n, z)
+        pulp::Arch::new().dispatch(Lanes {
+            cell,
+            change: One::<L> {
+                law: PhantomData,
+                done,
             },
             states,
             counts,
             normals,
-        ));
+        });
     }
 
     fn pulse_expected(&self, cell: &Cell<f32>, states: &mut [f32], requests: &[f32]) {
-        pulp::Arch::new().dispatch(Lanes::new(
-            #[inline(always)]
-            |s, n, _| expected::<L, f32>(cell, s, n),
+        pulp::Arch::new().dispatch(Lanes {
+            cell,
+            change: Mean::<L>(PhantomData),
             states,
-            requests,
-            requests,
-        ));
+            counts: requests,
+            normals: requests,
+        });
     }
 
     fn oracle_many(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64 {

@@ -24,7 +24,7 @@
 //! aihwkit's `mult_noise = false` adds noise to the step (`additive` here), `true` multiplies it (`multiplicative`).
 //! Its `mean_bound_reference` refers the slopes to the mean bounds of the array; here each cell's own bounds count.
 
-use super::affine::affine_train;
+use super::affine::{Direction, affine_train};
 use super::constant_step::{ASYMMETRY, signed_step};
 use super::law::{CycleNoise, Kind, LOWER, Law, OWN, Parameter, Pulse, STEP, UPPER};
 use crate::number::Real;
@@ -56,8 +56,7 @@ pub(super) fn change_and_slopes<R: Real>(
     (change, kappa)
 }
 
-/// The closed-form train from what [`change_and_slopes`] returns. Both logarithms depend on the cell alone, so a
-/// loop over copies of one cell takes them once.
+/// The closed-form train from what [`change_and_slopes`] returns.
 #[inline(always)]
 pub(super) fn train_of<R: Real>(
     p: &[R],
@@ -67,17 +66,10 @@ pub(super) fn train_of<R: Real>(
     n: R,
     noise: &CycleNoise<R>,
 ) -> (R, R) {
-    let zero = R::lit(0.0);
-    let log = kappa.map(|k| (zero - k).ln_1p());
-    affine_train(
-        s,
-        change,
-        pulse.choose(kappa[0], kappa[1]),
-        pulse.choose(log[0], log[1]),
-        p[STEP],
-        n,
-        noise,
-    )
+    let up = Direction::new(kappa[0], noise);
+    let down = Direction::new(kappa[1], noise);
+    let along = Direction::choose(pulse, &up, &down);
+    affine_train(s, change, &along, p[STEP], n, noise)
 }
 
 impl LinearStep {

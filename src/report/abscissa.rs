@@ -17,7 +17,9 @@ pub(super) struct Abscissa {
 
 /// Finite and all different.
 fn distinct(values: impl Iterator<Item = Option<f64>>) -> Option<Vec<f64>> {
-    let values: Vec<f64> = values.map(|v| v.filter(|v| v.is_finite())).collect::<Option<_>>()?;
+    let values: Vec<f64> = values
+        .map(|v| v.filter(|v| v.is_finite()))
+        .collect::<Option<_>>()?;
     let mut sorted = values.clone();
     sorted.sort_by(f64::total_cmp);
     let apart = |pair: &[f64]| pair[1] - pair[0] > 1e-9 * pair[1].abs().max(pair[0].abs());
@@ -42,7 +44,10 @@ impl Abscissa {
 
     fn tau(points: &[Point]) -> Option<Self> {
         let values = distinct(points.iter().map(|p| p.tau))?;
-        Self::numeric("device asymmetry τ = 1/R'(symmetric point), in weight units", values)
+        Self::numeric(
+            "device asymmetry τ = 1/R'(symmetric point), in weight units",
+            values,
+        )
     }
 
     fn noise(points: &[Point], first: Option<Self>) -> Self {
@@ -50,8 +55,16 @@ impl Abscissa {
             Self::numeric(name, distinct(points.iter().map(|p| Some(value(p))))?)
         };
         first
-            .or_else(|| over("additive cycle-to-cycle noise, in steps", |p| p.cycle_to_cycle[0]))
-            .or_else(|| over("multiplicative cycle-to-cycle noise", |p| p.cycle_to_cycle[1]))
+            .or_else(|| {
+                over("additive cycle-to-cycle noise, in steps", |p| {
+                    p.cycle_to_cycle[0]
+                })
+            })
+            .or_else(|| {
+                over("multiplicative cycle-to-cycle noise", |p| {
+                    p.cycle_to_cycle[1]
+                })
+            })
             .or_else(|| over("learning rate η", |p| p.learning_rate))
             .or_else(|| over("pulse step δ, in weight units", |p| p.step))
             .unwrap_or_else(|| Self::labelled(points))
@@ -93,7 +106,11 @@ impl Abscissa {
     }
 
     /// A series from left to right without what is missing.
-    pub fn series(&self, points: &[Point], value: impl Fn(&Point) -> Option<f64>) -> Vec<(f64, f64)> {
+    pub fn series(
+        &self,
+        points: &[Point],
+        value: impl Fn(&Point) -> Option<f64>,
+    ) -> Vec<(f64, f64)> {
         self.order
             .iter()
             .filter_map(|&i| {

@@ -65,9 +65,18 @@ pub fn answer(summary: &Summary) -> Option<String> {
                 .collect();
             match labels.len() {
                 0 => None,
-                n if n == judged.len() && n > 1 => Some(format!("{} at all {n} points", amount.words())),
-                1..=6 => Some(format!("{} at {}", amount.words(), labels.join(", "))),
-                n => Some(format!("{} at {n} points", amount.words())),
+                1 if judged.len() == 1 => Some(amount.words().into()),
+                n if n == judged.len() && n > 1 => {
+                    Some(format!("{} at all {n} points", amount.words()))
+                }
+                1..=6 if labels.iter().all(|l| l.len() <= 20 && !l.contains(',')) => {
+                    Some(format!("{} at {}", amount.words(), labels.join(", ")))
+                }
+                n => Some(format!(
+                    "{} at {n} of {} points",
+                    amount.words(),
+                    judged.len()
+                )),
             }
         })
         .collect();

@@ -17,7 +17,9 @@ const CHANNELS: [(&str, RGBColor, Pick); 7] = [
     ("B readout", GREEN, |b| b.b),
     ("C retention", ORANGE, |b| b.c),
     ("D bounds, dead zone", PURPLE, |b| b.d),
-    ("sum of these", VERMILION, |b| b.gradient + b.a + b.b + b.c + b.d),
+    ("sum of these", VERMILION, |b| {
+        b.gradient + b.a + b.b + b.c + b.d
+    }),
     ("logged drift", BLACK, |b| b.logged),
 ];
 
@@ -62,11 +64,18 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
                 };
                 let left = x + bar * (k as f64 - 0.5 * CHANNELS.len() as f64);
                 // What is zero stays visible as a hairline.
-                let y = if (y - base).abs() < 1.0 { base - 1.0 } else { y };
+                let y = if (y - base).abs() < 1.0 {
+                    base - 1.0
+                } else {
+                    y
+                };
                 canvas.rectangle((left + 0.06 * bar, y), (left + 0.94 * bar, base), *colour);
             }
         }
-        canvas.line(&[(panel.left, base), (panel.right, base)], Pen::new(INK, 1.0));
+        canvas.line(
+            &[(panel.left, base), (panel.right, base)],
+            Pen::new(INK, 1.0),
+        );
     })?;
     let caption = "The mean drift of the weights, projected on their distance from the symmetric point and divided by the learning rate: positive pulls toward the symmetric point. \
         The gradient and each channel are computed independently; when the budget closes, their sum equals the logged drift, and both vanish once training is stationary.";

@@ -211,10 +211,11 @@ impl Canvas<'_> {
 
     /// A filled rectangle between two corners.
     pub fn rectangle(&mut self, a: (f64, f64), b: (f64, f64), colour: RGBColor) {
-        let corners = [fine(a.0.min(b.0), a.1.min(b.1)), fine(a.0.max(b.0), a.1.max(b.1))];
-        let drawn = self
-            .area
-            .draw(&Rectangle::new(corners, colour.filled()));
+        let corners = [
+            fine(a.0.min(b.0), a.1.min(b.1)),
+            fine(a.0.max(b.0), a.1.max(b.1)),
+        ];
+        let drawn = self.area.draw(&Rectangle::new(corners, colour.filled()));
         self.keep(drawn);
     }
 

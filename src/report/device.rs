@@ -34,9 +34,8 @@ const MICRO: f64 = 1e6;
 pub fn device_figure(device: &DeviceCurve) -> Figure {
     let title = format!("Pulse response of {}", device.name);
     let svg = picture(device, &title).unwrap_or_else(|_| empty());
-    let mut caption = String::from(
-        "Mean conductance while equal pulses potentiate and then depress the device.",
-    );
+    let mut caption =
+        String::from("Mean conductance while equal pulses potentiate and then depress the device.");
     if device.band.is_some() {
         caption.push_str(" Band: the spread over devices or cycles.");
     }
@@ -101,7 +100,10 @@ fn picture(device: &DeviceCurve, title: &str) -> Result<String, String> {
         });
     };
     let mut legend = vec![
-        (Sign::Line(Pen::new(VERMILION, 2.4)), "potentiation".to_string()),
+        (
+            Sign::Line(Pen::new(VERMILION, 2.4)),
+            "potentiation".to_string(),
+        ),
         (Sign::Line(Pen::new(BLUE, 2.4)), "depression".to_string()),
     ];
     if !band.is_empty() {
@@ -111,7 +113,10 @@ fn picture(device: &DeviceCurve, title: &str) -> Result<String, String> {
         legend.push((Sign::Line(Pen::new(GREY, 0.8)), "single runs".into()));
     }
     if symmetric.is_some() {
-        legend.push((Sign::Line(Pen::new(GREEN, 1.4).dashed()), "symmetric point".into()));
+        legend.push((
+            Sign::Line(Pen::new(GREEN, 1.4).dashed()),
+            "symmetric point".into(),
+        ));
     }
     draw((WIDTH as u32, HEIGHT as u32), |canvas| {
         let top = header(canvas, title, &legend);
@@ -119,7 +124,10 @@ fn picture(device: &DeviceCurve, title: &str) -> Result<String, String> {
         panel.axes(canvas, "pulse", "conductance (µS)");
         let low = band.iter().map(|(n, low, _)| (*n, *low));
         let high = band.iter().rev().map(|(n, _, high)| (*n, *high));
-        let rim: Vec<_> = low.chain(high).filter_map(|(n, g)| panel.at(n, g)).collect();
+        let rim: Vec<_> = low
+            .chain(high)
+            .filter_map(|(n, g)| panel.at(n, g))
+            .collect();
         if rim.len() > 2 {
             canvas.polygon(&rim, GREY, 0.22);
         }

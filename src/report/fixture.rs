@@ -6,7 +6,11 @@ use crate::training::Standardisation;
 
 /// Orthonormal modes: the cosine basis.
 fn basis(n: usize, j: usize, k: usize) -> f64 {
-    let scale = if k == 0 { (1.0 / n as f64).sqrt() } else { (2.0 / n as f64).sqrt() };
+    let scale = if k == 0 {
+        (1.0 / n as f64).sqrt()
+    } else {
+        (2.0 / n as f64).sqrt()
+    };
     scale * (std::f64::consts::PI * (j as f64 + 0.5) * k as f64 / n as f64).cos()
 }
 
@@ -54,7 +58,9 @@ fn ridge(n: usize, lambda: f64) -> Vec<f64> {
 
 /// One point with asymmetry `tau` and `n` weights.
 pub(super) fn point(tau: f64, n: usize, index: usize) -> Point {
-    let names = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"];
+    let names = [
+        "age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6",
+    ];
     let lambda = 0.468 / tau;
     let (free, learned) = (ridge(n, 0.0), ridge(n, 0.98 * lambda));
     let weights = (0..n).map(|j| Weight {
@@ -162,7 +168,11 @@ pub(super) fn point(tau: f64, n: usize, index: usize) -> Point {
 /// A sweep of five points with ten weights.
 pub(super) fn summary() -> Summary {
     let taus = [0.6, 1.0, 2.0, 3.0, 5.0];
-    let points: Vec<Point> = taus.iter().enumerate().map(|(i, t)| point(*t, 10, i)).collect();
+    let points: Vec<Point> = taus
+        .iter()
+        .enumerate()
+        .map(|(i, t)| point(*t, 10, i))
+        .collect();
     let expectation = |name: &str, measured, expected, tolerance, met| Expectation {
         name: name.into(),
         measured,

@@ -71,14 +71,23 @@ fn superscript(digits: &str) -> String {
     digits.chars().map(raise).collect()
 }
 
-/// Three significant digits, as settings and plain numbers are shown.
+/// Three significant digits without trailing zeros, as settings and plain numbers are shown.
 pub(super) fn short(value: Option<f64>) -> String {
-    let text = significant(value, 3);
-    if text.contains('.') && !text.contains('×') {
-        text.trim_end_matches('0').trim_end_matches('.').into()
-    } else {
-        text
+    trimmed(value, 3)
+}
+
+/// So many significant digits, without trailing zeros.
+pub(super) fn trimmed(value: Option<f64>, digits: usize) -> String {
+    let text = significant(value, digits);
+    let (mantissa, power) = match text.split_once('×') {
+        Some((mantissa, power)) => (mantissa, format!("×{power}")),
+        None => (text.as_str(), String::new()),
+    };
+    if !mantissa.contains('.') {
+        return text;
     }
+    let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+    format!("{mantissa}{power}")
 }
 
 /// A share of one, in per cent without the sign.
@@ -166,6 +175,7 @@ mod tests {
         assert_eq!(significant(Some(2.5e-7), 2), "2.5×10⁻⁷");
         assert_eq!(short(Some(0.6)), "0.6");
         assert_eq!(short(Some(100.0)), "100");
+        assert_eq!(short(Some(2.3e8)), "2.3×10⁸");
         assert_eq!(fixed(-0.0001, 2), "0.00");
         assert_eq!(percent(Some(0.0034)), "0.34");
     }
@@ -187,7 +197,10 @@ mod tests {
 
     #[test]
     fn text_is_escaped_and_clipped() {
-        assert_eq!(escape("<a b='\"'>&\u{1}"), "&lt;a b=&#39;&quot;&#39;&gt;&amp; ");
+        assert_eq!(
+            escape("<a b='\"'>&\u{1}"),
+            "&lt;a b=&#39;&quot;&#39;&gt;&amp; "
+        );
         assert_eq!(clip("τ = 0.6, η = 0.03", 8), "τ = 0.6…");
     }
 }

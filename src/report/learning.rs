@@ -18,13 +18,31 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
     };
     let curve = &point.learning_curve;
     let series: [(&str, Pick, Pen); 4] = [
-        ("loss, mean over replicas", |c| c.replicas, Pen::new(GREY, 1.2)),
-        ("without bias", |c| c.free, Pen::new(VERMILION, 1.6).dashed()),
-        ("loss of the mean weights", |c| c.measured, Pen::new(BLUE, 2.6).faint(0.75)),
-        ("the same predicted, P-t", |c| c.predicted, Pen::new(plotters::style::BLACK, 1.3).dashed()),
+        (
+            "loss, mean over replicas",
+            |c| c.replicas,
+            Pen::new(GREY, 1.2),
+        ),
+        (
+            "without bias",
+            |c| c.free,
+            Pen::new(VERMILION, 1.6).dashed(),
+        ),
+        (
+            "loss of the mean weights",
+            |c| c.measured,
+            Pen::new(BLUE, 2.6).faint(0.75),
+        ),
+        (
+            "the same predicted, P-t",
+            |c| c.predicted,
+            Pen::new(plotters::style::BLACK, 1.3).dashed(),
+        ),
     ];
     let positive = |v: &f64| *v > 0.0 && v.is_finite();
-    let values = series.iter().flat_map(|(_, pick, _)| curve.iter().map(pick));
+    let values = series
+        .iter()
+        .flat_map(|(_, pick, _)| curve.iter().map(pick));
     let values: Vec<f64> = values.filter(positive).collect();
     let floor = values.iter().copied().fold(0.0, f64::max) / RANGE;
     let (Some(x), Some(y)) = (

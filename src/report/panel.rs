@@ -198,7 +198,7 @@ impl Panel {
         canvas.disc((px + offset, py), 3.6, colour);
     }
 
-    /// Grid, ticks, axes and their names.
+    /// Grid, ticks, axes and their names; without a name, the horizontal axis has no numbers either.
     pub fn axes(&self, canvas: &mut Canvas<'_>, x_name: &str, y_name: &str) {
         let grid = Pen::new(FAINT, 1.0);
         let axis = Pen::new(INK, 1.0);
@@ -213,10 +213,17 @@ impl Panel {
         for y in self.y.minor.iter().filter_map(|v| self.up(*v)) {
             canvas.line(&[(self.left - 2.0, y), (self.left, y)], axis);
         }
-        for x in self.x.minor.iter().filter_map(|v| self.across(*v)) {
+        let minor = self.x.minor.iter().filter(|_| !x_name.is_empty());
+        for x in minor.filter_map(|v| self.across(*v)) {
             canvas.line(&[(x, self.bottom), (x, self.bottom + 2.0)], axis);
         }
-        if self.x.named {
+        if x_name.is_empty() {
+            for (x, _) in self.x.ticks.iter().filter(|_| !self.x.named) {
+                if let Some(x) = self.across(*x) {
+                    canvas.line(&[(x, self.top), (x, self.bottom)], grid);
+                }
+            }
+        } else if self.x.named {
             self.labels(canvas);
         } else {
             for (value, label) in &self.x.ticks {

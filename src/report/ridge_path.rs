@@ -23,7 +23,10 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
     let lambda = strength(point);
     let pens = pens(&point.weights);
     let values = path.iter().flat_map(|(_, weights)| weights.iter().copied());
-    let learned = point.weights.iter().flat_map(|w| [w.measured, w.p1, w.free]);
+    let learned = point
+        .weights
+        .iter()
+        .flat_map(|w| [w.measured, w.p1, w.free]);
     let lambdas = path.iter().map(|(lambda, _)| *lambda).chain(lambda);
     let (Some(x), Some(y)) = (
         Scale::log(lambdas, 8),
@@ -32,12 +35,18 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
         return Ok(None);
     };
     let title = title_at("Learned weights on the ridge path", point, summary);
-    let mut legend = vec![(Sign::Line(Pen::new(GREY, 1.4)), "explicit ridge".to_string())];
+    let mut legend = vec![(
+        Sign::Line(Pen::new(GREY, 1.4)),
+        "explicit ridge".to_string(),
+    )];
     if lambda.is_some() {
         legend.push((Sign::Measured(INK), "measured, 95 %".into()));
         legend.push((Sign::Cross(Pen::new(INK, 1.5)), "predicted, P1".into()));
     }
-    legend.push((Sign::Ring(Pen::new(GREY, 1.5)), "free: least squares".into()));
+    legend.push((
+        Sign::Ring(Pen::new(GREY, 1.5)),
+        "free: least squares".into(),
+    ));
     let svg = draw((WIDTH as u32, HEIGHT as u32), |canvas| {
         let top = header(canvas, &title, &legend);
         let mut panel = Panel::below(top, x, y);
@@ -51,7 +60,7 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
                 .collect();
             panel.curve(canvas, &line, *pen);
         }
-        for (weight, pen) in point.weights.iter().zip(&pens) {
+        for (weight, pen) in point.weights.iter().zip(&pens).filter(|(_, p)| named(p)) {
             if let Some(y) = panel.up(weight.free) {
                 canvas.ring((panel.left, y), 3.5, Pen::new(pen.colour, 1.6));
             }
@@ -100,9 +109,18 @@ fn pens(weights: &[Weight]) -> Vec<Pen> {
     let mut pens = vec![Pen::new(GREY, 0.9).faint(0.6); weights.len()];
     for (rank, j) in largest(weights).into_iter().enumerate() {
         let pen = Pen::new(COLOURS[rank % COLOURS.len()], 1.5);
-        pens[j] = if rank < COLOURS.len() { pen } else { pen.dashed() };
+        pens[j] = if rank < COLOURS.len() {
+            pen
+        } else {
+            pen.dashed()
+        };
     }
     pens
+}
+
+/// Whether a pen belongs to a weight with a name in the legend.
+fn named(pen: &Pen) -> bool {
+    pen.opacity == 1.0
 }
 
 fn size(weight: &Weight) -> f64 {
@@ -154,7 +172,13 @@ fn learned_weights(
     let text = format!("E3: λ = {}", significant(Some(lambda), 3));
     let at = (x + 6.0, panel.bottom - 10.0);
     canvas.text(&text, at, Type::new(12.0));
-    for (weight, pen) in weights.iter().zip(pens) {
+    for (weight, _) in weights.iter().zip(pens).filter(|(_, p)| !named(p)) {
+        if let Some(at) = panel.at(lambda, weight.measured) {
+            canvas.disc(at, 1.8, GREY);
+        }
+    }
+    let named = || weights.iter().zip(pens).filter(|(_, p)| named(p));
+    for (weight, pen) in named() {
         let reach = 1.96 * weight.standard_error;
         let interval = (
             finite(Some(weight.measured - reach)),
@@ -163,9 +187,9 @@ fn learned_weights(
         let colour: RGBColor = pen.colour;
         panel.measured(canvas, (lambda, weight.measured), interval, (0.0, colour));
     }
-    for weight in weights {
+    for (weight, _) in named() {
         if let Some(at) = panel.at(lambda, weight.p1) {
-            canvas.cross(at, 5.0, Pen::new(INK, 1.2));
+            canvas.cross(at, 4.5, Pen::new(INK, 1.1));
         }
     }
 }

@@ -69,11 +69,7 @@ impl Scale {
         let positive = values.into_iter().filter(|v| *v > 1.0 / LARGEST);
         let (low, high) = extent(positive)?;
         let (low, high) = (low.log10(), high.log10());
-        let margin = if high > low {
-            0.05 * (high - low)
-        } else {
-            0.2
-        };
+        let margin = if high > low { 0.05 * (high - low) } else { 0.2 };
         let (low, high) = (low - margin, high + margin);
         let (ticks, minor) = log_ticks(low, high, most);
         Some(Self {
@@ -112,7 +108,7 @@ impl Scale {
 
     /// Where a value stands, 0 at the start of the axis and 1 at its end; `None` if it has no place on this scale.
     pub fn at(&self, value: f64) -> Option<f64> {
-        if !(value.abs() < LARGEST) || (self.log && value <= 0.0) {
+        if value.is_nan() || value.abs() >= LARGEST || (self.log && value <= 0.0) {
             return None;
         }
         let value = if self.log { value.log10() } else { value };

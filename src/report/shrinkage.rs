@@ -1,19 +1,25 @@
 //! Shrinkage of each eigenmode of the inputs' second moments.
 
 use super::Figure;
-use super::canvas::{GREY, INK, Pen, Type, colour, draw};
+use super::canvas::{COLOURS, GREY, INK, Pen, Type, colour, draw};
 use super::format::finite;
 use super::panel::{HEIGHT, Panel, Sign, WIDTH, header};
 use super::scale::Scale;
 use super::weights::point_legend;
-use crate::study::summary::{Mode, Summary};
+use crate::study::summary::{Mode, Point, Summary};
 
 /// Shrinkage beyond these limits is noise of modes that the target hardly uses.
 const LIMITS: (f64, f64) = (-0.25, 1.5);
 
 /// c/c_LS over the eigenvalue: measured, predicted and by the ridge formula.
 pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
-    let points = &summary.points;
+    let with_modes: Vec<&Point> = summary
+        .points
+        .iter()
+        .filter(|p| !p.modes.is_empty())
+        .collect();
+    let points = spread(&with_modes, COLOURS.len());
+    let left_out = with_modes.len() - points.len();
     let modes = || points.iter().flat_map(|p| &p.modes);
     let values: Vec<f64> = modes()
         .flat_map(|m| [m.shrinkage, m.predicted, m.ridge])
@@ -34,9 +40,12 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
         return Ok(None);
     };
     let title = "Shrinkage of each eigenmode";
-    let mut legend = point_legend(points, Sign::Measured);
+    let mut legend = point_legend(&points, Sign::Measured);
     legend.push((Sign::Line(Pen::new(INK, 1.5)), "predicted, P1".into()));
-    legend.push((Sign::Line(Pen::new(INK, 1.2).dashed()), "ridge, d/(d + λ)".into()));
+    legend.push((
+        Sign::Line(Pen::new(INK, 1.2).dashed()),
+        "ridge, d/(d + λ)".into(),
+    ));
     let svg = draw((WIDTH as u32, HEIGHT as u32), |canvas| {
         let top = header(canvas, title, &legend);
         let panel = Panel::below(top, x, y);
@@ -86,6 +95,11 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
         "Points: how much of each least-squares coefficient is left after training on the device, measured from the symmetric point, with 95 % intervals. \
         Solid: predicted (P1). Dashed: what a ridge penalty of the measured strength (E3) would leave. An L2 penalty shrinks the modes of small eigenvalues most.",
     );
+    if left_out > 0 {
+        caption.push_str(&format!(
+            " {left_out} points of the sweep are left out for legibility."
+        ));
+    }
     if beyond > 0 {
         caption.push_str(&format!(
             " {beyond} measured values outside {}…{} are not shown: the target hardly uses those modes.",
@@ -98,4 +112,14 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
         caption,
         svg,
     }))
+}
+
+/// At most `most` of the points, evenly spread, the first and the last among them.
+fn spread<'a>(points: &[&'a Point], most: usize) -> Vec<&'a Point> {
+    let n = points.len();
+    if n <= most {
+        return points.to_vec();
+    }
+    let chosen = (0..most).map(|k| (k * (n - 1)) / (most - 1));
+    chosen.filter_map(|i| points.get(i).copied()).collect()
 }

@@ -2,7 +2,9 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
-use super::format::{MISSING, clip, estimate, estimate_parts, finite, fixed, percent, short, significant};
+use super::format::{
+    MISSING, clip, estimate, estimate_parts, finite, fixed, percent, short, significant, trimmed,
+};
 use crate::study::summary::{Estimate, Expectation, Point, Summary};
 
 /// Columns of a terminal that every table fits in.
@@ -63,7 +65,12 @@ pub fn table(summary: &Summary) -> String {
     }
     let name = name_column(points, 14);
     let strengths = strength_columns(points, Intervals::Below);
-    stacked(std::iter::once(&name), &strengths, &error_columns(points), true)
+    stacked(
+        std::iter::once(&name),
+        &strengths,
+        &error_columns(points),
+        true,
+    )
 }
 
 /// Two tables, one below the other; the second only if it holds a number.
@@ -130,7 +137,9 @@ fn error_columns(points: &[Point]) -> Vec<Column> {
         column("ridge\ndist.\n%", points, |p| percent(p.tikhonov_residual)),
         column("P0\nerr.\n%", points, |p| percent(p.prediction_error_p0)),
         column("P1\nerr.\n%", points, |p| percent(p.prediction_error_p1)),
-        column("MC\nerr.\n%", points, |p| percent(Some(p.monte_carlo_error))),
+        column("MC\nerr.\n%", points, |p| {
+            percent(Some(p.monte_carlo_error))
+        }),
     ]
 }
 
@@ -149,15 +158,23 @@ fn layout<'a>(columns: impl Iterator<Item = &'a Column>, squeeze: bool) -> Strin
         table.set_content_arrangement(ContentArrangement::Disabled);
     }
     let aligned = |i: usize, text: &str| {
-        let side = if i == 0 { CellAlignment::Left } else { CellAlignment::Right };
+        let side = if i == 0 {
+            CellAlignment::Left
+        } else {
+            CellAlignment::Right
+        };
         Cell::new(text).set_alignment(side)
     };
-    let header = columns.iter().enumerate().map(|(i, c)| aligned(i, &c.header));
+    let header = columns
+        .iter()
+        .enumerate()
+        .map(|(i, c)| aligned(i, &c.header));
     table.set_header(header.collect::<Vec<_>>());
     let rows = columns.first().map_or(0, |c| c.cells.len());
     for row in 0..rows {
         let cells = columns.iter().enumerate();
-        let cells = cells.map(|(i, c)| aligned(i, c.cells.get(row).map_or(MISSING, String::as_str)));
+        let cells =
+            cells.map(|(i, c)| aligned(i, c.cells.get(row).map_or(MISSING, String::as_str)));
         table.add_row(cells.collect::<Vec<_>>());
     }
     for (i, column) in table.column_iter_mut().enumerate() {
@@ -169,31 +186,30 @@ fn layout<'a>(columns: impl Iterator<Item = &'a Column>, squeeze: bool) -> Strin
 
 /// What an expectation asks for, in words.
 ///
-/// A one-sided bound does not carry its side: the outcome tells it.
+/// An expectation without tolerance is an upper bound.
 pub(super) fn expected(expectation: &Expectation) -> String {
-    let bound = short(Some(expectation.expected));
+    let bound = trimmed(Some(expectation.expected), 4);
     if let Some(tolerance) = expectation.tolerance {
         return format!("{bound} ± {}", short(Some(tolerance)));
     }
-    match (finite(expectation.measured), expectation.met) {
-        (Some(measured), Some(met)) if measured != expectation.expected => {
-            let below = measured < expectation.expected;
-            let side = if below == met { "at most" } else { "at least" };
-            format!("{side} {bound}")
-        }
-        _ => format!("bound {bound}"),
-    }
+    format!("at most {bound}")
 }
 
 /// One line for each expectation of the study: met, missed, or left out by a quick run.
 pub fn expectations(summary: &Summary) -> String {
     let mut lines = String::new();
     for e in &summary.expectations {
-        let measured = short(e.measured);
+        let measured = trimmed(e.measured, 4);
         let expected = expected(e);
         let line = match e.met {
-            Some(true) => format!("met     {}: measured {measured}, expected {expected}\n", e.name),
-            Some(false) => format!("MISSED  {}: measured {measured}, expected {expected}\n", e.name),
+            Some(true) => format!(
+                "met     {}: measured {measured}, expected {expected}\n",
+                e.name
+            ),
+            Some(false) => format!(
+                "MISSED  {}: measured {measured}, expected {expected}\n",
+                e.name
+            ),
             None => format!("left out (quick)  {}: expected {expected}\n", e.name),
         };
         lines.push_str(&line);
@@ -208,7 +224,11 @@ pub(super) fn known(estimate: &Estimate) -> Option<(String, Option<bool>)> {
         (Some(low), Some(high)) => Some((low..=high).contains(&known)),
         _ => None,
     };
-    let text = if known.abs() < 1e-12 { fixed(0.0, 0) } else { short(Some(known)) };
+    let text = if known.abs() < 1e-12 {
+        fixed(0.0, 0)
+    } else {
+        short(Some(known))
+    };
     Some((text, inside))
 }
 

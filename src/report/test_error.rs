@@ -2,7 +2,6 @@
 
 use super::Figure;
 use super::abscissa::Abscissa;
-use super::answer::answer;
 use super::canvas::{BLUE, GREEN, GREY, INK, ORANGE, Pen, draw};
 use super::panel::{HEIGHT, LEFT, Panel, RIGHT, Sign, WIDTH, header};
 use super::scale::Scale;
@@ -17,10 +16,30 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
     let grey = Pen::new(GREY, 1.4).dashed();
     let series: [(&str, Pick, Sign, Pen); 5] = [
         ("none: least squares", |t| t.none, Sign::Line(grey), grey),
-        ("explicit, GCV", |t| t.explicit_gcv, Sign::DiscOnLine(ORANGE, Pen::new(ORANGE, 1.4)), Pen::new(ORANGE, 1.4)),
-        ("explicit, best λ", |t| t.explicit_best, Sign::DiscOnLine(GREEN, Pen::new(GREEN, 1.4)), Pen::new(GREEN, 1.4)),
-        ("implicit, simulated", |t| t.implicit, Sign::DiscOnLine(BLUE, Pen::new(BLUE, 1.8)), Pen::new(BLUE, 1.8)),
-        ("implicit, predicted (P1)", |t| t.implicit_predicted, Sign::Cross(Pen::new(INK, 1.5)), Pen::new(INK, 1.5)),
+        (
+            "explicit, GCV",
+            |t| t.explicit_gcv,
+            Sign::DiscOnLine(ORANGE, Pen::new(ORANGE, 1.4)),
+            Pen::new(ORANGE, 1.4),
+        ),
+        (
+            "explicit, best λ",
+            |t| t.explicit_best,
+            Sign::DiscOnLine(GREEN, Pen::new(GREEN, 1.4)),
+            Pen::new(GREEN, 1.4),
+        ),
+        (
+            "implicit, simulated",
+            |t| t.implicit,
+            Sign::DiscOnLine(BLUE, Pen::new(BLUE, 1.8)),
+            Pen::new(BLUE, 1.8),
+        ),
+        (
+            "implicit, predicted (P1)",
+            |t| t.implicit_predicted,
+            Sign::Cross(Pen::new(INK, 1.5)),
+            Pen::new(INK, 1.5),
+        ),
     ];
     let lines: Vec<_> = series
         .iter()
@@ -30,7 +49,9 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
         })
         .filter(|(_, line, _, _)| !line.is_empty())
         .collect();
-    let values = lines.iter().flat_map(|(_, line, _, _)| line.iter().map(|(_, y)| *y));
+    let values = lines
+        .iter()
+        .flat_map(|(_, line, _, _)| line.iter().map(|(_, y)| *y));
     let Some(y) = Scale::linear(values, 7) else {
         return Ok(None);
     };
@@ -47,7 +68,11 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
         let pitch = abscissa.pitch(WIDTH - LEFT - RIGHT);
         for (k, (_, line, sign, pen)) in lines.iter().enumerate() {
             // Side by side where there is no line to follow.
-            let offset = if single { 0.3 * pitch * (k as f64 - 2.0) } else { 0.0 };
+            let offset = if single {
+                0.3 * pitch * (k as f64 - 2.0)
+            } else {
+                0.0
+            };
             if !matches!(sign, Sign::Cross(_)) {
                 panel.curve(canvas, line, *pen);
             }
@@ -62,18 +87,12 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
             }
         }
     })?;
-    let mut caption = String::from(
-        "Mean squared error on held-out data, averaged over folds: least squares, the trained device, ridge regression with λ chosen by generalized cross-validation, \
-        and ridge regression with the λ that is best in hindsight.",
-    );
-    if let Some(answer) = answer(summary) {
-        caption.push(' ');
-        caption.push_str(&answer);
-    }
+    let caption = "Mean squared error on held-out data, averaged over folds: least squares, the trained device, ridge regression with λ chosen by generalized cross-validation, \
+        and ridge regression with the λ that is best in hindsight.";
     Ok(Some(Figure {
         name: "test-error".into(),
         title: title.into(),
-        caption,
+        caption: caption.into(),
         svg,
     }))
 }

@@ -15,10 +15,14 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
         .filter(|(p, m)| p.is_finite() && m.is_finite())
         .collect();
     let all = || pairs.iter().flat_map(|&(p, m)| [p, m]);
+    // Error bars of hundreds of weights would hide each other.
+    let crowded = pairs.len() > 150;
     let differences = weights()
         .filter(|w| (w.measured - w.p1).is_finite())
         .flat_map(|w| {
-            let reach = finite(Some(1.96 * w.standard_error)).unwrap_or(0.0);
+            let reach = finite(Some(1.96 * w.standard_error))
+                .filter(|_| !crowded)
+                .unwrap_or(0.0);
             [w.measured - w.p1 - reach, w.measured - w.p1 + reach]
         });
     let (Some(square), Some(across), Some(difference)) = (
@@ -29,7 +33,8 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
         return Ok(None);
     };
     let title = "Weights, measured against predicted (P1)";
-    let legend = point_legend(&summary.points, Sign::Disc);
+    let points: Vec<&Point> = summary.points.iter().collect();
+    let legend = point_legend(&points, Sign::Disc);
     let svg = draw((WIDTH as u32, HEIGHT as u32), |canvas| {
         let top = header(canvas, title, &legend) + 18.0;
         let width = 0.5 * (WIDTH - RIGHT - 2.0 * LEFT - 16.0);
@@ -38,7 +43,17 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
         let mut right = Panel::below(top, across, difference);
         right.left = left.right + LEFT + 16.0;
         let heading = Type::new(12.5).centred();
-        for (panel, text) in [(&left, "all weights"), (&right, "difference, 95 %")] {
+        for (panel, text) in [
+            (&left, "all weights"),
+            (
+                &right,
+                if crowded {
+                    "difference"
+                } else {
+                    "difference, 95 %"
+                },
+            ),
+        ] {
             let at = (0.5 * (panel.left + panel.right), top - 12.0);
             canvas.text(text, at, heading);
         }
@@ -53,28 +68,41 @@ pub(super) fn figure(summary: &Summary) -> Result<Option<Figure>, String> {
             let colour = colour(i, summary.points.len());
             for weight in &point.weights {
                 if let Some(at) = left.at(weight.p1, weight.measured) {
-                    canvas.disc(at, 3.2, colour);
+                    canvas.disc(at, if crowded { 2.0 } else { 3.2 }, colour);
                 }
                 let value = weight.measured - weight.p1;
                 let reach = 1.96 * weight.standard_error;
                 let interval = (finite(Some(value - reach)), finite(Some(value + reach)));
+                if crowded {
+                    if let Some(at) = right.at(weight.p1, value) {
+                        canvas.disc(at, 2.0, colour);
+                    }
+                    continue;
+                }
                 right.measured(canvas, (weight.p1, value), interval, (0.0, colour));
             }
         }
     })?;
-    let caption = "Left: every weight of every point against its prediction by the Gaussian closure (P1); on the diagonal the two agree. \
-        Right: their difference on its own scale, with 95 % intervals of the mean over replicas.";
+    let intervals = if crowded {
+        ""
+    } else {
+        ", with 95 % intervals of the mean over replicas"
+    };
+    let caption = format!(
+        "Left: every weight of every point against its prediction by the Gaussian closure (P1); on the diagonal the two agree. \
+        Right: their difference on its own scale{intervals}."
+    );
     Ok(Some(Figure {
         name: "weights".into(),
         title: title.into(),
-        caption: caption.into(),
+        caption,
         svg,
     }))
 }
 
 /// Points and their colours; of very many only the ends of the ramp.
 pub(super) fn point_legend(
-    points: &[Point],
+    points: &[&Point],
     sign: fn(plotters::style::RGBColor) -> Sign,
 ) -> Vec<(Sign, String)> {
     let n = points.len();
@@ -85,7 +113,11 @@ pub(super) fn point_legend(
         .filter(|(i, _)| shown(*i))
         .map(|(i, point)| {
             let name = clip(&point.label, 30);
-            let name = if n > 12 && i > 0 { format!("… {name}") } else { name };
+            let name = if n > 12 && i > 0 {
+                format!("… {name}")
+            } else {
+                name
+            };
             (sign(colour(i, n)), name)
         })
         .collect()

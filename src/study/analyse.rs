@@ -432,7 +432,10 @@ impl Analysis<'_> {
             learning_rate: t.learning_rate,
             step: self.model.map_or(0.0, ArrayModel::step),
             cycle_to_cycle: self.model.map_or([0.0; 2], |m| {
-                [m.cells.noise().additive, m.cells.noise().multiplicative]
+                [
+                    m.cells.noise().additive(),
+                    m.cells.noise().multiplicative(),
+                ]
             }),
             bias_norm: bias,
             bias_norm_p0: average(&|p| Some((&p.p0.as_ref()?.weights - &p.minimum).norm())),

@@ -3,6 +3,7 @@
 mod analyse;
 mod expect;
 mod file;
+mod forecast;
 mod problem;
 mod run;
 mod settings;
@@ -11,6 +12,7 @@ mod store;
 pub mod summary;
 
 pub use file::{Controls, Overrides, Study};
+pub use forecast::{Forecast, forecast};
 pub use problem::{Problem, Problems};
 pub use run::{Outcome, Prepared, Progress, RunRow, run_study};
 pub use settings::{Material, Settings, TaskSpec};

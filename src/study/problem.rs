@@ -85,7 +85,7 @@ impl Problems {
                         tau,
                         rate: settings.training.learning_rate,
                         step: model.step(),
-                        sigma: model.cells.noise().additive,
+                        sigma: model.cells.noise().additive(),
                         label_noise: *label_noise,
                         features: d,
                     });

@@ -10,7 +10,7 @@ use super::analyse::Analysis;
 use super::file::Study;
 use super::problem::{Problems, explicit};
 use super::settings::{Material, Settings, TaskSpec};
-use super::simulate::{Learner, Output};
+use super::simulate::{Learner, Output, stacks};
 use super::summary::{Control, Estimate, Point, SCHEMA, Summary, TestError};
 use crate::crossbar::Plan;
 use crate::error::Result;
@@ -65,7 +65,7 @@ impl Prepared {
     }
 
     fn work(&self) -> u64 {
-        let stacks = self.settings.replicas.div_ceil(128) as u64;
+        let stacks = stacks(self.settings.replicas).len() as u64;
         stacks * u64::from(self.settings.training.steps)
     }
 
@@ -135,7 +135,9 @@ pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
         .zip(&outputs)
         .map(|(p, o)| p.analysis(o, true).point(true))
         .collect();
-    label(&mut findings);
+    for (finding, label) in findings.iter_mut().zip(labels(&points)) {
+        finding.label = label;
+    }
     let tests: Vec<Option<TestError>> = folds
         .par_iter()
         .map(|f| f.as_ref().map(|f| f.test(progress)).transpose())
@@ -192,42 +194,43 @@ pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
     })
 }
 
-/// Short labels: τ where it varies, and the swept keys that say more.
-pub(super) fn label(points: &mut [Point]) {
-    let varies = |f: &dyn Fn(&Point) -> Option<f64>| {
+/// Short labels of the points: what varies, τ first; else the swept keys.
+pub(super) fn labels(points: &[Prepared]) -> Vec<String> {
+    type Quantity = (&'static str, fn(&Prepared) -> Option<f64>);
+    let quantities: [Quantity; 4] = [
+        ("τ", |p| p.problems.tau),
+        ("η", |p| Some(p.settings.training.learning_rate)),
+        ("σ_c", |p| Some(p.plan.model.cells.noise().additive())),
+        ("σ_c", |p| Some(p.plan.model.cells.noise().multiplicative())),
+    ];
+    let varies = |f: fn(&Prepared) -> Option<f64>| {
         points.iter().any(|p| match (f(p), f(&points[0])) {
             (Some(a), Some(b)) => (a - b).abs() > 1e-9 * b.abs(),
             _ => false,
         })
     };
-    let tau = varies(&|p| p.tau);
-    let rate = varies(&|p| Some(p.learning_rate));
-    let additive = varies(&|p| Some(p.cycle_to_cycle[0]));
-    let multiplicative = varies(&|p| Some(p.cycle_to_cycle[1]));
-    for point in points.iter_mut() {
-        let mut parts = Vec::new();
-        if let Some(t) = point.tau.filter(|_| tau) {
-            parts.push(format!("τ = {t:.3}"));
-        }
-        if rate {
-            parts.push(format!("η = {}", point.learning_rate));
-        }
-        if additive {
-            parts.push(format!("σ_c = {}", point.cycle_to_cycle[0]));
-        }
-        if multiplicative {
-            parts.push(format!("σ_c = {}", point.cycle_to_cycle[1]));
-        }
-        if parts.is_empty() {
-            let swept = point.settings.iter();
-            parts.extend(swept.map(|(k, v)| format!("{} = {v}", k.rsplit('.').next().unwrap_or(k))));
-        }
-        point.label = if parts.is_empty() {
-            "the device".into()
-        } else {
+    let shown: Vec<Quantity> = quantities.into_iter().filter(|(_, f)| varies(*f)).collect();
+    points
+        .iter()
+        .map(|p| {
+            let known = shown.iter().filter_map(|(name, f)| {
+                // Four digits, without the rounding of a derived number.
+                let value: f64 = format!("{:.3e}", f(p)?).parse().ok()?;
+                Some(format!("{name} = {value}"))
+            });
+            let mut parts: Vec<String> = known.collect();
+            if parts.is_empty() {
+                let swept = p.settings.swept.iter();
+                parts.extend(
+                    swept.map(|(k, v)| format!("{} = {v}", k.rsplit('.').next().unwrap_or(k))),
+                );
+            }
+            if parts.is_empty() {
+                parts.push("the device".into());
+            }
             parts.join(", ")
-        };
-    }
+        })
+        .collect()
 }
 
 fn control_runs(study: &Study, points: &[Prepared]) -> Result<Vec<ControlRun>> {

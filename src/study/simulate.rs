@@ -100,11 +100,6 @@ impl Probe for Timed {
 }
 
 impl Run<'_> {
-    /// Number of progress units: steps of all stacks.
-    pub fn work(&self) -> u64 {
-        stacks(self.replicas).len() as u64 * u64::from(self.training.steps)
-    }
-
     /// Runs every replica; `progress` is told units done.
     pub fn simulate(&self, progress: &(dyn Fn(u64) + Sync)) -> Output {
         let parts: Vec<Part> = stacks(self.replicas)
@@ -212,14 +207,14 @@ struct Part {
     pulses: u64,
 }
 
-/// First replica and size of each stack: as few stacks as fit, equally large.
-fn stacks(replicas: usize) -> Vec<(usize, usize)> {
-    let n = replicas.div_ceil(STACK);
-    (0..n)
-        .map(|k| {
-            let (a, b) = (k * replicas / n, (k + 1) * replicas / n);
-            (a, b - a)
-        })
+/// First replica and size of each stack: as few stacks as fit, about equally large, whole vectors where possible.
+pub(super) fn stacks(replicas: usize) -> Vec<(usize, usize)> {
+    const VECTOR: usize = 16;
+    let size = replicas
+        .div_ceil(replicas.div_ceil(STACK))
+        .next_multiple_of(VECTOR);
+    (0..replicas.div_ceil(size))
+        .map(|k| (k * size, size.min(replicas - k * size)))
         .collect()
 }
 

@@ -119,21 +119,24 @@ impl Task {
                     );
                 }
                 let words = &draws.words[(sample % 4) as usize];
-                let replicas = y.len();
+                let (replicas, d) = (y.len(), self.features);
                 let lanes = x.all_mut();
-                for r in 0..replicas {
-                    let set = &sets[(first_replica + r) % sets.len()];
+                for (r, y) in y.iter_mut().enumerate() {
+                    let set = match &sets[..] {
+                        [only] => only,
+                        several => &several[(first_replica + r) % several.len()],
+                    };
                     let i = if all {
                         sample as usize
                     } else {
                         // The high half of the product is uniform to one part in 2³² / len.
                         ((u64::from(words[r]) * set.len() as u64) >> 32) as usize
                     };
-                    let row = &set.single[i * self.features..(i + 1) * self.features];
-                    for (j, &v) in row.iter().enumerate() {
-                        lanes[j * replicas + r] = v;
+                    let row = &set.single[i * d..(i + 1) * d];
+                    for (to, &v) in lanes[r..].iter_mut().step_by(replicas).zip(row) {
+                        *to = v;
                     }
-                    y[r] = set.targets[i];
+                    *y = set.targets[i];
                 }
             }
             Source::Gaussian {

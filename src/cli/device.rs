@@ -1,0 +1,221 @@
+//! `memridge device`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use memridge::device::{Device, Kind, LIBRARY, Spread, load_device};
+use memridge::error::{Error, Result};
+use memridge::report::{DeviceCurve, device_figure};
+use memridge::units::Siemens;
+use serde_json::{Value, json};
+
+use super::{json as pretty, print};
+
+/// What a device does to learning, in a weight that spans [-1, 1] over the nominal window.
+struct Character {
+    symmetric_point: Option<f64>,
+    tau: Option<f64>,
+    states: f64,
+}
+
+fn character(device: &Device) -> Result<Character> {
+    let cells = device.without_variation().cells(1, 0)?;
+    let symmetric_point = cells.nominal_symmetric_point();
+    Ok(Character {
+        symmetric_point,
+        // R' per position; the weight moves two units over the window.
+        tau: symmetric_point.map(|s| 2.0 / cells.response(0, s).slope()),
+        states: 1.0 / cells.nominal_step(),
+    })
+}
+
+fn value(device: &Device) -> Result<Value> {
+    let c = character(device)?;
+    let w = device.window();
+    Ok(json!({
+        "name": device.name(),
+        "description": device.description(),
+        "material": device.material(),
+        "cite": device.cite(),
+        "source": device.source(),
+        "law": device.law().name(),
+        "g-min": w.g_min,
+        "g-max": w.g_max,
+        "parameters": device.parameters().map(|(p, v)| (p.name.to_owned(), json!(v))).collect::<serde_json::Map<_, _>>(),
+        "cycle-to-cycle": { "additive": device.noise().additive(), "multiplicative": device.noise().multiplicative() },
+        "write-noise": device.write_noise(),
+        "bounds": if device.hard_bounds() { "hard" } else { "soft" },
+        "symmetric-point": c.symmetric_point,
+        "tau": c.tau,
+        "steps-across-window": c.states,
+    }))
+}
+
+/// Prints the table of devices.
+pub fn list(json: bool) -> Result<ExitCode> {
+    let devices: Vec<(&str, Device)> = LIBRARY
+        .iter()
+        .map(|(name, _)| Ok((*name, load_device(name, Path::new("."))?)))
+        .collect::<Result<_>>()?;
+    if json {
+        let all: Vec<Value> = devices
+            .iter()
+            .map(|(name, d)| {
+                let mut v = value(d)?;
+                v["file"] = Value::from(*name);
+                Ok(v)
+            })
+            .collect::<Result<_>>()?;
+        print(&pretty(&all)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header([
+        "device", "material", "law", "window", "on/off", "steps", "w⋄", "τ", "c2c", "cite",
+    ]);
+    for (name, d) in &devices {
+        let (c, w) = (character(d)?, d.window());
+        let dash = |v: Option<f64>| v.map_or_else(|| "–".into(), |v| format!("{v:.3}"));
+        let noise = d.noise().additive().hypot(d.noise().multiplicative());
+        table.add_row([
+            (*name).to_owned(),
+            d.material().to_owned(),
+            d.law().name().to_owned(),
+            format!("{} – {}", Siemens::new(w.g_min), Siemens::new(w.g_max)),
+            format!("{:.1}", w.g_max / w.g_min),
+            format!("{:.0}", c.states),
+            dash(c.symmetric_point.map(|s| 2.0 * s - 1.0)),
+            dash(c.tau),
+            format!("{noise:.2}"),
+            d.cite().join(" "),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(4).take(5) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    print(&format!(
+        "{table}\nsteps: window over nominal step. w⋄, τ: symmetric point and 1/R'(w⋄) of a weight that spans [-1, 1] over the window; the implicit λ is E|g|/τ.\nc2c: cycle-to-cycle deviation relative to the step.\n"
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints one device.
+pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
+    let device = load_device(name, Path::new("."))?;
+    let curve = DeviceCurve::of(&device)?;
+    if let Some(path) = svg {
+        std::fs::write(path, device_figure(&curve).svg).map_err(|e| Error::write(path, e))?;
+    }
+    if json {
+        let mut v = value(&device)?;
+        v["response"] = serde_json::to_value(&curve).unwrap_or_default();
+        print(&pretty(&v)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let c = character(&device)?;
+    let w = device.window();
+    let siemens = |s: f64| Siemens::new(round(w.g_min + s * w.span())).to_string();
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    for (p, v) in device.parameters() {
+        let shown = match p.kind {
+            Kind::Ratio => format!("{v}"),
+            Kind::Position => format!("{v} ({})", siemens(v)),
+            Kind::Change => format!("{v} ({})", Siemens::new(round(v * w.span()))),
+        };
+        table.add_row([p.name.to_owned(), shown, p.meaning.to_owned()]);
+    }
+    let noise = device.noise();
+    let rows = [
+        ("cycle-to-cycle, additive", format!("{}", noise.additive()), "deviation of a pulse relative to the step"),
+        ("cycle-to-cycle, multiplicative", format!("{}", noise.multiplicative()), "deviation of a pulse relative to its mean"),
+        ("write noise", format!("{}", device.write_noise()), "deviation of what a read sees, in steps"),
+    ];
+    for (a, b, m) in rows {
+        table.add_row([a.to_owned(), b, m.to_owned()]);
+    }
+    for v in device.variations() {
+        let (p, _) = device.parameters().nth(v.index).unwrap_or((&memridge::device::COMMON[0], 0.0));
+        let form = match &v.spread {
+            Spread::Normal(s) => format!("normal, {s}"),
+            Spread::RelativeNormal(s) => format!("normal, {s} of the value"),
+            Spread::LogNormal(s) => format!("log-normal, {s}"),
+            Spread::List(l) => format!("{} values, cell by cell", l.len()),
+            Spread::Npz { file, .. } => format!("cell by cell from {file}"),
+        };
+        table.add_row([format!("device-to-device, {}", p.name), form, "deviation from cell to cell".into()]);
+    }
+    let mut text = format!(
+        "{}\n{}\nmaterial {}, law {}, window {} to {}, {} bounds\n\n{table}\n\n",
+        device.name(),
+        device.description(),
+        device.material(),
+        device.law().name(),
+        Siemens::new(w.g_min),
+        Siemens::new(w.g_max),
+        if device.hard_bounds() { "hard" } else { "soft" },
+    );
+    match (c.symmetric_point, c.tau) {
+        (Some(s), Some(tau)) => text.push_str(&format!(
+            "symmetric point {} (position {s:.4}), R' = {:.4} for a weight that spans [-1, 1]: implicit λ = {:.4} per unit of E|g|\n",
+            siemens(s),
+            1.0 / tau,
+            1.0 / tau
+        )),
+        _ => text.push_str("no symmetric point: this device does not regularize towards any weight\n"),
+    }
+    text.push_str(&format!("\n{}\nsource: {}\n", chart(&curve), device.source()));
+    print(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Six significant digits: what is left of a product of decimal numbers that a person wrote.
+fn round(v: f64) -> f64 {
+    format!("{v:.5e}").parse().unwrap_or(v)
+}
+
+/// The pulse response in characters.
+fn chart(curve: &DeviceCurve) -> String {
+    const ROWS: usize = 14;
+    let points: Vec<f64> = curve
+        .potentiation
+        .iter()
+        .chain(&curve.depression)
+        .map(|p| p.1)
+        .collect();
+    let (low, high) = points
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+    let columns: Vec<usize> = points
+        .iter()
+        .step_by(2)
+        .map(|v| ((v - low) / (high - low).max(f64::MIN_POSITIVE) * (ROWS - 1) as f64).round() as usize)
+        .collect();
+    let mut text = String::new();
+    for row in (0..ROWS).rev() {
+        let label = match row {
+            r if r + 1 == ROWS => Siemens::new(round(high)).to_string(),
+            0 => Siemens::new(round(low)).to_string(),
+            _ => String::new(),
+        };
+        let line: String = columns
+            .iter()
+            .map(|&c| if c == row { '•' } else { ' ' })
+            .collect();
+        text.push_str(&format!("{label:>12} │{}\n", line.trim_end()));
+    }
+    let last = curve.depression.last().map_or(0.0, |p| p.0);
+    text.push_str(&format!(
+        "{:>12} └{}\n{:>14}{:>width$}\n",
+        "",
+        "─".repeat(columns.len()),
+        0,
+        format!("{last} pulses"),
+        width = columns.len(),
+    ));
+    text
+}

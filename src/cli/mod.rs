@@ -1,0 +1,162 @@
+//! Commands, progress bars, exit codes.
+
+mod cite;
+mod device;
+mod predict;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use memridge::error::{Error, Result};
+use memridge::study::Overrides;
+
+/// Simulates memristor crossbars that learn on chip, and predicts and measures the L2 regularization that their devices add.
+#[derive(Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit status: 0 all well, 1 an expectation of the study was missed, 2 the input was refused.\n\nStart with: memridge run experiments/implicit-l2/diabetes.toml"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a study: simulate, measure, hold against the prediction, write a report.
+    Run(RunArgs),
+    /// Predict a study analytically, without simulating a pulse.
+    Predict(PredictArgs),
+    /// Look at the devices that come with the program, or at a device file.
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Print the references of a study and its devices as BibTeX.
+    Cite(CiteArgs),
+}
+
+/// What every command that reads a study takes.
+#[derive(Args)]
+struct StudyArgs {
+    /// The study file.
+    study: PathBuf,
+    /// Use this seed instead of the study's.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Few replicas, as the study's [quick] table says; expectations that need more are left out.
+    #[arg(long)]
+    quick: bool,
+    /// Number of threads; results do not depend on it [default: all cores].
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print the findings as JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct RunArgs {
+    #[command(flatten)]
+    study: StudyArgs,
+    /// Folder for the results; an older result there is replaced as a whole [default: results/<study>].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value_t = Backend::Cpu)]
+    backend: Backend,
+}
+
+#[derive(Args)]
+struct PredictArgs {
+    #[command(flatten)]
+    study: StudyArgs,
+}
+
+#[derive(Args)]
+struct CiteArgs {
+    /// The study file.
+    study: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Backend {
+    /// This machine's processor.
+    Cpu,
+}
+
+#[derive(Subcommand)]
+enum DeviceCommand {
+    /// A table of the devices that come with the program.
+    List {
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One device: parameters, symmetric point, pulse response.
+    Show {
+        /// A name from `device list`, or the path of a device file.
+        name: String,
+        /// Write the pulse response as SVG to this file.
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+        /// Print parameters and response as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Parses the command line and runs the command.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Predict(args) => predict::predict(&args.study),
+        Command::Device(DeviceCommand::List { json }) => device::list(json),
+        Command::Device(DeviceCommand::Show { name, svg, json }) => {
+            device::show(&name, svg.as_deref(), json)
+        }
+        Command::Cite(args) => cite::cite(&args.study),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl StudyArgs {
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            seed: self.seed,
+            quick: self.quick,
+        }
+    }
+
+    fn set_threads(&self) -> Result<()> {
+        if let Some(n) = self.threads {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
+            pool.map_err(|e| Error::NotConverged {
+                what: format!("starting {n} threads"),
+                detail: e.to_string(),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints to standard output; a reader that has gone away (`| head`) is no error.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// A value as indented JSON with a line end.
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => Ok(text + "\n"),
+        Err(e) => Err(Error::write("JSON", std::io::Error::other(e))),
+    }
+}

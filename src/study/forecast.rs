@@ -1,0 +1,123 @@
+//! The analytic levels of a study, without a simulation.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::analyse::verdict;
+use super::file::Study;
+use super::problem::explicit;
+use super::run::{Prepared, labels};
+use crate::bias::Prediction;
+use crate::bias::tikhonov::Norm;
+use crate::error::Result;
+
+/// What is predicted of one sweep point; for many problems, means over them.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Forecast {
+    /// Short label.
+    pub label: String,
+    /// The swept keys and their values.
+    pub settings: Vec<(String, String)>,
+    /// `1/R'(w⋄)` in weight units, mean over weights.
+    pub tau: Option<f64>,
+    /// Mean over weights of `E|g| R'(w⋄)` in the mean field.
+    pub lambda_p0: Option<f64>,
+    /// The same under the Gaussian closure.
+    pub lambda_p1: Option<f64>,
+    /// The closed cycle-to-cycle law.
+    pub lambda_law: Option<f64>,
+    /// Gradient matching at the P1 weights.
+    pub lambda_e2: Option<f64>,
+    /// Nearest ridge solution in the H norm.
+    pub lambda_e3: Option<f64>,
+    /// Median over eigenmodes.
+    pub lambda_e4: Option<f64>,
+    /// `‖w - w_LS‖` in the mean field.
+    pub bias_norm_p0: Option<f64>,
+    /// The same under the Gaussian closure.
+    pub bias_norm_p1: Option<f64>,
+    /// The same along the trajectory, averaged over the window.
+    pub bias_norm_pt: Option<f64>,
+    /// Mean standard deviation of the weights.
+    pub weight_deviation: Option<f64>,
+    /// Weights of the first problem under P1.
+    pub weights: Option<Vec<f64>>,
+    /// GCV choice of an explicit λ on all data.
+    pub lambda_gcv: Option<f64>,
+    /// Which level is valid.
+    pub verdict: String,
+}
+
+/// Predicts every sweep point of a study.
+///
+/// # Errors
+/// Broken data, an unstable learning rate, predictions that do not converge.
+pub fn forecast(study: &Study) -> Result<Vec<Forecast>> {
+    let prepared: Vec<Prepared> = study
+        .points
+        .par_iter()
+        .map(|s| Prepared::new(s.clone()))
+        .collect::<Result<_>>()?;
+    let mut out: Vec<Forecast> = prepared
+        .par_iter()
+        .map(one)
+        .collect::<Result<_>>()?;
+    let names = labels(&prepared);
+    for (forecast, label) in out.iter_mut().zip(names) {
+        forecast.label = label;
+    }
+    Ok(out)
+}
+
+fn one(point: &Prepared) -> Result<Forecast> {
+    let (problems, t) = (&point.problems, &point.settings.training);
+    let centre = &problems.centre;
+    let first = &problems.list[0];
+    let mean = |f: &dyn Fn(&super::Problem) -> Option<f64>| {
+        let values: Option<Vec<f64>> = problems.list.iter().map(f).collect();
+        values.map(|v| v.iter().sum::<f64>() / v.len() as f64)
+    };
+    let time = |step| t.schedule.time(t.learning_rate, step, t.steps);
+    let (begin, end) = (time(point.settings.first_averaged()), time(t.steps));
+    let single = problems.list.len() == 1;
+    let pt = single.then(|| first.trajectory(end)).flatten();
+    let verdict = match (&first.p0, &first.p1) {
+        (Some(p0), Some(p1)) => verdict(first, p0, p1, Some(&point.plan.model), end),
+        _ => "closed cycle-to-cycle law; no data set to average over".into(),
+    };
+    let gcv = match single && first.squares().samples().is_some() {
+        true => Some(first.spectrum.gcv_best(centre).map_err(explicit)?.lambda),
+        false => None,
+    };
+    Ok(Forecast {
+        label: String::new(),
+        settings: point.settings.swept.clone(),
+        tau: problems.tau,
+        lambda_p0: mean(&|p| p.p0.as_ref().and_then(Prediction::mean_lambda)),
+        lambda_p1: mean(&|p| p.p1.as_ref().and_then(Prediction::mean_lambda)),
+        lambda_law: mean(&|p| p.law),
+        lambda_e2: mean(&|p| {
+            let w = &p.p1.as_ref()?.weights;
+            p.squares().gradient_matching(w, centre).ok()
+        }),
+        lambda_e3: mean(&|p| {
+            let w = &p.p1.as_ref()?.weights;
+            Some(p.spectrum.nearest_on_path(w, centre, Norm::H).ok()?.lambda)
+        }),
+        lambda_e4: mean(&|p| p.spectrum.eigenmode_median(&p.p1.as_ref()?.weights, centre).ok()),
+        bias_norm_p0: mean(&|p| Some((&p.p0.as_ref()?.weights - &p.minimum).norm())),
+        bias_norm_p1: mean(&|p| Some((&p.p1.as_ref()?.weights - &p.minimum).norm())),
+        bias_norm_pt: pt.map(|p| (p.mean_from(begin) - &first.minimum).norm()),
+        weight_deviation: mean(&|p| {
+            let c = &p.p1.as_ref()?.covariance;
+            Some(c.diagonal().map(|v| v.max(0.0).sqrt()).mean())
+        }),
+        weights: first
+            .p1
+            .as_ref()
+            .map(|p| p.weights.iter().copied().collect()),
+        lambda_gcv: gcv,
+        verdict,
+    })
+}
