@@ -67,18 +67,12 @@ impl Cpu {
             self.first_replica,
             purpose,
             index,
-            self.scratch.normals.each_mut().map(Vec::as_mut_slice),
+            needed(&mut self.scratch.normals, self.shape.cells(), block),
         );
     }
 
     /// Draws the signed pulse counts of one block of cells into the scratch.
-    fn count<'a>(
-        &mut self,
-        step: u32,
-        block: usize,
-        request: &Request<'a>,
-        counting: Counting,
-    ) {
+    fn count<'a>(&mut self, step: u32, block: usize, request: &Request<'a>, counting: Counting) {
         if counting == Counting::StochasticRounding && !matches!(request, Request::Trains { .. }) {
             self.stream.fill_uniforms(
                 step,
@@ -86,14 +80,12 @@ impl Cpu {
                 self.first_replica,
                 Purpose::CountRounding,
                 0,
-                self.scratch.uniforms.each_mut().map(Vec::as_mut_slice),
+                needed(&mut self.scratch.uniforms, self.shape.cells(), block),
             );
         }
         let columns_of_array = self.shape.columns;
         let replicas = self.shape.replicas;
-        for (k, cell) in
-            (block * BLOCK..self.shape.cells().min((block + 1) * BLOCK)).enumerate()
-        {
+        for (k, cell) in (block * BLOCK..self.shape.cells().min((block + 1) * BLOCK)).enumerate() {
             let (row, column) = (cell / columns_of_array, cell % columns_of_array);
             let replica = |v: &'a [u32], i: usize| &v[i * replicas..(i + 1) * replicas];
             pulp::Arch::new().dispatch(Count {
@@ -180,6 +172,16 @@ impl Cpu {
                 *a = if n == 0.0 { *a } else { s + scale * z };
             }
         }
+    }
+}
+
+/// The buffers of a block; none for its second pair of cells where the array ends before it.
+fn needed(buffers: &mut [Vec<f32>; BLOCK], cells: usize, block: usize) -> [&mut [f32]; BLOCK] {
+    let [a, b, c, d] = buffers;
+    if cells - block * BLOCK <= 2 {
+        [a, b, &mut [], &mut []]
+    } else {
+        [a, b, c, d]
     }
 }
 

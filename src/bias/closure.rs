@@ -187,7 +187,9 @@ impl<'a> Closure<'a> {
         for j in 0..map.weights() {
             let n = map.cells_per_weight();
             let f: f64 = (j * n..(j + 1) * n)
-                .map(|i| map.share(i).abs() * (responses[i].f[0] + 0.5 * responses[i].f[2] * c[(i, i)]))
+                .map(|i| {
+                    map.share(i).abs() * (responses[i].f[0] + 0.5 * responses[i].f[2] * c[(i, i)])
+                })
                 .sum();
             step.pull[j] /= f;
         }
@@ -203,11 +205,7 @@ impl<'a> Closure<'a> {
         step: &mut Step,
     ) {
         let map = self.setting.model.map;
-        let (eta, n, cells) = (
-            self.setting.rate,
-            self.setting.x.nrows(),
-            self.cells(),
-        );
+        let (eta, n, cells) = (self.setting.rate, self.setting.x.nrows(), self.cells());
         let share = 1.0 / n as f64;
         for i in 0..n {
             let u = self.features.row(i).transpose();
@@ -222,8 +220,7 @@ impl<'a> Closure<'a> {
                 eta * map.share(k) * self.setting.x[(i, map.weight_of(k))]
             });
             for k in 0..cells {
-                let joint =
-                    Joint::new(&r, &responses[k].f, &responses[k].g, h[k], c[(k, k)]);
+                let joint = Joint::new(&r, &responses[k].f, &responses[k].g, h[k], c[(k, k)]);
                 let (signed, size) = (share * a[k], share * a[k].abs());
                 self.add_mean(k, signed, size, &joint, &u, step);
             }
@@ -282,15 +279,17 @@ impl<'a> Closure<'a> {
         let (even, odd) = (share * r.square(), share * r.signed_square());
         for k in 0..cells {
             for l in 0..cells {
-                step.noise[(k, l)] += even
-                    * (linear[k] * linear[l] + rectified[k] * rectified[l])
+                step.noise[(k, l)] += even * (linear[k] * linear[l] + rectified[k] * rectified[l])
                     + odd * (linear[k] * rectified[l] + rectified[k] * linear[l]);
             }
         }
     }
 
     /// What whole pulses add: count and cycle-to-cycle noise to the covariance, saturating trains to the drift.
-    #[expect(clippy::too_many_arguments, reason = "one sample's share of one expectation")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one sample's share of one expectation"
+    )]
     fn add_counts(
         &self,
         sample: usize,
@@ -365,8 +364,8 @@ impl<'a> Closure<'a> {
         let slope = q[1] + d * q[2];
         let square = mean * mean + (slope * slope + mean * q[2]) * c;
         let noise = model.cells.noise();
-        let own = model.cells.double(cell).parameters[crate::device::STEP]
-            / model.cells.nominal_step();
+        let own =
+            model.cells.double(cell).parameters[crate::device::STEP] / model.cells.nominal_step();
         let cycle = (noise.additive() * own).powi(2) + noise.multiplicative().powi(2) * square;
         (
             0.5 * delta * delta * moments.factorial * (mean * slope + 1.5 * slope * q[2] * c),
@@ -375,7 +374,10 @@ impl<'a> Closure<'a> {
     }
 
     /// Cells of one column share its train: `Cov(n_k, n_l) = m_k m_l (1 - p)/(BL p)` with p the column's probability.
-    #[expect(clippy::too_many_arguments, reason = "one sample's share of one expectation")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one sample's share of one expectation"
+    )]
     fn add_shared_trains(
         &self,
         p: f64,
@@ -419,7 +421,10 @@ impl<'a> Closure<'a> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one Gaussian gradient")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one Gaussian gradient"
+    )]
     fn summed(
         &self,
         mu: &DVector<f64>,
@@ -460,8 +465,7 @@ impl<'a> Closure<'a> {
                     if self.setting.counting != Counting::Expected {
                         for &(z, weight) in &self.nodes {
                             let value = g.m + g.v.sqrt() * z;
-                            let state =
-                                Given::residual(&g, with_cells[(j, k)], c[(k, k)], value);
+                            let state = Given::residual(&g, with_cells[(j, k)], c[(k, k)], value);
                             let (drift, variance) =
                                 self.count_terms(-signed * value, &responses[k], &state, k);
                             self.add_drift(k, weight * drift, step);
@@ -536,8 +540,8 @@ impl<'a> Closure<'a> {
                 0.0
             } else {
                 let other = Normal::new(mean[i], noise[(i, i)]);
-                let both = n * given.sign * other.sign
-                    + 2.0 * n * n * given.density * other.density;
+                let both =
+                    n * given.sign * other.sign + 2.0 * n * n * given.density * other.density;
                 a * al * n + b * bl * both + n * (a * bl * other.sign + b * al * given.sign)
             };
             step.noise[(k, l)] += cov;

@@ -81,9 +81,7 @@ impl Joint {
             f: f_mean,
             sign_g: g[0] * r.sign + g[1] * h * kink + 0.5 * g[2] * (c * r.sign + h * h * jerk),
             r_df: r.m * (f[1] + 0.5 * f[3] * c) + h * f[2],
-            abs_dg: g[1] * r.abs
-                + g[2] * h * r.sign
-                + 0.5 * g[3] * (c * r.abs + h * h * kink),
+            abs_dg: g[1] * r.abs + g[2] * h * r.sign + 0.5 * g[3] * (c * r.abs + h * h * kink),
         }
     }
 }
@@ -100,12 +98,7 @@ pub(super) fn hermite(n: usize) -> Vec<(f64, f64)> {
     });
     let eigen = SymmetricEigen::new(jacobi);
     (0..n)
-        .map(|k| {
-            (
-                eigen.eigenvalues[k],
-                eigen.eigenvectors[(0, k)].powi(2),
-            )
-        })
+        .map(|k| (eigen.eigenvalues[k], eigen.eigenvectors[(0, k)].powi(2)))
         .collect()
 }
 

@@ -33,10 +33,9 @@ impl CycleLaw {
                 + self.step * (1.0 + self.sigma * self.sigma) * FRAC_2_PI * s)
                 / (2.0 * (1.0 + lambda) - 2.0 * self.rate);
             let shrink = lambda / (1.0 + lambda);
-            let s = (self.label_noise.powi(2)
-                + truth2 * shrink * shrink
-                + self.features as f64 * v)
-                .sqrt();
+            let s =
+                (self.label_noise.powi(2) + truth2 * shrink * shrink + self.features as f64 * v)
+                    .sqrt();
             (FRAC_2_PI * s / self.tau, s)
         };
         let (mut lambda, mut s) = (0.0, self.label_noise);

@@ -64,7 +64,7 @@ impl Sums {
         self.weight[0] / self.count
     }
 
-    /// Estimator E1 on this weight: the response and the pull.
+    /// Estimator E1 on this weight: the response.
     ///
     /// Regresses `Δw/η = -g (F₀ + F₁u) - |g| (G₀ + G₁u)`, `u = w - c`, weighted by 1/|g|. Counts and
     /// cycle-to-cycle noise have variance ∝ |g|, so this is the efficient weighting, and its normal equations contain
@@ -85,14 +85,9 @@ impl Sums {
             self.change[1],
         );
         let c = matrix.lu().solve(&right)?;
-        // E[|g| R(w)], R ≈ (G₀ + G₁u)(1 - F₁u/F₀)/F₀ to second order in u
-        let slope = c[1] / c[0];
-        let pull = (c[2] * a[0] + (c[3] - c[2] * slope) * a[1] - c[3] * slope * a[2])
-            / (c[0] * self.count);
         Some(Regression {
             f: [c[0], c[1]],
             g: [c[2], c[3]],
-            pull,
         })
     }
 }
@@ -104,11 +99,16 @@ pub struct Regression {
     pub f: [f64; 2],
     /// `G = g[0] + g[1] (w - c)`
     pub g: [f64; 2],
-    /// `E[|g| R(w)]`
-    pub pull: f64,
 }
 
 impl Regression {
+    /// `E[|g| R(w)]` over the steps of `sums`, `R ≈ (G₀ + G₁u)(1 - F₁u/F₀)/F₀` to second order in u.
+    pub fn pull(&self, sums: &Sums) -> f64 {
+        let ([f0, f1], [g0, g1], a) = (self.f, self.g, &sums.abs_gradient);
+        let slope = f1 / f0;
+        (g0 * a[0] + (g1 - g0 * slope) * a[1] - g1 * slope * a[2]) / (f0 * sums.count)
+    }
+
     /// Symmetric point relative to the centre.
     pub fn symmetric_offset(&self) -> f64 {
         -self.g[0] / self.g[1]
@@ -295,7 +295,10 @@ impl Probe for Recorder {
             for k in self.cells_of(j) {
                 synapses.inspect(k, &mut self.after);
                 let sign = self.sign(k);
-                for (d, (a, b)) in change.iter_mut().zip(self.after.iter().zip(&self.before[k])) {
+                for (d, (a, b)) in change
+                    .iter_mut()
+                    .zip(self.after.iter().zip(&self.before[k]))
+                {
                     *d += sign * (a - b) / rate;
                 }
             }

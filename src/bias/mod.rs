@@ -2,14 +2,14 @@
 
 mod closure;
 mod gaussian;
-mod law;
 pub mod interval;
+mod law;
 mod measure;
 mod predict;
 pub mod tikhonov;
 
-pub use law::CycleLaw;
 pub use closure::{Gradient, Setting};
+pub use law::CycleLaw;
 pub use measure::{Curve, Landscape, Log, Recorder, Regression, Sums};
 pub use predict::{
     Prediction, Trajectory, gaussian_closure, mean_field, stationary_covariance, trajectory,

@@ -84,8 +84,12 @@ pub fn gaussian_closure(setting: &Setting, start: &Prediction) -> Result<Predict
         let step = closure.step(&mu, &c, false);
         let change = newton(&step, WHAT)?;
         let transition = DMatrix::identity(k, k) + &step.jacobian;
-        let next = stationary_covariance(&transition, &step.noise)
-            .ok_or_else(|| not_converged(WHAT, "the linearised dynamics grow: the learning rate is too large"))?;
+        let next = stationary_covariance(&transition, &step.noise).ok_or_else(|| {
+            not_converged(
+                WHAT,
+                "the linearised dynamics grow: the learning rate is too large",
+            )
+        })?;
         let moved = change.amax() + (&next - &c).amax().sqrt() * 1e-3;
         mu -= change * 0.7;
         // Half steps keep coarse devices from overshooting; near the end the plain iteration contracts faster.
@@ -177,9 +181,8 @@ pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Trajecto
     let closure = Closure::new(setting);
     let (k, map) = (closure.cells(), setting.model.map);
     let slope = |mu: &DVector<f64>| closure.drift(mu) / setting.rate;
-    let spectrum = nalgebra::SymmetricEigen::new(
-        setting.x.tr_mul(&setting.x) / setting.x.nrows() as f64,
-    );
+    let spectrum =
+        nalgebra::SymmetricEigen::new(setting.x.tr_mul(&setting.x) / setting.x.nrows() as f64);
     let fastest = spectrum.eigenvalues.max().max(1e-12);
     let steps = ((4.0 * duration * fastest).ceil() as usize).clamp(200, 20_000);
     let h = duration / steps as f64;
@@ -213,7 +216,12 @@ fn newton(step: &Step, what: &str) -> Result<DVector<f64>> {
         .lu()
         .solve(&step.drift)
         .filter(|d| d.iter().all(|v| v.is_finite()))
-        .ok_or_else(|| not_converged(what, "the Jacobian is singular: some weight is not determined by data or device"))
+        .ok_or_else(|| {
+            not_converged(
+                what,
+                "the Jacobian is singular: some weight is not determined by data or device",
+            )
+        })
 }
 
 fn not_converged(what: &str, detail: &str) -> Error {
@@ -264,9 +272,7 @@ mod tests {
     /// Soft bounds `q± = 1 ∓ (w - c)/τ` of step δ, in a window of weights from -2 to 2.
     fn setting(tau: &[f64], c: &[f64], eta: f64, delta: f64, sigma: f64) -> Setting {
         let position = |w: f64| 0.5 + w / 4.0;
-        let cell = |t: f64, c: f64| {
-            [delta / 4.0, position(c - t), position(c + t), position(c)]
-        };
+        let cell = |t: f64, c: f64| [delta / 4.0, position(c - t), position(c + t), position(c)];
         let samples = diabetes();
         let parameters = (0..10)
             .flat_map(|j| cell(tau[j % tau.len()], c[j % c.len()]))
@@ -310,15 +316,85 @@ mod tests {
         // τ, c, η, δ, σ_c; bias and mean λ of P0; E|g|/τ and sd(w) of P1: independent prototype
         type Row<'a> = (&'a [f64], &'a [f64], f64, f64, f64, f64, f64, f64, f64);
         let rows: [Row; 8] = [
-            (&[0.6], &[0.0], 0.03, 0.001, 0.3, 0.6916, 0.8023, 0.8484, 0.0607),
-            (&[1.0], &[0.0], 0.003, 0.001, 0.3, 0.6707, 0.4651, 0.4680, 0.0212),
-            (&[1.0], &[0.0], 0.03, 0.001, 0.3, 0.6707, 0.4651, 0.4976, 0.0671),
-            (&[2.0], &[0.0], 0.003, 0.001, 0.3, 0.6470, 0.2265, 0.2284, 0.0235),
-            (&[5.0], &[0.0], 0.003, 0.001, 0.3, 0.6076, 0.0896, 0.0903, 0.0260),
+            (
+                &[0.6],
+                &[0.0],
+                0.03,
+                0.001,
+                0.3,
+                0.6916,
+                0.8023,
+                0.8484,
+                0.0607,
+            ),
+            (
+                &[1.0],
+                &[0.0],
+                0.003,
+                0.001,
+                0.3,
+                0.6707,
+                0.4651,
+                0.4680,
+                0.0212,
+            ),
+            (
+                &[1.0],
+                &[0.0],
+                0.03,
+                0.001,
+                0.3,
+                0.6707,
+                0.4651,
+                0.4976,
+                0.0671,
+            ),
+            (
+                &[2.0],
+                &[0.0],
+                0.003,
+                0.001,
+                0.3,
+                0.6470,
+                0.2265,
+                0.2284,
+                0.0235,
+            ),
+            (
+                &[5.0],
+                &[0.0],
+                0.003,
+                0.001,
+                0.3,
+                0.6076,
+                0.0896,
+                0.0903,
+                0.0260,
+            ),
             (&tau, &c, 0.003, 0.001, 0.3, 0.8732, 0.4807, 0.4845, 0.0212),
-            (&[1.0], &[0.0], 0.01, 0.02, 0.0, 0.6707, 0.4651, 0.4822, 0.0623),
+            (
+                &[1.0],
+                &[0.0],
+                0.01,
+                0.02,
+                0.0,
+                0.6707,
+                0.4651,
+                0.4822,
+                0.0623,
+            ),
             // here what the reference *simulates*: its closure leaves out the correlation of |g| with the state, 4.6 %
-            (&[1.0], &[0.0], 0.01, 0.02, 3.5, 0.6707, 0.4651, 0.6724, 0.2840),
+            (
+                &[1.0],
+                &[0.0],
+                0.01,
+                0.02,
+                3.5,
+                0.6707,
+                0.4651,
+                0.6724,
+                0.2840,
+            ),
         ];
         for (tau, c, eta, delta, sigma, bias, lambda0, lambda1, sd) in rows {
             let setting = setting(tau, c, eta, delta, sigma);

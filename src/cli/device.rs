@@ -131,15 +131,30 @@ pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
     }
     let noise = device.noise();
     let rows = [
-        ("cycle-to-cycle, additive", format!("{}", noise.additive()), "deviation of a pulse relative to the step"),
-        ("cycle-to-cycle, multiplicative", format!("{}", noise.multiplicative()), "deviation of a pulse relative to its mean"),
-        ("write noise", format!("{}", device.write_noise()), "deviation of what a read sees, in steps"),
+        (
+            "cycle-to-cycle, additive",
+            format!("{}", noise.additive()),
+            "deviation of a pulse relative to the step",
+        ),
+        (
+            "cycle-to-cycle, multiplicative",
+            format!("{}", noise.multiplicative()),
+            "deviation of a pulse relative to its mean",
+        ),
+        (
+            "write noise",
+            format!("{}", device.write_noise()),
+            "deviation of what a read sees, in steps",
+        ),
     ];
     for (a, b, m) in rows {
         table.add_row([a.to_owned(), b, m.to_owned()]);
     }
     for v in device.variations() {
-        let (p, _) = device.parameters().nth(v.index).unwrap_or((&memridge::device::COMMON[0], 0.0));
+        let (p, _) = device
+            .parameters()
+            .nth(v.index)
+            .unwrap_or((&memridge::device::COMMON[0], 0.0));
         let form = match &v.spread {
             Spread::Normal(s) => format!("normal, {s}"),
             Spread::RelativeNormal(s) => format!("normal, {s} of the value"),
@@ -147,7 +162,11 @@ pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
             Spread::List(l) => format!("{} values, cell by cell", l.len()),
             Spread::Npz { file, .. } => format!("cell by cell from {file}"),
         };
-        table.add_row([format!("device-to-device, {}", p.name), form, "deviation from cell to cell".into()]);
+        table.add_row([
+            format!("device-to-device, {}", p.name),
+            form,
+            "deviation from cell to cell".into(),
+        ]);
     }
     let mut text = format!(
         "{}\n{}\nmaterial {}, law {}, window {} to {}, {} bounds\n\n{table}\n\n",
@@ -168,7 +187,11 @@ pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
         )),
         _ => text.push_str("no symmetric point: this device does not regularize towards any weight\n"),
     }
-    text.push_str(&format!("\n{}\nsource: {}\n", chart(&curve), device.source()));
+    text.push_str(&format!(
+        "\n{}\nsource: {}\n",
+        chart(&curve),
+        device.source()
+    ));
     print(&text);
     Ok(ExitCode::SUCCESS)
 }
@@ -189,11 +212,15 @@ fn chart(curve: &DeviceCurve) -> String {
         .collect();
     let (low, high) = points
         .iter()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| {
+            (a.min(v), b.max(v))
+        });
     let columns: Vec<usize> = points
         .iter()
         .step_by(2)
-        .map(|v| ((v - low) / (high - low).max(f64::MIN_POSITIVE) * (ROWS - 1) as f64).round() as usize)
+        .map(|v| {
+            ((v - low) / (high - low).max(f64::MIN_POSITIVE) * (ROWS - 1) as f64).round() as usize
+        })
         .collect();
     let mut text = String::new();
     for row in (0..ROWS).rev() {

@@ -137,7 +137,9 @@ impl StudyArgs {
 
     fn set_threads(&self) -> Result<()> {
         if let Some(n) = self.threads {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(n)
+                .build_global();
             pool.map_err(|e| Error::NotConverged {
                 what: format!("starting {n} threads"),
                 detail: e.to_string(),

@@ -126,7 +126,11 @@ fn broken(what: &str, detail: &str) -> Error {
 
 /// What produced the results, as JSON.
 fn provenance(outcome: &Outcome, args: &RunArgs) -> Result<String> {
-    let folder = args.study.study.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = args
+        .study
+        .study
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty());
     let commit = Command::new("git")
         .args(["rev-parse", "HEAD"])
         .current_dir(folder.unwrap_or(Path::new(".")))

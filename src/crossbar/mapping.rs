@@ -171,7 +171,11 @@ impl ArrayModel {
 
     /// `F_j = Σ sign·share·F`, `G_j = Σ sign·|share|·G` of a weight from the values of its cells, so that
     /// `E Δw = Δ F_j - |Δ| G_j`.
-    pub fn weight_response_values(&self, weight: usize, value: impl Fn(usize) -> f64) -> (f64, f64) {
+    pub fn weight_response_values(
+        &self,
+        weight: usize,
+        value: impl Fn(usize) -> f64,
+    ) -> (f64, f64) {
         let n = self.map.cells_per_weight();
         (weight * n..(weight + 1) * n).fold((0.0, 0.0), |(f, g), k| {
             let [cell_f, cell_g] = self.cell_response_values(k, value(k));

@@ -139,7 +139,11 @@ impl Crossbar {
         };
         for r in 0..self.scale.len() {
             let (x, d) = (largest(inputs, r), largest(&self.columns, r));
-            self.scale[r] = if x > 0.0 { (d / x * per_bit).sqrt() } else { 0.0 };
+            self.scale[r] = if x > 0.0 {
+                (d / x * per_bit).sqrt()
+            } else {
+                0.0
+            };
         }
     }
 
@@ -200,11 +204,7 @@ impl Synapses for Crossbar {
                 for column in 0..map.outputs() {
                     let plus = self.currents.lanes(2 * column).iter();
                     let minus = self.currents.lanes(2 * column + 1);
-                    for (y, (p, m)) in outputs
-                        .lanes_mut(column)
-                        .iter_mut()
-                        .zip(plus.zip(minus))
-                    {
+                    for (y, (p, m)) in outputs.lanes_mut(column).iter_mut().zip(plus.zip(minus)) {
                         *y = (p - m) * per_ampere;
                     }
                 }
@@ -246,7 +246,12 @@ impl Synapses for Crossbar {
             return self.backend.pulse(step, &request, counting);
         };
         let per_bit = 1.0 / bits as f32;
-        self.row_scale(inputs, per_bit, update_management, (rate / self.model.step()) as f32);
+        self.row_scale(
+            inputs,
+            per_bit,
+            update_management,
+            (rate / self.model.step()) as f32,
+        );
         self.trains(step, Purpose::RowTrain, bits, inputs);
         for s in &mut self.scale {
             *s = if *s > 0.0 { per_bit / *s } else { 0.0 };

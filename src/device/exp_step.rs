@@ -47,12 +47,42 @@ impl Law for ExpStep {
     const NAME: &'static str = "exp-step";
     const PARAMETERS: &'static [Parameter] = &[
         ASYMMETRY,
-        ratio("offset-potentiation", -1e3, 1e3, "part of the potentiation step that does not depend on the state"),
-        ratio("amplitude-potentiation", -1e6, 1e6, "exponential part of the potentiation step at mid-window"),
-        ratio("rate-potentiation", -50.0, 50.0, "decay rate of the potentiation step across the window"),
-        ratio("offset-depression", -1e3, 1e3, "part of the depression step that does not depend on the state"),
-        ratio("amplitude-depression", -1e6, 1e6, "exponential part of the depression step at mid-window"),
-        ratio("rate-depression", -50.0, 50.0, "growth rate of the depression step across the window"),
+        ratio(
+            "offset-potentiation",
+            -1e3,
+            1e3,
+            "part of the potentiation step that does not depend on the state",
+        ),
+        ratio(
+            "amplitude-potentiation",
+            -1e6,
+            1e6,
+            "exponential part of the potentiation step at mid-window",
+        ),
+        ratio(
+            "rate-potentiation",
+            -50.0,
+            50.0,
+            "decay rate of the potentiation step across the window",
+        ),
+        ratio(
+            "offset-depression",
+            -1e3,
+            1e3,
+            "part of the depression step that does not depend on the state",
+        ),
+        ratio(
+            "amplitude-depression",
+            -1e6,
+            1e6,
+            "exponential part of the depression step at mid-window",
+        ),
+        ratio(
+            "rate-depression",
+            -50.0,
+            50.0,
+            "growth rate of the depression step across the window",
+        ),
     ];
 
     #[inline(always)]

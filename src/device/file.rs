@@ -75,14 +75,15 @@ impl Device {
         if let Some(spreads) = section.optional_section("device-to-device") {
             for (index, parameter) in all().enumerate() {
                 let form = spreads.optional_section(parameter.name);
-                variations.extend(form.and_then(|form| Spread::parse(&form).map(|s| (s, form))).map(
-                    |(spread, form)| Variation {
-                        index,
-                        spread,
-                        origin: form.origin().clone(),
-                        key: form.path().to_owned(),
-                    },
-                ));
+                variations.extend(
+                    form.and_then(|form| Spread::parse(&form).map(|s| (s, form)))
+                        .map(|(spread, form)| Variation {
+                            index,
+                            spread,
+                            origin: form.origin().clone(),
+                            key: form.path().to_owned(),
+                        }),
+                );
             }
             spreads.finish();
         }
@@ -165,6 +166,14 @@ impl Device {
         &self.variations
     }
 
+    /// Number of cells that spreads given cell by cell speak of, if there are any.
+    pub fn listed_cells(&self) -> Option<usize> {
+        self.variations.iter().find_map(|v| match &v.spread {
+            Spread::List(list) => Some(list.len()),
+            _ => None,
+        })
+    }
+
     /// The same device with all cells nominal.
     pub fn without_variation(&self) -> Self {
         Self {
@@ -200,7 +209,9 @@ impl Device {
 
 fn window(section: &Section) -> Window {
     let window = section.section("window");
-    let g_min = window.quantity::<Siemens>("g-min", Rule::NonNegative).value();
+    let g_min = window
+        .quantity::<Siemens>("g-min", Rule::NonNegative)
+        .value();
     let g_max = window.quantity::<Siemens>("g-max", Rule::Positive).value();
     if window.has("g-min") && window.has("g-max") && g_max <= g_min {
         window.violation(
@@ -218,7 +229,8 @@ fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
     let span = window.span();
     let value = match parameter.kind {
         Kind::Ratio => section.number(parameter.name, Rule::Any),
-        Kind::Change => match section.number_or_quantity::<Siemens>(parameter.name, Rule::Positive) {
+        Kind::Change => match section.number_or_quantity::<Siemens>(parameter.name, Rule::Positive)
+        {
             NumberOr::Number(v) => v,
             NumberOr::Quantity(g) => g.value() / span,
         },
@@ -251,7 +263,11 @@ fn unphysical(
 ) -> std::result::Result<(), (&'static str, String, String)> {
     let fail = |key, rule: &str, way_out: &str| Err((key, rule.to_owned(), way_out.to_owned()));
     if p[STEP] <= 0.0 {
-        return fail("step", "must be greater than 0", "give the size of one pulse's change");
+        return fail(
+            "step",
+            "must be greater than 0",
+            "give the size of one pulse's change",
+        );
     }
     if p[LOWER] >= p[UPPER] {
         return fail(
@@ -269,7 +285,10 @@ fn unphysical(
     }
     for (parameter, &v) in COMMON.iter().chain(law.parameters()).zip(p).skip(OWN) {
         if !(parameter.least..=parameter.most).contains(&v) {
-            let rule = format!("must lie between {} and {}", parameter.least, parameter.most);
+            let rule = format!(
+                "must lie between {} and {}",
+                parameter.least, parameter.most
+            );
             return Err((parameter.name, rule, parameter.meaning.to_owned()));
         }
         if parameter.kind == Kind::Position && (v <= p[LOWER] || v >= p[UPPER]) {

@@ -49,8 +49,14 @@ impl Law for PowerStep {
             most: 1.0,
             meaning: "state where potentiation and depression are equally strong",
         },
-        exponent("exponent-potentiation", "power of the distance to the upper bound"),
-        exponent("exponent-depression", "power of the distance to the lower bound"),
+        exponent(
+            "exponent-potentiation",
+            "power of the distance to the upper bound",
+        ),
+        exponent(
+            "exponent-depression",
+            "power of the distance to the lower bound",
+        ),
     ];
 
     #[inline(always)]

@@ -138,7 +138,10 @@ impl Variation {
         };
         if list.len() != count {
             return Err(self.violation(
-                format!("the array has {count} cells, the list {} values", list.len()),
+                format!(
+                    "the array has {count} cells, the list {} values",
+                    list.len()
+                ),
                 "give one value a cell, row by row (a differential pair has two cells a weight)",
             ));
         }

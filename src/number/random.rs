@@ -173,7 +173,7 @@ impl Stream {
         }
     }
 
-    /// Uniform numbers in the shape of [`words`](Stream::words), see [`uniform`].
+    /// Uniform numbers in the shape of [`words`](Stream::words), see [`uniform`]. The last two slices may be empty.
     ///
     /// # Panics
     ///
@@ -198,13 +198,15 @@ impl Stream {
             self.words(step, block, replica, purpose, index, [b0, b1, b2, b3]);
             map_uniform(&buffer[0], &mut out0[range.clone()]);
             map_uniform(&buffer[1], &mut out1[range.clone()]);
-            map_uniform(&buffer[2], &mut out2[range.clone()]);
-            map_uniform(&buffer[3], &mut out3[range]);
+            if !out2.is_empty() {
+                map_uniform(&buffer[2], &mut out2[range.clone()]);
+                map_uniform(&buffer[3], &mut out3[range]);
+            }
         }
     }
 
     /// Standard normal numbers in the shape of [`words`](Stream::words), see [`normal_pair`]: words 0 and
-    /// 1 make the numbers of the first two cells, words 2 and 3 those of the others.
+    /// 1 make the numbers of the first two cells, words 2 and 3 those of the others. The last two slices may be empty.
     ///
     /// # Panics
     ///
@@ -229,8 +231,10 @@ impl Stream {
             self.words(step, block, replica, purpose, index, [b0, b1, b2, b3]);
             let (even, odd) = (&mut out0[range.clone()], &mut out1[range.clone()]);
             map_normal(&buffer[0], &buffer[1], even, odd);
-            let (even, odd) = (&mut out2[range.clone()], &mut out3[range]);
-            map_normal(&buffer[2], &buffer[3], even, odd);
+            if !out2.is_empty() {
+                let (even, odd) = (&mut out2[range.clone()], &mut out3[range]);
+                map_normal(&buffer[2], &buffer[3], even, odd);
+            }
         }
     }
 
@@ -408,13 +412,16 @@ fn cut(buffer: &mut [[u32; BATCH]; 4], n: usize) -> [&mut [u32]; 4] {
     [&mut b0[..n], &mut b1[..n], &mut b2[..n], &mut b3[..n]]
 }
 
-/// The one length of four slices.
+/// The one length of four slices; the last two may be empty where a block has only two cells.
 #[inline(always)]
 fn common_length<T>(out: &[&mut [T]; 4]) -> usize {
     let length = out[0].len();
+    let pair = out[2].is_empty() && out[3].is_empty();
     assert!(
-        out.iter().all(|slice| slice.len() == length),
-        "the four slices of a block must have the same length",
+        out[..if pair { 2 } else { 4 }]
+            .iter()
+            .all(|slice| slice.len() == length),
+        "the slices of a block must have the same length",
     );
     length
 }

@@ -24,18 +24,19 @@ impl DeviceCurve {
         let step = device.parameters().next().map_or(1e-3, |(_, v)| v);
         let per_point = ((2.0 / step / POINTS as f64).ceil() as usize).max(1);
         let siemens = |s: f64| device.window().g_min + s * device.window().span();
-        let varied = device.cells(BAND, SEED)?;
+        let count = device.listed_cells().unwrap_or(BAND);
+        let varied = device.cells(count, SEED)?;
         // The nominal cell: the same device without its spread.
         let nominal = device.without_variation().cells(1, SEED)?;
         let run = |cells: &Cells, k: usize, trace: Option<u32>| walk(cells, k, per_point, trace);
         let mean = run(&nominal, 0, None);
-        let all: Vec<Vec<f64>> = (0..BAND).map(|k| run(&varied, k, None)).collect();
+        let all: Vec<Vec<f64>> = (0..count).map(|k| run(&varied, k, None)).collect();
         let band = (!device.variations().is_empty()).then(|| {
             (0..mean.len())
                 .map(|i| {
                     let mut here: Vec<f64> = all.iter().map(|c| siemens(c[i])).collect();
                     here.sort_by(f64::total_cmp);
-                    (here[BAND / 20], here[BAND - 1 - BAND / 20])
+                    (here[count / 20], here[count - 1 - count / 20])
                 })
                 .collect()
         });
@@ -54,7 +55,7 @@ impl DeviceCurve {
             band,
             traces: (0..if noisy { TRACES } else { 0 })
                 .map(|t| {
-                    let trace = run(&varied, t as usize, Some(t));
+                    let trace = run(&varied, t as usize % count, Some(t));
                     let mut points = numbered(&trace[..half], 0);
                     points.extend(numbered(&trace[half..], half - 1));
                     points

@@ -141,19 +141,40 @@ impl Analysis<'_> {
         self.with_prediction(interval.ok(), predicted)
     }
 
-    /// E1: the pooled ratio `Σ E[|g|R] u / Σ u²` from the update regression.
+    /// E1: the pooled ratio `Σ E[|g|R] u / Σ u²` with the response from the update regression. The response belongs to the
+    /// cell, so it is fitted over all replicas; displacements are those of each problem.
     fn e1(&self) -> Estimate {
-        let centre = &self.problems.centre;
-        let ratio = |sums: &[Sums]| {
+        let (centre, d, n) = (
+            &self.problems.centre,
+            self.output.weights,
+            self.output.replicas,
+        );
+        let all: Vec<Sums> = (0..d).map(|j| self.output.pooled(j, None)).collect();
+        let interval = jackknife(n, LEVEL, |omit| {
             let (mut above, mut below) = (0.0, 0.0);
-            for (j, s) in sums.iter().enumerate() {
-                let u = s.mean_weight() - centre[j];
-                above += s.regress()?.pull * u;
-                below += u * u;
+            for j in 0..d {
+                let sums = |r: usize| &self.output.sums[r * d + j];
+                let pooled = omit.map_or(all[j], |r| all[j].minus(sums(r)));
+                let Some(response) = pooled.regress() else {
+                    return f64::NAN;
+                };
+                let mut add = |s: &Sums| {
+                    let u = s.mean_weight() - centre[j];
+                    above += response.pull(s) * u;
+                    below += u * u;
+                };
+                if self.single() {
+                    add(&pooled);
+                } else {
+                    (0..n)
+                        .filter(|r| Some(*r) != omit)
+                        .for_each(|r| add(sums(r)));
+                }
             }
-            Some(above / below)
-        };
-        self.of_sums(ratio, self.predicted(|_, p1| Some(p1.pooled_lambda(centre))))
+            above / below
+        });
+        let predicted = self.predicted(|_, p1| Some(p1.pooled_lambda(centre)));
+        self.with_prediction(interval.ok(), predicted)
     }
 
     /// The window-mean weights against a prediction: distance over bias.
@@ -181,9 +202,8 @@ impl Analysis<'_> {
             return (self.mean(None) - &self.problems.list[0].minimum).norm();
         }
         let n = self.output.replicas;
-        let norms = (0..n).map(|r| {
-            (self.output.mean_weights(r) - &self.problems.of(r).minimum).norm()
-        });
+        let norms =
+            (0..n).map(|r| (self.output.mean_weights(r) - &self.problems.of(r).minimum).norm());
         norms.sum::<f64>() / n as f64
     }
 
@@ -205,8 +225,8 @@ impl Analysis<'_> {
         let ratios: Vec<(f64, f64)> = (0..self.output.replicas)
             .map(|r| {
                 let problem = self.problems.of(r);
-                let predicted = problem.p1.as_ref().map_or(&problem.minimum, |p| &p.weights);
-                let bias = predicted - &problem.minimum;
+                let predicted = problem.predicted(&self.problems.centre);
+                let bias = &predicted - &problem.minimum;
                 (
                     (self.output.mean_weights(r) - predicted).dot(&bias),
                     bias.norm_squared(),
@@ -290,10 +310,7 @@ impl Analysis<'_> {
                     p1: of(&problem.p1),
                     pt: trajectory.map_or(f64::NAN, |w| w[j]),
                     free: problem.minimum[j],
-                    symmetric_point: self
-                        .problems
-                        .has_centre
-                        .then(|| self.problems.centre[j]),
+                    symmetric_point: self.problems.has_centre.then(|| self.problems.centre[j]),
                     lambda: problem
                         .p1
                         .as_ref()
@@ -314,8 +331,9 @@ impl Analysis<'_> {
         let measured = shrink(&self.mean(None));
         let predicted = problem.p1.as_ref().map(|p| shrink(&p.weights));
         let n = self.output.replicas;
-        let each: Vec<Vec<Option<f64>>> =
-            (0..n).map(|r| shrink(&self.output.mean_weights(r))).collect();
+        let each: Vec<Vec<Option<f64>>> = (0..n)
+            .map(|r| shrink(&self.output.mean_weights(r)))
+            .collect();
         spectrum
             .eigenvalues()
             .iter()
@@ -328,9 +346,7 @@ impl Analysis<'_> {
                     shrinkage: measured.get(k).copied().flatten(),
                     standard_error: values
                         .and_then(|v| crate::bias::interval::standard_error(&v).ok()),
-                    predicted: predicted
-                        .as_ref()
-                        .and_then(|p| p.get(k).copied().flatten()),
+                    predicted: predicted.as_ref().and_then(|p| p.get(k).copied().flatten()),
                     ridge: lambda.map(|l| d / (d + l)),
                 }
             })
@@ -370,7 +386,12 @@ impl Analysis<'_> {
         let problem = &self.problems.list[0];
         let Some(path) = self
             .single()
-            .then(|| problem.spectrum.ridge_path(&grid, &self.problems.centre).ok())
+            .then(|| {
+                problem
+                    .spectrum
+                    .ridge_path(&grid, &self.problems.centre)
+                    .ok()
+            })
             .flatten()
         else {
             return Vec::new();
@@ -398,9 +419,8 @@ impl Analysis<'_> {
             .flatten();
         let pt = trajectory.as_ref().map(|p| p.mean_from(begin));
         let e2: Functional = &|p, w| p.squares().gradient_matching(w, centre).ok();
-        let nearest = |p: &Problem, w: &DVector<f64>, norm| {
-            p.spectrum.nearest_on_path(w, centre, norm).ok()
-        };
+        let nearest =
+            |p: &Problem, w: &DVector<f64>, norm| p.spectrum.nearest_on_path(w, centre, norm).ok();
         let e3: Functional = &|p, w| nearest(p, w, Norm::H).map(|n| n.lambda);
         let e3_euclidean: Functional = &|p, w| nearest(p, w, Norm::Euclidean).map(|n| n.lambda);
         let e4: Functional = &|p, w| p.spectrum.eigenmode_median(w, centre).ok();
@@ -432,10 +452,7 @@ impl Analysis<'_> {
             learning_rate: t.learning_rate,
             step: self.model.map_or(0.0, ArrayModel::step),
             cycle_to_cycle: self.model.map_or([0.0; 2], |m| {
-                [
-                    m.cells.noise().additive(),
-                    m.cells.noise().multiplicative(),
-                ]
+                [m.cells.noise().additive(), m.cells.noise().multiplicative()]
             }),
             bias_norm: bias,
             bias_norm_p0: average(&|p| Some((&p.p0.as_ref()?.weights - &p.minimum).norm())),
@@ -449,7 +466,7 @@ impl Analysis<'_> {
                 .flatten()
                 .map(|n| n.distance / bias),
             tikhonov_residual_diagonal: diagonal,
-            lambda_predicted: average(&|p| lambda_of(&p.p1)),
+            lambda_predicted: average(&|p| lambda_of(&p.p1)).or(law),
             lambda_predicted_p0: average(&|p| lambda_of(&p.p0)),
             lambda_gradient: self.lambda_gradient(average(&|p| lambda_of(&p.p1))),
             lambda_e1: self.e1(),
@@ -460,9 +477,14 @@ impl Analysis<'_> {
             lambda_law: self.law(e2),
             weight_deviation: self.of_sums(
                 |sums| Some(sums.iter().map(deviation).sum::<f64>() / sums.len() as f64),
-                self.predicted(|_, p1| {
-                    Some(p1.covariance.diagonal().map(|v| v.max(0.0).sqrt()).mean())
-                }),
+                // One replica's window is too short to show the stationary deviation of a problem of its own.
+                self.single()
+                    .then(|| {
+                        self.predicted(|_, p1| {
+                            Some(p1.covariance.diagonal().map(|v| v.max(0.0).sqrt()).mean())
+                        })
+                    })
+                    .flatten(),
             ),
             excess_loss: self.with_prediction(
                 mean_interval(&self.output.excess, LEVEL).ok(),
@@ -497,9 +519,11 @@ impl Analysis<'_> {
 
     /// Mean over weights of the measured `E|g|` times `R'(w⋄)`.
     fn lambda_gradient(&self, predicted: Option<f64>) -> Estimate {
-        let slopes: Option<Vec<f64>> = self
-            .model
-            .and_then(|m| (0..self.output.weights).map(|j| m.weight_slope(j)).collect());
+        let slopes: Option<Vec<f64>> = self.model.and_then(|m| {
+            (0..self.output.weights)
+                .map(|j| m.weight_slope(j))
+                .collect()
+        });
         let Some(slopes) = slopes else {
             return nothing();
         };
@@ -579,14 +603,21 @@ pub(super) fn verdict(
     // The distance over which the response changes by itself: half the window.
     let half = model.map_or(f64::INFINITY, |m| 0.5 * m.map.per_window());
     let relative = p1.cell_deviation.max() / half;
-    let slowest =
-        problem.spectrum.eigenvalues().min() + p1.mean_lambda().unwrap_or(0.0);
+    let slowest = problem.spectrum.eigenvalues().min() + p1.mean_lambda().unwrap_or(0.0);
     let mut out = if relative > 0.33 {
-        format!("P2 is needed: weights fluctuate over {relative:.2} of half the window, which is not Gaussian")
+        format!(
+            "P2 is needed: weights fluctuate over {relative:.2} of half the window, which is not Gaussian"
+        )
     } else if shift > 0.01 {
-        format!("P1: fluctuations move the mean weights by {:.1} % of the bias; the mean field alone misses that", 100.0 * shift)
+        format!(
+            "P1: fluctuations move the mean weights by {:.1} % of the bias; the mean field alone misses that",
+            100.0 * shift
+        )
     } else {
-        format!("P0: fluctuations move the mean weights by only {:.2} % of the bias", 100.0 * shift)
+        format!(
+            "P0: fluctuations move the mean weights by only {:.2} % of the bias",
+            100.0 * shift
+        )
     };
     if end * slowest < 5.0 {
         out.push_str(&format!(
@@ -598,7 +629,9 @@ pub(super) fn verdict(
 }
 
 fn deviation(s: &Sums) -> f64 {
-    (s.weight[1] / s.count - s.mean_weight().powi(2)).max(0.0).sqrt()
+    (s.weight[1] / s.count - s.mean_weight().powi(2))
+        .max(0.0)
+        .sqrt()
 }
 
 /// Weights of a trajectory at a time, linear between its points.

@@ -35,7 +35,9 @@ impl Expect {
         let form = (value, at_most, absolute, relative);
         if !matches!(
             form,
-            (Some(_), None, Some(_), None) | (Some(_), None, None, Some(_)) | (None, Some(_), None, None)
+            (Some(_), None, Some(_), None)
+                | (Some(_), None, None, Some(_))
+                | (None, Some(_), None, None)
         ) {
             section.violation(
                 "value",
@@ -74,10 +76,12 @@ impl Expect {
             }
         });
         let measured: Vec<Option<f64>> = match (&self.control, self.point) {
-            (Some(control), _) => vec![controls
-                .iter()
-                .find(|c| c.name == *control)
-                .and_then(|c| at(&control_value(c), &self.metric))],
+            (Some(control), _) => vec![
+                controls
+                    .iter()
+                    .find(|c| c.name == *control)
+                    .and_then(|c| at(&control_value(c), &self.metric)),
+            ],
             (None, Some(k)) => vec![self.ratio(points, k)],
             (None, None) => (0..points.len()).map(|k| self.ratio(points, k)).collect(),
         };

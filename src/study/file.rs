@@ -82,7 +82,12 @@ impl Study {
         if let Some(controls) = &study.controls
             && controls.point >= study.points.len()
         {
-            return Err(outside(path, "controls.point", controls.point, study.points.len()));
+            return Err(outside(
+                path,
+                "controls.point",
+                controls.point,
+                study.points.len(),
+            ));
         }
         for expect in &study.expect {
             for point in expect.points() {
@@ -241,7 +246,9 @@ impl Sweep {
         if zip && lengths.windows(2).any(|w| w[0] != w[1]) {
             section.violation(
                 "combine",
-                format!("axes that run together must be equally long, these have {lengths:?} values"),
+                format!(
+                    "axes that run together must be equally long, these have {lengths:?} values"
+                ),
                 "complete the lists, or write combine = \"product\"",
             );
         }
@@ -254,18 +261,20 @@ impl Sweep {
             let n = self.axes.first().map_or(1, |(_, v)| v.len());
             return (0..n).map(|k| vec![k; self.axes.len()]).collect();
         }
-        self.axes.iter().fold(vec![Vec::new()], |points, (_, values)| {
-            points
-                .iter()
-                .flat_map(|p| {
-                    (0..values.len()).map(move |k| {
-                        let mut p = p.clone();
-                        p.push(k);
-                        p
+        self.axes
+            .iter()
+            .fold(vec![Vec::new()], |points, (_, values)| {
+                points
+                    .iter()
+                    .flat_map(|p| {
+                        (0..values.len()).map(move |k| {
+                            let mut p = p.clone();
+                            p.push(k);
+                            p
+                        })
                     })
-                })
-                .collect()
-        })
+                    .collect()
+            })
     }
 }
 
@@ -286,7 +295,9 @@ fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Setti
         }
         let violations = Violations::new();
         let root = here.section(&violations);
-        for key in ["title", "claim", "cite", "quick", "controls", "expect", "sweep"] {
+        for key in [
+            "title", "claim", "cite", "quick", "controls", "expect", "sweep",
+        ] {
             root.node(key);
         }
         let settings = Settings::parse(&root, folder, swept, &violations);
@@ -294,7 +305,11 @@ fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Setti
         match violations.check() {
             Ok(()) => points.push(settings),
             Err(Error::Invalid(v)) => {
-                broken.extend(v.into_iter().filter(|v| !broken.contains(v)).collect::<Vec<_>>());
+                broken.extend(
+                    v.into_iter()
+                        .filter(|v| !broken.contains(v))
+                        .collect::<Vec<_>>(),
+                );
             }
             Err(other) => return Err(other),
         }

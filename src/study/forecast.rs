@@ -59,10 +59,7 @@ pub fn forecast(study: &Study) -> Result<Vec<Forecast>> {
         .par_iter()
         .map(|s| Prepared::new(s.clone()))
         .collect::<Result<_>>()?;
-    let mut out: Vec<Forecast> = prepared
-        .par_iter()
-        .map(one)
-        .collect::<Result<_>>()?;
+    let mut out: Vec<Forecast> = prepared.par_iter().map(one).collect::<Result<_>>()?;
     let names = labels(&prepared);
     for (forecast, label) in out.iter_mut().zip(names) {
         forecast.label = label;
@@ -105,7 +102,11 @@ fn one(point: &Prepared) -> Result<Forecast> {
             let w = &p.p1.as_ref()?.weights;
             Some(p.spectrum.nearest_on_path(w, centre, Norm::H).ok()?.lambda)
         }),
-        lambda_e4: mean(&|p| p.spectrum.eigenmode_median(&p.p1.as_ref()?.weights, centre).ok()),
+        lambda_e4: mean(&|p| {
+            p.spectrum
+                .eigenmode_median(&p.p1.as_ref()?.weights, centre)
+                .ok()
+        }),
         bias_norm_p0: mean(&|p| Some((&p.p0.as_ref()?.weights - &p.minimum).norm())),
         bias_norm_p1: mean(&|p| Some((&p.p1.as_ref()?.weights - &p.minimum).norm())),
         bias_norm_pt: pt.map(|p| (p.mean_from(begin) - &first.minimum).norm()),

@@ -65,8 +65,7 @@ impl Problems {
                     let setting = settings.setting(model, set.x.clone(), set.y.clone());
                     let p0 = mean_field(&setting)?;
                     let p1 = gaussian_closure(&setting, &p0)?;
-                    let problem =
-                        LeastSquares::from_rows(&set.x, &set.y).map_err(explicit)?;
+                    let problem = LeastSquares::from_rows(&set.x, &set.y).map_err(explicit)?;
                     Problem::new(&problem, Some(setting), Some(p0), Some(p1), None)
                 })
                 .collect::<Result<Vec<_>>>()?,
@@ -78,9 +77,13 @@ impl Problems {
                 .map(|truth| {
                     let d = weights;
                     let yy = truth.norm_squared() + label_noise * label_noise;
-                    let problem =
-                        LeastSquares::from_moments(DMatrix::identity(d, d), truth.clone(), yy, None)
-                            .map_err(explicit)?;
+                    let problem = LeastSquares::from_moments(
+                        DMatrix::identity(d, d),
+                        truth.clone(),
+                        yy,
+                        None,
+                    )
+                    .map_err(explicit)?;
                     let law = tau.map(|tau| CycleLaw {
                         tau,
                         rate: settings.training.learning_rate,
@@ -140,6 +143,16 @@ impl Problem {
     /// The least squares.
     pub fn squares(&self) -> &LeastSquares {
         self.spectrum.problem()
+    }
+
+    /// The best prediction of the mean weights: P1, else the ridge solution of the closed law, else no bias.
+    pub fn predicted(&self, centre: &DVector<f64>) -> DVector<f64> {
+        match (&self.p1, self.law) {
+            (Some(p1), _) => p1.weights.clone(),
+            // H = I for the inputs of the law.
+            (None, Some(lambda)) => (&self.minimum + centre * lambda) / (1.0 + lambda),
+            (None, None) => self.minimum.clone(),
+        }
     }
 
     /// P-t from zero weights over training time `duration`.

@@ -123,7 +123,11 @@ pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
     let folds: Vec<Option<Folds>> = points.iter().map(Folds::new).collect::<Result<_>>()?;
     let work: u64 = points.iter().map(Prepared::work).sum::<u64>()
         + controls.iter().map(|c| c.prepared.work()).sum::<u64>()
-        + folds.iter().flatten().map(|f| f.prepared.work()).sum::<u64>();
+        + folds
+            .iter()
+            .flatten()
+            .map(|f| f.prepared.work())
+            .sum::<u64>();
     progress.begin(work);
 
     let outputs: Vec<Output> = points
@@ -201,7 +205,9 @@ pub(super) fn labels(points: &[Prepared]) -> Vec<String> {
         ("τ", |p| p.problems.tau),
         ("η", |p| Some(p.settings.training.learning_rate)),
         ("σ_c", |p| Some(p.plan.model.cells.noise().additive())),
-        ("σ_c", |p| Some(p.plan.model.cells.noise().multiplicative())),
+        ("σ_c", |p| {
+            Some(p.plan.model.cells.noise().multiplicative())
+        }),
     ];
     let varies = |f: fn(&Prepared) -> Option<f64>| {
         points.iter().any(|p| match (f(p), f(&points[0])) {
@@ -311,21 +317,35 @@ impl ControlRun {
         };
         let (claim, values) = match (&self.learner, self.name) {
             (Learner::Digital { lambda, .. }, _) => (
-                format!("digital weights with an explicit ridge of λ = {lambda}: every estimator returns it"),
+                format!(
+                    "digital weights with an explicit ridge of λ = {lambda}: every estimator returns it"
+                ),
                 with(Some(*lambda)),
             ),
-            (_, "symmetric-device") => self.symmetric(&analysis, found.lambda_e1),
+            (_, "symmetric-device") => {
+                self.symmetric(&analysis, [found.lambda_e1, found.lambda_e2])
+            }
             (_, name) => {
                 let mut values = with(None);
                 let own = estimators.iter().map(|(_, e)| e.predicted);
-                values.iter_mut().zip(own).for_each(|((_, e), p)| e.predicted = p);
+                values
+                    .iter_mut()
+                    .zip(own)
+                    .for_each(|((_, e), p)| e.predicted = p);
                 let reference = points.first().and_then(|_| found.prediction_error_p1);
                 values.extend(reference.map(|e| ("prediction-error-p1".to_owned(), known(e))));
-                values.push(("monte-carlo-error".to_owned(), known(found.monte_carlo_error)));
+                values.push((
+                    "monte-carlo-error".to_owned(),
+                    known(found.monte_carlo_error),
+                ));
                 let claim = match name {
                     "double-time" => "twice the time: a stationary bias stays",
-                    "half-learning-rate" => "half the learning rate at the same training time: what P1 adds to P0 halves",
-                    _ => "twice the learning rate at the same training time: what P1 adds to P0 doubles",
+                    "half-learning-rate" => {
+                        "half the learning rate at the same training time: what P1 adds to P0 halves"
+                    }
+                    _ => {
+                        "twice the learning rate at the same training time: what P1 adds to P0 doubles"
+                    }
                 };
                 (claim.to_owned(), values)
             }
@@ -338,16 +358,18 @@ impl ControlRun {
     }
 
     /// The symmetric device against the bias-free trajectory over the same window.
-    fn symmetric(&self, analysis: &Analysis, e1: Estimate) -> (String, Vec<(String, Estimate)>) {
+    fn symmetric(
+        &self,
+        analysis: &Analysis,
+        [e1, e2]: [Estimate; 2],
+    ) -> (String, Vec<(String, Estimate)>) {
         let settings = &self.prepared.settings;
         let t = &settings.training;
         let time = |step| t.schedule.time(t.learning_rate, step, t.steps);
         let (a, b) = (time(settings.first_averaged()), time(t.steps));
         let n = analysis.output.replicas;
         let misses: Vec<DVector<f64>> = (0..n)
-            .map(|r| {
-                analysis.output.mean_weights(r) - self.prepared.problems.of(r).free_mean(a, b)
-            })
+            .map(|r| analysis.output.mean_weights(r) - self.prepared.problems.of(r).free_mean(a, b))
             .collect();
         let mean = misses.iter().sum::<DVector<f64>>() / n as f64;
         let spread: f64 = misses.iter().map(|m| (m - &mean).norm_squared()).sum();
@@ -356,8 +378,21 @@ impl ControlRun {
             predicted: Some(0.0),
             ..e1
         };
+        // What gradient matching finds on the bias-free trajectory itself: early stopping alone looks like an L2 term.
+        let problems = &self.prepared.problems.list;
+        let free = problems.iter().map(|p| {
+            let e2 = p
+                .squares()
+                .gradient_matching(&p.free_mean(a, b), &self.prepared.problems.centre);
+            e2.unwrap_or(f64::NAN)
+        });
+        let e2 = Estimate {
+            predicted: Some(free.sum::<f64>() / problems.len() as f64),
+            ..e2
+        };
         let values = vec![
             ("lambda-e1".to_owned(), e1),
+            ("lambda-e2".to_owned(), e2),
             ("distance".to_owned(), known(mean.norm())),
             ("monte-carlo-error".to_owned(), known(error)),
             ("distance-in-errors".to_owned(), known(mean.norm() / error)),

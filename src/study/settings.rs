@@ -144,9 +144,9 @@ impl Settings {
 }
 
 fn zero(section: &Section, window: crate::device::Window) -> Zero {
-    let named = section
-        .node("zero")
-        .is_some_and(|n| matches!(&n.value, Value::Text(t) if !t.starts_with(|c: char| c.is_ascii_digit())));
+    let named = section.node("zero").is_some_and(
+        |n| matches!(&n.value, Value::Text(t) if !t.starts_with(|c: char| c.is_ascii_digit())),
+    );
     if named {
         return match section.one_of("zero", &["symmetric-point", "middle"]) {
             "middle" => Zero::Middle,
@@ -234,7 +234,12 @@ fn training(section: &Section, task: &TaskSpec) -> (Training, f64, u32) {
         },
         _ => Schedule::Constant,
     };
-    const PULSES: [&str; 4] = ["stochastic-rounding", "coincidence", "deterministic", "expected"];
+    const PULSES: [&str; 4] = [
+        "stochastic-rounding",
+        "coincidence",
+        "deterministic",
+        "expected",
+    ];
     let counting = match section.choice("pulses", &PULSES) {
         ("coincidence", s) => Counting::Coincidence {
             bits: s.integer("bit-length", Rule::Between(1.0, 32.0)),
@@ -385,7 +390,9 @@ impl Settings {
             Mapping::DifferentialPair => 2,
         };
         // A seed of its own, so that the same devices serve every sweep point.
-        let cells = self.device.cells(features * per_weight, self.seed ^ 0xD2D)?;
+        let cells = self
+            .device
+            .cells(features * per_weight, self.seed ^ 0xD2D)?;
         let zero = match self.zero {
             Zero::SymmetricPoint => cells.nominal_symmetric_point().unwrap_or(0.5),
             Zero::Middle => 0.5,
@@ -414,9 +421,7 @@ impl Settings {
         let t = &self.training;
         let last = t.schedule.rate(t.learning_rate, t.steps, t.steps);
         let (gradient, rate) = match (t.update, t.batch) {
-            (Update::PerSample, Batch::Samples(b)) => {
-                (Gradient::PerSample, last / f64::from(b))
-            }
+            (Update::PerSample, Batch::Samples(b)) => (Gradient::PerSample, last / f64::from(b)),
             (_, batch) => (
                 Gradient::Summed {
                     batch: match batch {
@@ -472,9 +477,7 @@ impl Settings {
                 .iter()
                 .map(|s| stability_limit(&s.x, batch))
                 .fold(f64::INFINITY, f64::min),
-            Source::Gaussian { .. } => {
-                stability_limit_gaussian(task.features, batch.unwrap_or(1))
-            }
+            Source::Gaussian { .. } => stability_limit_gaussian(task.features, batch.unwrap_or(1)),
         };
         if self.training.learning_rate >= limit {
             return Err(Error::Unstable {

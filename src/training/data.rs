@@ -62,12 +62,22 @@ pub fn parse_table(file: &str, text: &str) -> Result<Table> {
     for (k, name) in columns.iter().enumerate() {
         if name.is_empty() || columns[..k].contains(name) {
             let rule = format!("column names must be unique and not empty, found \"{name}\" again");
-            return Err(bad(Some(1), None, rule, "name every column in the first line"));
+            return Err(bad(
+                Some(1),
+                None,
+                rule,
+                "name every column in the first line",
+            ));
         }
     }
     if columns.iter().all(|c| c.parse::<f64>().is_ok()) {
         let rule = "the first line must name the columns, found only numbers".into();
-        return Err(bad(Some(1), None, rule, "add a header line such as a,b,target"));
+        return Err(bad(
+            Some(1),
+            None,
+            rule,
+            "add a header line such as a,b,target",
+        ));
     }
     let mut values = Vec::new();
     for record in reader.records() {
@@ -133,7 +143,11 @@ impl Table {
         };
         if self.columns.len() < 2 {
             let way_out = "add feature columns".into();
-            return Err(bad(target, "there is no feature beside the target", way_out));
+            return Err(bad(
+                target,
+                "there is no feature beside the target",
+                way_out,
+            ));
         }
         let mut values = self.values.clone();
         let mut done = Vec::new();

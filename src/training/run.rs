@@ -189,13 +189,7 @@ impl Loop<'_> {
     }
 
     /// The gradient is averaged over the batch, noise is added, and every weight is asked for its change.
-    fn summed(
-        &mut self,
-        step: u32,
-        rate: f64,
-        synapses: &mut dyn Synapses,
-        probe: &mut dyn Probe,
-    ) {
+    fn summed(&mut self, step: u32, rate: f64, synapses: &mut dyn Synapses, probe: &mut dyn Probe) {
         let n = match (self.training.batch, &self.task.source) {
             (Batch::Full, Source::Sets(sets)) => sets[0].len() as u32,
             (Batch::Samples(n), _) => n,
@@ -241,7 +235,12 @@ impl Loop<'_> {
                 self.draws.normals.each_mut().map(Vec::as_mut_slice),
             );
             for (k, w) in (block * 4..weights.min(block * 4 + 4)).enumerate() {
-                for (g, z) in self.gradient.lanes_mut(w).iter_mut().zip(&self.draws.normals[k]) {
+                for (g, z) in self
+                    .gradient
+                    .lanes_mut(w)
+                    .iter_mut()
+                    .zip(&self.draws.normals[k])
+                {
                     *g += scale * z;
                 }
             }

@@ -93,7 +93,10 @@ impl Task {
     /// Draws sample `sample` of step `step` for every replica of a stack: features into `x`, targets into `y`.
     ///
     /// From sets the draw is uniform with replacement; `all`: sample number `sample` of each set instead.
-    #[expect(clippy::too_many_arguments, reason = "coordinates and buffers of one draw")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "coordinates and buffers of one draw"
+    )]
     pub(super) fn draw(
         &self,
         stream: &Stream,
