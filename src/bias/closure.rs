@@ -525,11 +525,11 @@ impl<'a> Closure<'a> {
         let eta = self.setting.rate;
         let (j, f, g) = (map.weight_of(k), responses[k].f[0], responses[k].g[0]);
         let (a, b) = (eta * map.share(k) * f, eta * map.share(k).abs() * g);
-        for l in 0..self.cells() {
+        for (l, response) in responses.iter().enumerate() {
             let i = map.weight_of(l);
             let (al, bl) = (
-                eta * map.share(l) * responses[l].f[0],
-                eta * map.share(l).abs() * responses[l].g[0],
+                eta * map.share(l) * response.f[0],
+                eta * map.share(l).abs() * response.g[0],
             );
             let n = noise[(j, i)];
             let cov = if i == j {

@@ -89,7 +89,7 @@ impl WeightMap {
 
     /// Sign with which a cell enters its weight.
     pub fn sign(&self, cell: usize) -> f64 {
-        if cell % self.cells_per_weight() == 0 {
+        if cell.is_multiple_of(self.cells_per_weight()) {
             1.0
         } else {
             -1.0

@@ -13,6 +13,10 @@ use crate::number::{Purpose, Stream};
 const PLANES: u32 = 23;
 
 /// Draws one train for every element of `values` into `out`, with probability `min(1, |value| · scale[replica])`.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "coordinates and buffers of one draw"
+)]
 pub(super) fn draw(
     stream: &Stream,
     step: u32,

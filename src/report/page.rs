@@ -15,7 +15,7 @@ const READ: &str = "While it trains, an asymmetric device pulls each weight towa
     The bias is the distance from the learned to the unregularized weights, and every error in per cent, the distance to the ridge path included, is a share of it; \
     none can be resolved below the Monte-Carlo error in the last column.";
 
-/// The page: claim, expectations, results, figures, controls, data, the study file as run and its provenance.
+/// The page: claim, results, figures, controls, expectations, data, the study file as run and its provenance.
 ///
 /// `figures` are set in the order given; all text is escaped, and their pictures are set as they are.
 pub fn page(
@@ -32,14 +32,14 @@ pub fn page(
     let title = escape(title);
     let body = [
         head(summary, &title),
-        expectations(summary),
         results(summary),
+        pictures(figures),
         verdicts(summary),
         test_errors(summary),
-        pictures(figures),
         controls(summary),
         budgets(summary),
         weights(summary),
+        expectations(summary),
         data(summary),
         sources(study_toml, provenance_json),
     ];
@@ -70,6 +70,9 @@ fn head(summary: &Summary, title: &str) -> String {
     if !summary.cite.is_empty() {
         facts.push(format!("after {}", summary.cite.join(", ")));
     }
+    if !summary.expectations.is_empty() {
+        facts.push(format!("expectations: {}", met_and_missed(summary)));
+    }
     let quick = if summary.quick {
         "<p class=\"warning\">This was a quick run: few replicas, short training, and expectations left out.</p>\n"
     } else {
@@ -82,6 +85,26 @@ fn head(summary: &Summary, title: &str) -> String {
         escape(&facts.join(" · ")),
         escape(READ)
     )
+}
+
+/// How many expectations are met, missed and left out, in words.
+fn met_and_missed(summary: &Summary) -> String {
+    let missed = summary
+        .expectations
+        .iter()
+        .filter(|e| e.met == Some(false))
+        .count();
+    let left = summary
+        .expectations
+        .iter()
+        .filter(|e| e.met.is_none())
+        .count();
+    let met = summary.expectations.len() - missed - left;
+    let mut verdict = format!("{met} met, {missed} missed");
+    if left > 0 {
+        verdict.push_str(&format!(", {left} left out by the quick run"));
+    }
+    verdict
 }
 
 fn expectations(summary: &Summary) -> String {
@@ -106,21 +129,7 @@ fn expectations(summary: &Summary) -> String {
             ]
         })
         .collect();
-    let missed = summary
-        .expectations
-        .iter()
-        .filter(|e| e.met == Some(false))
-        .count();
-    let left = summary
-        .expectations
-        .iter()
-        .filter(|e| e.met.is_none())
-        .count();
-    let met = summary.expectations.len() - missed - left;
-    let mut verdict = format!("{met} met, {missed} missed");
-    if left > 0 {
-        verdict.push_str(&format!(", {left} left out by the quick run"));
-    }
+    let verdict = met_and_missed(summary);
     let table = grid(&["", "expectation", "measured", "expected"], &rows);
     format!("<h2>Expectations</h2>\n<p>{verdict}.</p>\n{table}")
 }

@@ -149,10 +149,7 @@ pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
     for (finding, test) in findings.iter_mut().zip(tests) {
         finding.test_error = test;
     }
-    let controls: Vec<Control> = controls
-        .par_iter()
-        .map(|c| c.run(&findings, progress))
-        .collect();
+    let controls: Vec<Control> = controls.par_iter().map(|c| c.run(progress)).collect();
     let expectations: Vec<_> = study
         .expect
         .iter()
@@ -297,7 +294,7 @@ fn known(value: f64) -> Estimate {
 }
 
 impl ControlRun {
-    fn run(&self, points: &[Point], progress: &dyn Progress) -> Control {
+    fn run(&self, progress: &dyn Progress) -> Control {
         let output = self.prepared.simulate(&self.learner, progress);
         let device = !matches!(self.learner, Learner::Digital { .. });
         let analysis = self.prepared.analysis(&output, device);
@@ -332,8 +329,8 @@ impl ControlRun {
                     .iter_mut()
                     .zip(own)
                     .for_each(|((_, e), p)| e.predicted = p);
-                let reference = points.first().and_then(|_| found.prediction_error_p1);
-                values.extend(reference.map(|e| ("prediction-error-p1".to_owned(), known(e))));
+                let error = found.prediction_error_p1;
+                values.extend(error.map(|e| ("prediction-error-p1".to_owned(), known(e))));
                 values.push((
                     "monte-carlo-error".to_owned(),
                     known(found.monte_carlo_error),

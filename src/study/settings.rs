@@ -277,6 +277,9 @@ fn training(section: &Section, task: &TaskSpec) -> (Training, f64, u32) {
             "write update = \"summed\"",
         );
     }
+    // One loss so far; studies name it, so that they keep their meaning when there are more.
+    section.one_of("loss", &["squared-error"]);
+    let loss = Loss::SquaredError;
     let training = Training {
         learning_rate: section.number("learning-rate", Rule::Positive),
         schedule,
@@ -285,9 +288,7 @@ fn training(section: &Section, task: &TaskSpec) -> (Training, f64, u32) {
         update,
         gradient_noise,
         counting,
-        loss: match section.one_of("loss", &["squared-error"]) {
-            _ => Loss::SquaredError,
-        },
+        loss,
     };
     let average_from = section.number("average-from", Rule::Between(0.0, 0.99));
     let log_every = section.integer("log-every", Rule::Between(1.0, 1e6));
