@@ -87,13 +87,12 @@ fn cycle_to_cycle() {
 #[test]
 fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
     let quick = |seed| {
-        let overrides = Overrides {
-            seed,
-            quick: true,
-        };
+        let overrides = Overrides { seed, quick: true };
         let study = Study::read(&path("diabetes-spread"), &overrides).unwrap();
         let rows = run_study(&study, &Quiet).unwrap().runs;
-        rows.into_iter().flat_map(|r| r.weights).collect::<Vec<f64>>()
+        rows.into_iter()
+            .flat_map(|r| r.weights)
+            .collect::<Vec<f64>>()
     };
     let first = quick(None);
     assert_eq!(first, quick(None));

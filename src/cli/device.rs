@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use memridge::device::{Device, Kind, LIBRARY, Spread, load_device};
 use memridge::error::{Error, Result};
-use memridge::report::{DeviceCurve, device_figure};
+use memridge::report::{DeviceCurve, TABLE_STYLE, device_figure};
 use memridge::units::Siemens;
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ pub fn list(json: bool) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(TABLE_STYLE);
     table.set_header([
         "device", "material", "law", "window", "on/off", "steps", "w⋄", "τ", "c2c", "cite",
     ]);

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table};
 use memridge::error::Result;
+use memridge::report::TABLE_STYLE;
 use memridge::study::{Forecast, Study, forecast};
 
 use super::{StudyArgs, json, print};
@@ -24,7 +25,7 @@ pub fn predict(args: &StudyArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(TABLE_STYLE);
     table.set_header([
         "point", "τ", "λ P0", "λ P1", "E2", "E3", "E4", "bias P0", "bias P1", "bias P-t", "sd(w)",
         "λ GCV",

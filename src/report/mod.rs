@@ -38,7 +38,7 @@ use crate::study::summary::{Point, Summary};
 pub use answer::answer;
 pub use device::{DeviceCurve, device_figure};
 pub use page::page;
-pub use table::{controls, expectations, table};
+pub use table::{TABLE_STYLE, controls, expectations, table};
 
 /// A figure: an SVG picture and the words that go with it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

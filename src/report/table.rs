@@ -10,8 +10,8 @@ use crate::study::summary::{Estimate, Expectation, Point, Summary};
 /// Columns of a terminal that every table fits in.
 const ROOM: usize = 110;
 
-/// Horizontal lines around the header and below the last row.
-const STYLE: TableStyle = {
+/// Horizontal lines around the header and below the last row: the look of every table in the terminal.
+pub const TABLE_STYLE: TableStyle = {
     const LINE: LineStyle = LineStyle::none().fill('─').junction('─');
     TableStyle::new()
         .top_border(LINE)
@@ -150,7 +150,7 @@ fn layout<'a>(columns: impl Iterator<Item = &'a Column>, squeeze: bool) -> Strin
         .map(|(_, c)| c)
         .collect();
     let mut table = Table::new();
-    table.load_style(STYLE);
+    table.load_style(TABLE_STYLE);
     if squeeze {
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(ROOM as u16);
