@@ -109,21 +109,6 @@ pub enum Error {
         /// How far it came, and what to change.
         detail: String,
     },
-
-    /// A setting lies beyond the limit of mean-square stability, so the quantity asked for does not exist.
-    #[error(
-        "{key} = {value}: {rule}, and the limit here is {limit}; choose {key} well below {limit}"
-    )]
-    Unstable {
-        /// Dotted path of the setting.
-        key: String,
-        /// Its value.
-        value: f64,
-        /// The largest value that is stable, excluded.
-        limit: f64,
-        /// The condition that is broken.
-        rule: String,
-    },
 }
 
 impl Error {
@@ -304,19 +289,6 @@ mod tests {
             error.to_string(),
             "diabetes.csv:7: column bmi: \"n/a\" is not a number; remove the row"
         );
-    }
-
-    #[test]
-    fn an_unstable_setting_names_its_limit() {
-        let error = Error::Unstable {
-            key: "task.learning-rate".into(),
-            value: 2.0,
-            limit: 0.5,
-            rule: "the variance of the weights must stay bounded".into(),
-        };
-        let text = error.to_string();
-        assert!(text.contains("task.learning-rate = 2:"), "{text}");
-        assert!(text.contains("the limit here is 0.5;"), "{text}");
     }
 
     #[test]

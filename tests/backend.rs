@@ -22,7 +22,7 @@ const WINDOW: Window = Window {
 /// Half a unit in the last place of 1, in single precision: the relative error of one rounding.
 const ROUNDING: f64 = 0.5 * f32::EPSILON as f64;
 
-/// One millionth of the window in binary: sums of whole numbers of such steps are exact in single precision here.
+/// A step whose whole multiples, added to the middle of the window, are exact in single precision here.
 const EXACT_STEP: f64 = 1.0 / 1024.0;
 
 /// `count` equal cells.
@@ -68,7 +68,15 @@ fn varied(law: &str, count: usize, write_noise: f64) -> Arc<Cells> {
     }
     let law = laws().into_iter().find(|l| l.name() == law).unwrap();
     let noise = CycleNoise::new(0.3, 0.5);
-    Arc::new(Cells::new(law, WINDOW, noise, write_noise, true, nominal.to_vec(), parameters))
+    Arc::new(Cells::new(
+        law,
+        WINDOW,
+        noise,
+        write_noise,
+        true,
+        nominal.to_vec(),
+        parameters,
+    ))
 }
 
 /// Uniform numbers in (-1, 1), the same for the same coordinates: element `i` of replica `first + r`.
@@ -133,7 +141,13 @@ fn check_mean(what: &str, sample: &[f64], expected: f64, exactly: f64) {
 fn what_is_written_is_there() {
     for (rows, columns) in SHAPES {
         let shape = shape(21, rows, columns);
-        let mut cpu = Cpu::new(shape, 0, Stream::new(SEED), counters(shape.cells(), 0.0), true);
+        let mut cpu = Cpu::new(
+            shape,
+            0,
+            Stream::new(SEED),
+            counters(shape.cells(), 0.0),
+            true,
+        );
         assert_eq!(cpu.shape(), shape);
         let positions: Vec<f64> = (0..shape.cells()).map(|k| 0.1 + 0.02 * k as f64).collect();
         cpu.write(&positions);
@@ -150,7 +164,13 @@ fn what_is_written_is_there() {
 fn multiplication_is_the_sum_of_products() {
     for (rows, columns) in SHAPES {
         let shape = shape(13, rows, columns);
-        let mut cpu = Cpu::new(shape, 0, Stream::new(SEED), counters(shape.cells(), 0.0), true);
+        let mut cpu = Cpu::new(
+            shape,
+            0,
+            Stream::new(SEED),
+            counters(shape.cells(), 0.0),
+            true,
+        );
         cpu.write(&vec![0.5; shape.cells()]);
         // Replicas of their own states.
         let request = scaled(uniform(0, 0, shape.cells(), 0, 13), 400.0);
@@ -265,7 +285,11 @@ fn dense_and_outer_requests_agree() {
                 dense.pulse(step, &Request::Dense(&products), counting);
             }
             for cell in 0..shape.cells() {
-                assert_eq!(bits(outer.inspect(cell)), bits(dense.inspect(cell)), "{counting:?}");
+                assert_eq!(
+                    bits(outer.inspect(cell)),
+                    bits(dense.inspect(cell)),
+                    "{counting:?}"
+                );
             }
             assert_eq!(outer.pulses(), dense.pulses());
         }
@@ -299,7 +323,10 @@ fn trains_pulse_where_bits_meet() {
         // The full and the empty train too.
         row_bits[0] = u32::MAX;
         row_bits[1] = 0;
-        let (x, d) = (uniform(0, 0, rows, 0, REPLICAS), uniform(0, 1, columns, 0, REPLICAS));
+        let (x, d) = (
+            uniform(0, 0, rows, 0, REPLICAS),
+            uniform(0, 1, columns, 0, REPLICAS),
+        );
         let request = Request::Trains {
             rows: &x,
             columns: &d,
@@ -346,7 +373,10 @@ fn the_expected_update_is_exact() {
                 let change = m.abs() * cells.law().step(p, before, m);
                 let exact = before + change;
                 let allowed = ROUNDING * (1.0 + 20.0 * change.abs());
-                assert!((f64::from(*s) - exact).abs() <= allowed, "{law}: {s} {exact}");
+                assert!(
+                    (f64::from(*s) - exact).abs() <= allowed,
+                    "{law}: {s} {exact}"
+                );
             }
         }
     }
@@ -356,13 +386,25 @@ fn the_expected_update_is_exact() {
 // The cut into stacks
 
 /// States and readings of all replicas after some noisy steps, for stacks that begin at `cuts`.
-fn run_cut(law: &str, rows: usize, columns: usize, aggregate: bool, cuts: &[usize]) -> Vec<Vec<u32>> {
+fn run_cut(
+    law: &str,
+    rows: usize,
+    columns: usize,
+    aggregate: bool,
+    cuts: &[usize],
+) -> Vec<Vec<u32>> {
     let cells = varied(law, rows * columns, 0.7);
     let mut out = vec![Vec::new(); rows * columns + columns];
     for cut in cuts.windows(2) {
         let (first, replicas) = (cut[0] as u32, cut[1] - cut[0]);
         let shape = shape(replicas, rows, columns);
-        let mut cpu = Cpu::new(shape, first, Stream::new(SEED), Arc::clone(&cells), aggregate);
+        let mut cpu = Cpu::new(
+            shape,
+            first,
+            Stream::new(SEED),
+            Arc::clone(&cells),
+            aggregate,
+        );
         cpu.write(&vec![0.5; shape.cells()]);
         for step in 0..6 {
             let x = scaled(uniform(step, 0, rows, first, replicas), 4.0);
@@ -401,7 +443,13 @@ fn the_cut_into_stacks_changes_no_bit() {
 }
 
 /// An array of one law whose weights are `inputs × outputs` and whose weight 0 is the middle of the window.
-fn plan(cells: Arc<Cells>, mapping: Mapping, inputs: usize, outputs: usize, read_noise: f64) -> Plan {
+fn plan(
+    cells: Arc<Cells>,
+    mapping: Mapping,
+    inputs: usize,
+    outputs: usize,
+    read_noise: f64,
+) -> Plan {
     Plan {
         model: ArrayModel {
             cells,
@@ -462,7 +510,7 @@ fn the_cut_into_stacks_changes_no_reading() {
 // ---------------------------------------------------------------------------------------------------------------------------
 // Requested changes of weight
 
-/// Changes of all weights after one request to each of `replicas` crossbars, repeated `steps` times.
+/// Changes of all weights after one request to each of `replicas` crossbars, and the number of pulses.
 fn changes_of_weight(
     mapping: Mapping,
     counting: Counting,
@@ -494,7 +542,9 @@ fn changes_of_weight(
             let mut values = vec![0.0; replicas];
             crossbar.inspect(weight * n + k, &mut values);
             let sign = if k == 0 { 1.0 } else { -1.0 };
-            sum.iter_mut().zip(&values).for_each(|(s, v)| *s += sign * v);
+            sum.iter_mut()
+                .zip(&values)
+                .for_each(|(s, v)| *s += sign * v);
         }
         out.push(sum);
     }
@@ -515,7 +565,11 @@ fn whole_pulses_move_weights_by_what_is_asked() {
         update_management,
     };
     for mapping in MAPPINGS {
-        for counting in [management(true), management(false), Counting::StochasticRounding] {
+        for counting in [
+            management(true),
+            management(false),
+            Counting::StochasticRounding,
+        ] {
             let (found, pulses) = changes_of_weight(mapping, counting, &x, &d, rate, 20_000);
             let mut expected_pulses = 0.0;
             for (k, changes) in found.iter().enumerate() {
@@ -532,7 +586,10 @@ fn whole_pulses_move_weights_by_what_is_asked() {
             // A pair's two cells get half each. The mean number of pulses is of the order of 1 a cell and its deviation too:
             // 5 standard errors of 1e5 and more pulses, whose trains share rows, are below 5 %.
             let pulses = pulses as f64;
-            assert!((pulses / expected_pulses - 1.0).abs() < 0.05, "{pulses} {expected_pulses}");
+            assert!(
+                (pulses / expected_pulses - 1.0).abs() < 0.05,
+                "{pulses} {expected_pulses}"
+            );
         }
     }
 }
@@ -542,14 +599,21 @@ fn whole_pulses_move_weights_by_what_is_asked() {
 #[test]
 fn coincidences_are_binomial() {
     let delta = 2.0 * EXACT_STEP;
-    for (update_management, rate) in [(true, 0.01), (false, 0.01)] {
+    let rate = 0.01;
+    for update_management in [true, false] {
         let counting = Counting::Coincidence {
             bits: 31,
             update_management,
         };
         let d = [0.015_f32, -0.007];
-        let (found, _) =
-            changes_of_weight(Mapping::ReferenceColumn, counting, &[0.9, -0.4], &d, rate, 20_000);
+        let (found, _) = changes_of_weight(
+            Mapping::ReferenceColumn,
+            counting,
+            &[0.9, -0.4],
+            &d,
+            rate,
+            20_000,
+        );
         for (k, changes) in found.iter().enumerate() {
             let mean = f64::from([0.9_f32, -0.4][k / 2] * d[k % 2]).abs() / delta;
             let moments = counting.moments(mean);
@@ -591,7 +655,10 @@ fn the_expected_update_moves_weights_by_what_is_asked() {
         for (k, changes) in found.iter().enumerate() {
             let asked = f64::from(x[k / 2]) * f64::from(d[k % 2]);
             for c in changes {
-                assert!((c - asked).abs() < ROUNDING * (6.0 * asked.abs() + 4.0), "{c} {asked}");
+                assert!(
+                    (c - asked).abs() < ROUNDING * (6.0 * asked.abs() + 4.0),
+                    "{c} {asked}"
+                );
             }
         }
     }
@@ -622,12 +689,22 @@ fn aggregated_and_single_pulses_agree() {
                 .map(|k| cpu.inspect(k).iter().map(|&s| f64::from(s)).collect())
                 .collect::<Vec<Vec<f64>>>()
         };
-        for (k, (a, b)) in run(true, seed).iter().zip(&run(false, seed + 50)).enumerate() {
+        for (k, (a, b)) in run(true, seed)
+            .iter()
+            .zip(&run(false, seed + 50))
+            .enumerate()
+        {
             let ((ma, ea), (mb, eb)) = (mean_and_error(a), mean_and_error(b));
-            assert!((ma - mb).abs() < 5.0 * ea.hypot(eb), "{noise:?} cell {k}: {ma} {mb}");
+            assert!(
+                (ma - mb).abs() < 5.0 * ea.hypot(eb),
+                "{noise:?} cell {k}: {ma} {mb}"
+            );
             let ratio = (ea / eb).powi(2);
             let error = 2.0 * (1.0 / N as f64).sqrt();
-            assert!((ratio - 1.0).abs() < 5.0 * error, "{noise:?} cell {k}: {ratio}");
+            assert!(
+                (ratio - 1.0).abs() < 5.0 * error,
+                "{noise:?} cell {k}: {ratio}"
+            );
         }
     }
 }
@@ -650,7 +727,11 @@ fn read_noise_has_the_stated_deviation() {
         crossbar.multiply(step, &x, &mut y);
         for c in 0..5 {
             let exact = 0.5 * weights[c] - 0.25 * weights[5 + c];
-            let noise: Vec<f64> = y.lanes(c).iter().map(|&y| (f64::from(y) - exact) / 0.05).collect();
+            let noise: Vec<f64> = y
+                .lanes(c)
+                .iter()
+                .map(|&y| (f64::from(y) - exact) / 0.05)
+                .collect();
             let what = format!("output {c} at step {step}");
             // Rounding of currents of the order of 1 in units of the weights: 1e-6 at most, 2e-5 of the deviation.
             check_mean(&what, &noise, 0.0, 2e-5);
@@ -686,9 +767,7 @@ fn write_noise_is_seen_by_reads_alone() {
             cpu.multiply(&voltages, &mut currents);
             currents.all().to_vec()
         };
-        let conductance = |s: f32| {
-            WINDOW.g_min as f32 + WINDOW.span() as f32 * s
-        };
+        let conductance = |s: f32| WINDOW.g_min as f32 + WINDOW.span() as f32 * s;
         // Writing is free of it.
         assert_eq!(seen(&mut cpu), vec![conductance(0.5); columns * REPLICAS]);
         let mut expected = vec![0.5_f32; columns * REPLICAS];
@@ -791,7 +870,10 @@ impl Progress for Silent {
 fn findings(outcome: &Outcome) -> serde_json::Value {
     let mut summary = serde_json::to_value(&outcome.summary).unwrap();
     for key in ["wall-seconds", "device-updates-per-second"] {
-        assert!(summary.as_object_mut().unwrap().remove(key).is_some(), "{key}");
+        assert!(
+            summary.as_object_mut().unwrap().remove(key).is_some(),
+            "{key}"
+        );
     }
     summary
 }

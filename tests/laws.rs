@@ -743,7 +743,8 @@ fn any_cell() -> impl Strategy<Value = (&'static str, Vec<f64>)> {
     let common = (1e-5..0.05_f64, -0.2..0.2_f64, 0.7..1.2_f64);
     let own = prop_oneof![
         (-0.9..0.9_f64).prop_map(|b| ("constant-step", vec![b])),
-        (-0.9..0.9_f64, 0.25..0.65_f64, -1.0..1.0_f64, -1.0..1.0_f64)
+        // Slopes that grow along the window may turn the sign of the step within it: device files refuse those.
+        (-0.9..0.9_f64, 0.25..0.65_f64, 0.0..1.0_f64, 0.0..1.0_f64)
             .prop_map(|(b, r, up, down)| ("linear-step", vec![b, r, up, down])),
         (0.25..0.65_f64).prop_map(|s| ("soft-bounds", vec![s])),
         (0.25..0.65_f64, 0.0..6.0_f64, 0.0..6.0_f64)

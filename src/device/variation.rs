@@ -162,3 +162,100 @@ impl Variation {
         found.into_vec::<f64>().map_err(fail)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::load_device;
+
+    /// Writes a device file beside an NPZ with the symmetric points of its cells.
+    fn device(folder: &Path, spread: &str) -> String {
+        let text = format!(
+            r#"
+name = "t"
+description = "t"
+material = "t"
+cite = []
+source = "t"
+bounds = "soft"
+write-noise = 0.0
+window = {{ g-min = "10 uS", g-max = "50 uS" }}
+law = {{ soft-bounds = {{ step = 0.001, lower = 0.0, upper = 1.0, symmetric-point = 0.5 }} }}
+cycle-to-cycle = {{ additive = 0.0, multiplicative = 0.0 }}
+device-to-device = {{ {spread} }}
+"#
+        );
+        let path = folder.join("t.toml");
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    fn parameters(name: &str, count: usize, index: usize) -> crate::error::Result<Vec<f64>> {
+        let cells = load_device(name, Path::new(""))?.cells(count, 7)?;
+        Ok((0..count)
+            .map(|k| cells.double(k).parameters[index])
+            .collect())
+    }
+
+    #[test]
+    fn normal_and_log_normal_spreads_have_their_moments() {
+        let folder = tempfile::tempdir().unwrap();
+        let n = 20_000;
+        let spread = "step = { log-normal = 0.3 }, symmetric-point = { normal = 0.05 }";
+        let name = device(folder.path(), spread);
+        let step = parameters(&name, n, 0).unwrap();
+        let point = parameters(&name, n, 3).unwrap();
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+        let sd = |v: &[f64]| {
+            let m = mean(v);
+            mean(&v.iter().map(|x| (x - m).powi(2)).collect::<Vec<_>>()).sqrt()
+        };
+        let logs: Vec<f64> = step.iter().map(|s| (s / 0.001).ln()).collect();
+        // five standard errors of mean and deviation of 20000 draws
+        let error = 5.0 / (n as f64).sqrt();
+        assert!(mean(&logs).abs() < 0.3 * error && (sd(&logs) / 0.3 - 1.0).abs() < error);
+        assert!((mean(&point) - 0.5).abs() < 0.05 * error);
+        assert!((sd(&point) / 0.05 - 1.0).abs() < error);
+    }
+
+    #[test]
+    fn no_cell_is_unphysical_however_wide_the_spread() {
+        let folder = tempfile::tempdir().unwrap();
+        let spread = "step = { relative-normal = 1.0 }, upper = { normal = 0.5 }";
+        let name = device(folder.path(), spread);
+        assert!(parameters(&name, 2000, 0).unwrap().iter().all(|&s| s > 0.0));
+        // the upper bound stays above the symmetric point
+        assert!(parameters(&name, 2000, 2).unwrap().iter().all(|&u| u > 0.5));
+    }
+
+    #[test]
+    fn values_cell_by_cell_come_from_an_npz_file() {
+        use npyz::WriterBuilder;
+        let folder = tempfile::tempdir().unwrap();
+        let mut npz = npyz::npz::NpzWriter::create(folder.path().join("cells.npz")).unwrap();
+        let mut array = npz
+            .array("point", Default::default())
+            .unwrap()
+            .default_dtype()
+            .shape(&[3])
+            .begin_nd()
+            .unwrap();
+        array.extend([0.4, 0.5, 0.6]).unwrap();
+        array.finish().unwrap();
+        drop(npz);
+        let spread = |array: &str| {
+            format!("symmetric-point = {{ npz = \"cells.npz\", array = \"{array}\" }}")
+        };
+        let name = device(folder.path(), &spread("point"));
+        assert_eq!(parameters(&name, 3, 3).unwrap(), [0.4, 0.5, 0.6]);
+        let message = parameters(&name, 4, 3).unwrap_err().to_string();
+        assert!(
+            message.contains("4 cells") && message.contains("3 values"),
+            "{message}"
+        );
+        let name = device(folder.path(), &spread("points"));
+        let message = parameters(&name, 3, 3).unwrap_err().to_string();
+        assert!(message.contains("its arrays are point"), "{message}");
+    }
+}

@@ -11,7 +11,7 @@ use rand_pcg::Pcg64;
 use crate::bias::{Gradient, Log, Setting};
 use crate::crossbar::{ArrayModel, Mapping, Plan, WeightMap};
 use crate::device::{Counting, Device};
-use crate::document::{NumberOr, Rule, Section, Value, Violations};
+use crate::document::{NumberOr, Origin, Rule, Section, Value, Violations};
 use crate::error::{Error, Result};
 use crate::number::Stream;
 use crate::training::{
@@ -90,6 +90,8 @@ pub struct Settings {
     unit: f64,
     read_noise: f64,
     aggregate: bool,
+    /// Where the learning rate was written.
+    rate_origin: Origin,
 }
 
 impl Settings {
@@ -124,6 +126,9 @@ impl Settings {
         task_section.finish();
         let section = root.section("training");
         let (training, average_from, log_every) = training(&section, &task);
+        let rate_origin = section
+            .node("learning-rate")
+            .map_or_else(|| section.origin().clone(), |n| n.origin.clone());
         section.finish();
         Self {
             swept,
@@ -139,6 +144,7 @@ impl Settings {
             unit: unit.value(),
             read_noise,
             aggregate,
+            rate_origin,
         }
     }
 }
@@ -467,7 +473,7 @@ impl Settings {
     /// Fails if the first learning rate is beyond the mean-square stability limit of the digital twin.
     ///
     /// # Errors
-    /// [`Error::Unstable`].
+    /// [`Error::Invalid`] with the limit.
     pub fn check_stability(&self, task: &Task) -> Result<()> {
         let batch = match self.training.batch {
             Batch::Samples(b) => Some(b as usize),
@@ -480,13 +486,16 @@ impl Settings {
                 .fold(f64::INFINITY, f64::min),
             Source::Gaussian { .. } => stability_limit_gaussian(task.features, batch.unwrap_or(1)),
         };
-        if self.training.learning_rate >= limit {
-            return Err(Error::Unstable {
-                key: "training.learning-rate".into(),
-                value: self.training.learning_rate,
-                limit,
-                rule: "must be below the mean-square stability limit of stochastic gradient descent on these data, 2/λ_max(H⁻¹E[|x|²xxᵀ]) for single samples and 2/λ_max(H) for the full batch".into(),
-            });
+        let rate = self.training.learning_rate;
+        if rate >= limit {
+            let rule = "stochastic gradient descent on these data is unstable: the mean square of the weights grows from \
+                2/λ_max(H⁻¹E[|x|²xxᵀ]) for single samples, 2/λ_max(H) for the full batch";
+            return Err(Error::from(self.rate_origin.violation(
+                "training.learning-rate",
+                Some(rate.to_string()),
+                format!("{rule}, here {limit:.4}"),
+                format!("choose a learning rate well below {limit:.4}"),
+            )));
         }
         Ok(())
     }
