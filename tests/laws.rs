@@ -867,9 +867,12 @@ proptest! {
 // ---------------------------------------------------------------------------------------------------------------------------
 // The library
 
+/// Device, position of weight 0, and symmetric point and τ where there are any.
+type Published = (&'static str, f64, Option<(f64, f64)>);
+
 /// Symmetric point and τ of every library device in the weights of its source, whose windows are 2 wide; `zero` is the position
 /// of weight 0. Published to the digits given here (ECRAM τ to 4, symmetric points to 4 decimals).
-const PUBLISHED: [(&str, f64, Option<(f64, f64)>); 9] = [
+const PUBLISHED: [Published; 9] = [
     ("capacitor/li2018", 0.5, Some((0.0, 20.0))),
     ("ecram/tang2018", 0.4138, Some((0.0, 2.806))),
     ("ecram/kim2019", 0.4143, Some((0.0, 1.612))),

@@ -9,7 +9,7 @@ pub enum Counting {
     Expected,
     /// The nearest whole number of pulses; requests below half a step are lost.
     Deterministic,
-    /// `⌊m + u⌋` with u uniform: unbiased.
+    /// `⌊m + u⌋` with u uniform on 2²³ values: unbiased to 2⁻²³ of a pulse.
     StochasticRounding,
     /// Coincidences of two random bit trains (Gokmen & Vlasov 2016, <https://doi.org/10.3389/fnins.2016.00333>).
     Coincidence {

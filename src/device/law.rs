@@ -228,7 +228,8 @@ pub trait AnyLaw: Send + Sync {
     fn parameters(&self) -> &'static [Parameter];
     /// Whether `n` pulses have a closed form.
     fn has_train(&self) -> bool;
-    /// Applies `counts[i]` pulses at once to `states[i]` with the standard normal `normals[i]`; all lanes are copies of one cell.
+    /// Applies `counts[i]` pulses at once to `states[i]` with the standard normal `normals[i]`; all lanes are copies of one
+    /// cell. Only where [`AnyLaw::has_train`]: a law without a closed form keeps its state.
     fn pulse_many(&self, cell: &Cell<f32>, states: &mut [f32], counts: &[f32], normals: &[f32]);
     /// Applies one pulse to every lane with `|counts[i]| > done`.
     fn pulse_one(
@@ -241,7 +242,7 @@ pub trait AnyLaw: Send + Sync {
     );
     /// Applies the expected update of `requests[i]` pulses.
     fn pulse_expected(&self, cell: &Cell<f32>, states: &mut [f32], requests: &[f32]);
-    /// `f64` oracle of [`AnyLaw::pulse_many`] (one by one if the law has no closed form, `z` per pulse ignored then).
+    /// `f64` oracle of [`AnyLaw::pulse_many`]; like it, only for laws with a closed form (others keep the state).
     fn oracle_many(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
     /// `f64` oracle of one pulse.
     fn oracle_one(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;

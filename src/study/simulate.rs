@@ -14,7 +14,7 @@ use crate::number::Stream;
 use crate::training::{Probe, Task, Training, train};
 
 /// Most replicas in one stack: long enough for vector loops, short enough to stay in the first-level cache.
-const STACK: usize = 192;
+const STACK: usize = 320;
 
 /// What learns.
 #[derive(Clone)]
