@@ -142,7 +142,8 @@ impl<'a> Closure<'a> {
     pub fn drift(&self, mu: &DVector<f64>) -> DVector<f64> {
         let (setting, map) = (self.setting, self.setting.model.map);
         let k = self.cells();
-        if !matches!(setting.gradient, Gradient::PerSample) {
+        let noisy = setting.read_noise > 0.0 || setting.model.cells.write_noise() > 0.0;
+        if noisy || !matches!(setting.gradient, Gradient::PerSample) {
             return self.step(mu, &DMatrix::zeros(k, k), true).drift;
         }
         let residual = &setting.x * self.weights(mu) - &setting.y;

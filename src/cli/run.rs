@@ -6,7 +6,9 @@ use std::process::{Command, ExitCode};
 use indicatif::{ProgressBar, ProgressStyle};
 use memridge::error::{Error, Result};
 use memridge::report::{self, DeviceCurve};
-use memridge::study::{Artifact, Outcome, Progress, Study, run_study, runs_csv, store};
+use memridge::study::{
+    Artifact, Outcome, Progress, Study, check_target, run_study, runs_csv, store,
+};
 
 use super::{RunArgs, json, print};
 
@@ -30,6 +32,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     let path = &args.study.study;
     let study = Study::read(path, &args.study.overrides())?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(path));
+    check_target(&out)?;
     let bar = Bar(ProgressBar::new(1));
     let style = "{msg} {bar:40} {percent:>3} %  {elapsed} elapsed, about {eta} left";
     if let Ok(style) = ProgressStyle::with_template(style) {

@@ -22,7 +22,13 @@ impl DeviceCurve {
     /// Device-to-device variation that finds no physical cell.
     pub fn of(device: &Device) -> Result<Self> {
         let step = device.parameters().next().map_or(1e-3, |(_, v)| v);
-        let per_point = ((2.0 / step / POINTS as f64).ceil() as usize).max(1);
+        // Laws without closed trains walk pulse by pulse: no more than a picture can show.
+        let most = if device.law().has_train() {
+            usize::MAX
+        } else {
+            1000
+        };
+        let per_point = ((2.0 / step / POINTS as f64).ceil() as usize).clamp(1, most);
         let siemens = |s: f64| device.window().g_min + s * device.window().span();
         let count = device.listed_cells().unwrap_or(BAND);
         let varied = device.cells(count, SEED)?;
@@ -79,8 +85,9 @@ fn walk(cells: &Cells, k: usize, per_point: usize, trace: Option<u32>) -> Vec<f6
             out.push(s);
         }
         for _ in 0..POINTS {
-            for _ in 0..per_point {
-                let z = trace.map_or(0.0, |replica| {
+            let mut normal = || {
+                pulse += 1;
+                trace.map_or(0.0, |replica| {
                     f64::from(stream.normal(Coordinates {
                         step: pulse,
                         cell: k as u32,
@@ -88,9 +95,15 @@ fn walk(cells: &Cells, k: usize, per_point: usize, trace: Option<u32>) -> Vec<f6
                         purpose: Purpose::CycleNoise,
                         index: 0,
                     }))
-                });
-                s = cells.law().oracle_one(&cell, s, polarity, z);
-                pulse += 1;
+                })
+            };
+            if cells.law().has_train() {
+                let n = polarity * per_point as f64;
+                s = cells.law().oracle_many(&cell, s, n, normal());
+            } else {
+                for _ in 0..per_point {
+                    s = cells.law().oracle_one(&cell, s, polarity, normal());
+                }
             }
             out.push(s);
         }

@@ -30,6 +30,30 @@ pub struct Analysis<'a> {
     pub features: &'a [String],
 }
 
+impl Point {
+    /// With warnings where prediction and simulation part further than chance allows.
+    fn warned(mut self) -> Self {
+        let error = self.monte_carlo_error;
+        if let Some(miss) = self
+            .prediction_error_p1
+            .filter(|p| *p > 0.05 && *p > 4.0 * error)
+        {
+            self.warnings.push(format!(
+                "P1 misses the weights by {:.0} % of the bias (Monte-Carlo error {:.0} %): hard bounds, lost small requests or saturated trains, which it takes to second order at most, see channel D of the budget",
+                100.0 * miss,
+                100.0 * error
+            ));
+        }
+        if let Some(b) = self.budget.filter(|b| b.closure_in_errors > 4.0) {
+            self.warnings.push(format!(
+                "the drift budget stays open by {:.0} Monte-Carlo errors: bit trains whose probability exceeds 1 are cut, which the budget does not see",
+                b.closure_in_errors
+            ));
+        }
+        self
+    }
+}
+
 fn finite(v: f64) -> Option<f64> {
     v.is_finite().then_some(v)
 }
@@ -515,6 +539,7 @@ impl Analysis<'_> {
             ridge_path: if full { self.ridge_path() } else { Vec::new() },
             warnings: self.warnings(end),
         }
+        .warned()
     }
 
     /// Mean over weights of the measured `E|g|` times `R'(w⋄)`.

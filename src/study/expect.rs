@@ -2,8 +2,40 @@
 
 use serde_json::Value;
 
-use super::summary::{Control, Expectation, Point};
-use crate::document::{Rule, Section};
+use super::summary::{Control, Estimate, Expectation, Point};
+use crate::document::{Origin, Rule, Section};
+use crate::error::{Violation, closest};
+
+/// Numbers of the symmetric control.
+const SYMMETRIC: [&str; 5] = [
+    "lambda-e1",
+    "lambda-e2",
+    "distance",
+    "monte-carlo-error",
+    "distance-in-errors",
+];
+
+/// Numbers of the other controls.
+const ESTIMATED: [&str; 7] = [
+    "lambda-e1",
+    "lambda-e2",
+    "lambda-e3",
+    "lambda-e3-euclidean",
+    "lambda-e4",
+    "prediction-error-p1",
+    "monte-carlo-error",
+];
+
+/// A control in which every number of `names` exists.
+fn template(names: &[&str]) -> Value {
+    let all = serde_json::to_value(Estimate::template()).unwrap_or_default();
+    Value::Object(
+        names
+            .iter()
+            .map(|n| ((*n).to_owned(), all.clone()))
+            .collect(),
+    )
+}
 
 /// One expectation as written.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +56,8 @@ pub struct Expect {
     at_most: Option<f64>,
     /// Whether quick runs check it.
     quick: bool,
+    /// Where it was written.
+    origin: Origin,
 }
 
 impl Expect {
@@ -57,7 +91,69 @@ impl Expect {
             relative: relative.is_some(),
             at_most,
             quick: section.optional_bool("quick").unwrap_or(false),
+            origin: section.origin().clone(),
         }
+    }
+
+    /// What is wrong with the names that it uses: a metric that no point or control has, a control that does not run.
+    pub(super) fn unknown(&self, controls: &[&str]) -> Option<Violation> {
+        let say = |key: &str, value: &str, rule: &str, known: &[&str]| {
+            let way_out = match closest(value, known.iter().copied()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("known are {}", known.join(", ")),
+            };
+            let value = Some(format!("\"{value}\""));
+            Some(
+                self.origin
+                    .violation(&format!("expect.{key}"), value, rule, way_out),
+            )
+        };
+        if let Some(control) = &self.control {
+            if !controls.contains(&control.as_str()) {
+                return say(
+                    "control",
+                    control,
+                    "the study runs no such control",
+                    controls,
+                );
+            }
+            if self.point.or(self.over_point).is_some() {
+                return say(
+                    "control",
+                    control,
+                    "a control is not at a sweep point: remove point and over-point",
+                    &[],
+                );
+            }
+            let known = match control.as_str() {
+                "symmetric-device" => &SYMMETRIC[..],
+                _ => &ESTIMATED[..],
+            };
+            let first = self.metric.split('.').next().unwrap_or_default();
+            return match known.contains(&first) && at(&template(known), &self.metric).is_some() {
+                true => None,
+                false => say(
+                    "metric",
+                    &self.metric,
+                    "this control has no such number",
+                    known,
+                ),
+            };
+        }
+        let point = serde_json::to_value(Point::template()).unwrap_or_default();
+        if at(&point, &self.metric).is_some() {
+            return None;
+        }
+        let known: Vec<&str> = point
+            .as_object()
+            .map(|o| o.keys().map(String::as_str).collect())
+            .unwrap_or_default();
+        say(
+            "metric",
+            &self.metric,
+            "a sweep point has no such number in summary.json",
+            &known,
+        )
     }
 
     /// Sweep points that it names.

@@ -4,12 +4,19 @@ use std::path::{Path, PathBuf};
 
 use super::expect::Expect;
 use super::settings::Settings;
-use crate::device::device_document;
+use crate::device::{COMMON, device_document, laws};
 use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violations};
 use crate::error::{Error, Result, Violation};
 
 /// Tables that hold exactly one named table.
 const CHOICES: [&str; 4] = ["law", "mapping", "pulses", "schedule"];
+
+/// What an overlay replaces whole where it chooses otherwise: [`CHOICES`], and the spread of every parameter.
+fn choices() -> Vec<&'static str> {
+    let own = laws().into_iter().flat_map(|l| l.parameters());
+    let spreads = COMMON.iter().chain(own).map(|p| p.name);
+    CHOICES.into_iter().chain(spreads).collect()
+}
 
 /// Overrides from the command line.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +42,20 @@ pub struct Controls {
     pub point: usize,
     /// Replicas of each control.
     pub replicas: usize,
+}
+
+impl Controls {
+    /// Names of the controls that run.
+    pub fn names(&self) -> Vec<&'static str> {
+        let all = [
+            ("explicit-ridge", self.explicit_ridge.is_some()),
+            ("symmetric-device", self.symmetric_device),
+            ("half-learning-rate", self.learning_rate),
+            ("double-learning-rate", self.learning_rate),
+            ("double-time", self.time),
+        ];
+        all.into_iter().filter(|c| c.1).map(|c| c.0).collect()
+    }
 }
 
 /// A validated study.
@@ -69,8 +90,9 @@ impl Study {
     /// Every broken rule of the file, of its device and of every sweep point at once.
     pub fn read(path: &Path, overrides: &Overrides) -> Result<Self> {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let mut document = with_device(Document::read(path)?, &folder)?;
-        override_with(&mut document, overrides)?;
+        let mut raw = Document::read(path)?;
+        override_with(&mut raw, overrides)?;
+        let mut document = with_device(raw.clone(), &folder)?;
         let violations = Violations::new();
         let root = document.section(&violations);
         let study = Self::parse(&root, path, &folder, overrides, &violations, &document);
@@ -78,7 +100,7 @@ impl Study {
         let (mut study, sweep) = study;
         violations.check()?;
         // The sections are gone: now each point is the document with its sweep values set.
-        study.points = points(&document, &sweep, &folder)?;
+        study.points = points(&raw, &sweep, &folder)?;
         if let Some(controls) = &study.controls
             && controls.point >= study.points.len()
         {
@@ -89,6 +111,12 @@ impl Study {
                 study.points.len(),
             ));
         }
+        let known: Vec<&str> = study.controls.iter().flat_map(Controls::names).collect();
+        let unknown = study.expect.iter().filter_map(|e| e.unknown(&known));
+        let unknown: Vec<Violation> = unknown.collect();
+        if !unknown.is_empty() {
+            return Err(Error::Invalid(unknown));
+        }
         for expect in &study.expect {
             for point in expect.points() {
                 if point >= study.points.len() {
@@ -96,6 +124,10 @@ impl Study {
                 }
             }
         }
+        if !sweep.axes.iter().any(|(key, _)| key == MODEL) {
+            forget_model(&mut document);
+        }
+        make_absolute(&mut document, "task.data", &folder)?;
         study.document = document;
         Ok(study)
     }
@@ -179,7 +211,7 @@ fn with_device(study: Document, folder: &Path) -> Result<Document> {
             origin: study.root.origin.clone(),
         },
     };
-    merged.merge(study.root, &CHOICES);
+    merged.merge(study.root, &choices());
     Ok(merged)
 }
 
@@ -199,13 +231,53 @@ fn at(origin: &crate::document::Origin, name: &str, error: Error) -> Error {
 fn override_with(document: &mut Document, overrides: &Overrides) -> Result<()> {
     if let Some(seed) = overrides.seed {
         let line = format!("seed = {seed}");
-        document.merge(Document::parse("--seed", &line)?.root, &CHOICES);
+        document.merge(Document::parse("--seed", &line)?.root, &choices());
     }
     if overrides.quick
         && let Value::Table(root) = &document.root.value
         && let Some(quick) = root.get("quick").cloned()
     {
-        document.merge(quick, &CHOICES);
+        document.merge(quick, &choices());
+    }
+    Ok(())
+}
+
+/// The key that names a study's device.
+const MODEL: &str = "device.model";
+
+/// What belongs to the study as a whole and not to one of its points.
+const INERT: [&str; 7] = [
+    "title", "claim", "cite", "quick", "controls", "expect", "sweep",
+];
+
+/// Removes the device's name, whose values are all in the document: the study as run needs no other file.
+fn forget_model(document: &mut Document) {
+    if let Value::Table(root) = &mut document.root.value
+        && let Some(mut entry) = root.remove("device")
+    {
+        if let Value::Table(device) = &mut entry.node.value {
+            device.remove("model");
+        }
+        root.insert(entry);
+    }
+}
+
+/// Makes a path of the document independent of the folder that it is read from.
+fn make_absolute(document: &mut Document, key: &str, folder: &Path) -> Result<()> {
+    let found = key
+        .split('.')
+        .try_fold(&document.root, |node, key| match &node.value {
+            Value::Table(table) => table.get(key),
+            _ => None,
+        });
+    let Some(mut node) = found.cloned() else {
+        return Ok(());
+    };
+    if let Value::Text(path) = &node.value {
+        let path = folder.join(path);
+        let path = std::path::absolute(&path).unwrap_or(path);
+        node.value = Value::Text(path.display().to_string());
+        document.set(key, node)?;
     }
     Ok(())
 }
@@ -231,6 +303,14 @@ impl Sweep {
         };
         for entry in axes.entries() {
             axes.node(&entry.key);
+            let first = entry.key.split('.').next().unwrap_or_default();
+            if INERT.contains(&first) {
+                axes.violation(
+                    &entry.key,
+                    "a sweep over this key has no effect",
+                    "sweep over keys of device, array, task or training",
+                );
+            }
             match &entry.node.value {
                 Value::List(values) if !values.is_empty() => {
                     out.axes.push((entry.key.clone(), values.clone()));
@@ -285,8 +365,16 @@ fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Setti
     for indices in sweep.points() {
         let mut here = document.clone();
         let mut swept = Vec::new();
-        for ((key, values), &k) in sweep.axes.iter().zip(&indices) {
+        let axes = || sweep.axes.iter().zip(&indices);
+        // The device first: the other axes change what its file says.
+        for ((key, values), &k) in axes().filter(|((key, _), _)| key == MODEL) {
             here.set(key, values[k].clone())?;
+        }
+        here = with_device(here, folder)?;
+        for ((key, values), &k) in axes() {
+            if key != MODEL {
+                here.set(key, values[k].clone())?;
+            }
             let value = match &values[k].value {
                 Value::Text(t) => t.clone(),
                 other => other.to_string(),
@@ -295,9 +383,7 @@ fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Setti
         }
         let violations = Violations::new();
         let root = here.section(&violations);
-        for key in [
-            "title", "claim", "cite", "quick", "controls", "expect", "sweep",
-        ] {
+        for key in INERT {
             root.node(key);
         }
         let settings = Settings::parse(&root, folder, swept, &violations);

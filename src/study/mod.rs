@@ -16,4 +16,4 @@ pub use forecast::{Forecast, forecast};
 pub use problem::{Problem, Problems};
 pub use run::{Outcome, Prepared, Progress, RunRow, run_study};
 pub use settings::{Material, Settings, TaskSpec};
-pub use store::{Artifact, runs_csv, store};
+pub use store::{Artifact, check_target, runs_csv, store};

@@ -8,9 +8,10 @@ use crate::bias::tikhonov::{LeastSquares, Spectrum};
 use crate::bias::{
     CycleLaw, Landscape, Prediction, Setting, Trajectory, gaussian_closure, mean_field, trajectory,
 };
-use crate::crossbar::ArrayModel;
+use crate::crossbar::{ArrayModel, Mapping};
+use crate::device::{Counting, Law, SoftBounds};
 use crate::error::{Error, Result};
-use crate::training::Source;
+use crate::training::{Batch, Schedule, Source, Update};
 
 /// One problem: replica r has problem `r mod problems`.
 pub struct Problem {
@@ -46,6 +47,25 @@ pub(super) fn explicit(error: impl std::fmt::Display) -> Error {
         what: "the explicit Tikhonov side".into(),
         detail: error.to_string(),
     }
+}
+
+/// Whether the closed cycle-to-cycle law speaks of these settings: single samples, long bit trains, soft bounds with additive
+/// noise about zero, nothing else.
+fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
+    let t = &settings.training;
+    let noise = model.cells.noise();
+    let trains = matches!(t.counting, Counting::Coincidence { bits, .. } if bits >= 8);
+    trains
+        && t.update == Update::PerSample
+        && t.batch == Batch::Samples(1)
+        && t.schedule == Schedule::Constant
+        && model.map.mapping() == Mapping::ReferenceColumn
+        && model.cells.law().name() == SoftBounds::NAME
+        && noise.multiplicative() == 0.0
+        && model.cells.write_noise() == 0.0
+        && settings.read_noise() == 0.0
+        && (0..model.map.weights())
+            .all(|j| model.symmetric_weight(j).is_some_and(|w| w.abs() < 1e-6))
 }
 
 impl Problems {
@@ -84,7 +104,7 @@ impl Problems {
                         None,
                     )
                     .map_err(explicit)?;
-                    let law = tau.map(|tau| CycleLaw {
+                    let law = tau.filter(|_| lawful(settings, model)).map(|tau| CycleLaw {
                         tau,
                         rate: settings.training.learning_rate,
                         step: model.step(),

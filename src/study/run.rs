@@ -13,7 +13,7 @@ use super::settings::{Material, Settings, TaskSpec};
 use super::simulate::{Learner, Output, stacks};
 use super::summary::{Control, Estimate, Point, SCHEMA, Summary, TestError};
 use crate::crossbar::Plan;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::training::{Samples, Source, Task};
 
 /// Told how many of how many units of work are done, from any thread.
@@ -266,7 +266,7 @@ fn control_runs(study: &Study, points: &[Prepared]) -> Result<Vec<ControlRun>> {
         let mut settings = settings.clone();
         settings.training.learning_rate *= rate;
         settings.training.steps = (f64::from(settings.training.steps) * steps) as u32;
-        let prepared = Prepared::new(settings)?;
+        let prepared = Prepared::new(settings).map_err(|e| in_control(name, e))?;
         out.push(ControlRun {
             name,
             learner: Learner::Device(prepared.plan.clone()),
@@ -282,6 +282,19 @@ fn control_runs(study: &Study, points: &[Prepared]) -> Result<Vec<ControlRun>> {
         device("double-time", 1.0, 2.0)?;
     }
     Ok(out)
+}
+
+/// An error of a control's own settings, said so.
+fn in_control(name: &str, error: Error) -> Error {
+    match error {
+        Error::Invalid(mut violations) => {
+            for v in &mut violations {
+                v.key = format!("{} (of the control {name})", v.key);
+            }
+            Error::Invalid(violations)
+        }
+        other => other,
+    }
 }
 
 fn known(value: f64) -> Estimate {

@@ -58,6 +58,9 @@ pub enum TaskSpec {
     },
 }
 
+/// Numbers whose squares and products stay numbers.
+const SCALE: Rule = Rule::Between(1e-30, 1e30);
+
 /// Where weight zero lies in the window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Zero {
@@ -119,6 +122,17 @@ impl Settings {
         };
         let unit = section.quantity::<Siemens>("conductance-per-weight", Rule::Positive);
         let zero = zero(&section, window);
+        if zero == Zero::SymmetricPoint
+            && violations.is_empty()
+            && let Ok(cells) = parsed_device.without_variation().cells(1, 0)
+            && cells.nominal_symmetric_point().is_none()
+        {
+            section.violation(
+                "zero",
+                format!("the device {} has no symmetric point", parsed_device.name()),
+                "write zero = \"middle\"",
+            );
+        }
         section.finish();
         array.finish();
         let task_section = root.section("task");
@@ -159,12 +173,18 @@ fn zero(section: &Section, window: crate::device::Window) -> Zero {
             _ => Zero::SymmetricPoint,
         };
     }
-    Zero::Position(
-        match section.number_or_quantity::<Siemens>("zero", Rule::NonNegative) {
-            NumberOr::Number(v) => v,
-            NumberOr::Quantity(g) => (g.value() - window.g_min) / window.span(),
-        },
-    )
+    let position = match section.number_or_quantity::<Siemens>("zero", Rule::NonNegative) {
+        NumberOr::Number(v) => v,
+        NumberOr::Quantity(g) => (g.value() - window.g_min) / window.span(),
+    };
+    if section.has("zero") && !(0.0..=1.0).contains(&position) {
+        section.violation(
+            "zero",
+            format!("weight 0 must lie in the window, its position is {position:.3}"),
+            "a position from 0 (g-min) to 1 (g-max), or a conductance between them",
+        );
+    }
+    Zero::Position(position)
 }
 
 fn task(section: &Section, folder: &Path) -> TaskSpec {
@@ -183,8 +203,8 @@ fn task(section: &Section, folder: &Path) -> TaskSpec {
             TaskSpec::RandomProblems {
                 features: usize::from(s.integer::<u16>("features", Rule::AtLeast(1.0))),
                 samples: usize::from(s.integer::<u16>("samples", Rule::AtLeast(2.0))),
-                input: s.number("input-deviation", Rule::Positive),
-                truth: s.number("truth-deviation", Rule::Positive),
+                input: s.number("input-deviation", SCALE),
+                truth: s.number("truth-deviation", SCALE),
                 label_noise: s.number("label-noise", Rule::NonNegative),
             }
         }
@@ -192,7 +212,7 @@ fn task(section: &Section, folder: &Path) -> TaskSpec {
             let s = section.section("gaussian-inputs");
             TaskSpec::GaussianInputs {
                 features: usize::from(s.integer::<u16>("features", Rule::AtLeast(1.0))),
-                truth: s.number("truth-deviation", Rule::Positive),
+                truth: s.number("truth-deviation", SCALE),
                 label_noise: s.number("label-noise", Rule::NonNegative),
             }
         }
@@ -329,10 +349,24 @@ impl Settings {
                 file,
                 target,
                 standardise,
-                ..
+                validation,
             } => {
                 let table = read_table(file)?;
                 let (samples, standardisation) = table.regression(target, *standardise)?;
+                if let Some((folds, _)) = validation
+                    && *folds > samples.len()
+                {
+                    return Err(Error::Data {
+                        file: table.file,
+                        line: None,
+                        column: None,
+                        rule: format!(
+                            "has {} samples, too few for task.cross-validation.folds = {folds}",
+                            samples.len()
+                        ),
+                        way_out: format!("choose at most {} folds", samples.len()),
+                    });
+                }
                 let features = table.columns.iter().filter(|c| *c != target);
                 Ok(Material {
                     features: features.cloned().collect(),
@@ -449,6 +483,11 @@ impl Settings {
             counting: t.counting,
             read_noise: self.read_noise,
         }
+    }
+
+    /// Standard deviation of the read noise of an output.
+    pub fn read_noise(&self) -> f64 {
+        self.read_noise
     }
 
     /// First step of the averaging window.

@@ -14,24 +14,64 @@ pub struct Artifact {
     pub content: Vec<u8>,
 }
 
+/// Fails if results cannot go to `directory`: it is a file, it holds something else than results, or nothing can be written beside
+/// it. To be called before hours are spent.
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn check_target(directory: &Path) -> Result<()> {
+    let refuse = |reason: &str| {
+        Err(Error::write(
+            directory,
+            std::io::Error::other(reason.to_owned()),
+        ))
+    };
+    if directory.is_file() {
+        return refuse("a file of this name is in the way, and it is not replaced");
+    }
+    if let Ok(mut entries) = std::fs::read_dir(directory)
+        && entries.next().is_some()
+        && !directory.join("provenance.json").is_file()
+    {
+        return refuse(
+            "the folder holds files that are no results of a study, and they are not replaced",
+        );
+    }
+    // Nothing is left behind: an empty folder is made and removed where the first new folder would be.
+    let there = parent(directory).ancestors().find(|p| p.exists());
+    let there = there.unwrap_or(Path::new("."));
+    let probe = there.join(format!(".memridge-{}", std::process::id()));
+    std::fs::create_dir(&probe)
+        .and_then(|()| std::fs::remove_dir(&probe))
+        .map_err(|e| Error::write(directory, e))
+}
+
+/// The folder that `directory` is in.
+fn parent(directory: &Path) -> &Path {
+    match directory.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
+
+/// A hidden name of this process beside `directory`.
+fn beside(directory: &Path, what: &str) -> PathBuf {
+    let name = directory
+        .file_name()
+        .map_or_else(|| "results".into(), |n| n.to_string_lossy());
+    parent(directory).join(format!(".{name}.{what}-{}", std::process::id()))
+}
+
 /// Writes all files into a directory of a temporary name beside `directory`, then renames it into place. An older result is
 /// moved aside first and removed last, so that at every moment the directory is whole or absent.
 ///
 /// # Errors
 /// [`Error::Write`]; an earlier result stays.
 pub fn store(directory: &Path, artifacts: &[Artifact]) -> Result<()> {
-    let parent = match directory.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
+    check_target(directory)?;
+    let parent = parent(directory);
     std::fs::create_dir_all(parent).map_err(|e| Error::write(parent, e))?;
-    let beside = |what: &str| -> PathBuf {
-        let name = directory
-            .file_name()
-            .map_or_else(|| "results".into(), |n| n.to_string_lossy());
-        parent.join(format!(".{name}.{what}-{}", std::process::id()))
-    };
-    let (fresh, old) = (beside("partial"), beside("old"));
+    let (fresh, old) = (beside(directory, "partial"), beside(directory, "old"));
     let written = write_all(&fresh, artifacts).and_then(|()| {
         let existed = directory.exists();
         if existed {
@@ -98,20 +138,21 @@ mod tests {
             name: name.into(),
             content: b"x".to_vec(),
         };
-        store(&target, &[artifact("one"), artifact("two")]).unwrap();
-        store(&target, &[artifact("three")]).unwrap();
+        let mark = "provenance.json";
+        store(&target, &[artifact(mark), artifact("one")]).unwrap();
+        store(&target, &[artifact(mark)]).unwrap();
         let names = |p: &Path| {
             std::fs::read_dir(p)
                 .unwrap()
                 .map(|e| e.unwrap().file_name().into_string().unwrap())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(names(&target), ["three"]);
+        assert_eq!(names(&target), [mark]);
         // nothing temporary is left beside it
         assert_eq!(names(target.parent().unwrap()), ["result"]);
         // a file that cannot be written leaves the older result
         assert!(store(&target, &[artifact("no/such/folder")]).is_err());
-        assert_eq!(names(&target), ["three"]);
+        assert_eq!(names(&target), [mark]);
         assert_eq!(names(target.parent().unwrap()), ["result"]);
     }
 }

@@ -48,7 +48,7 @@ pub struct Summary {
 }
 
 /// A measured number with its 95 % interval over replicas and its own value at the predicted mean weights.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Estimate {
     /// Measured.
@@ -62,7 +62,7 @@ pub struct Estimate {
 }
 
 /// One channel's drift, as the strength λ of the pull that it makes: `-drift·u/(η u·u)`, `u = w̄ - w⋄`.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Budget {
     /// The logged drift (zero when stationary).
@@ -84,7 +84,7 @@ pub struct Budget {
 }
 
 /// Mean squared error on held-out data, over folds.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TestError {
     /// No regularization: least squares.
@@ -178,7 +178,7 @@ pub struct Ridge {
 }
 
 /// The findings at one sweep point.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Point {
     /// Short label, such as `τ = 1`.
@@ -283,4 +283,49 @@ pub struct Expectation {
     pub tolerance: Option<f64>,
     /// Whether it is met; `null` when a quick run leaves it out.
     pub met: Option<bool>,
+}
+
+impl Estimate {
+    /// An estimate in which every number exists; only its shape means something.
+    pub(super) fn template() -> Self {
+        Self {
+            value: Some(1.0),
+            low: Some(0.0),
+            high: Some(2.0),
+            predicted: Some(1.0),
+        }
+    }
+}
+
+impl Point {
+    /// A point in which every number exists; only its shape means something.
+    pub(super) fn template() -> Self {
+        let (number, estimate) = (Some(1.0), Estimate::template());
+        Self {
+            tau: number,
+            bias_norm_p0: number,
+            prediction_error_p0: number,
+            prediction_error_p1: number,
+            prediction_error_pt: number,
+            tikhonov_residual: number,
+            tikhonov_residual_diagonal: number,
+            lambda_predicted: number,
+            lambda_predicted_p0: number,
+            lambda_gcv: number,
+            effective_dof: number,
+            strength_spread: number,
+            lambda_gradient: estimate,
+            lambda_e1: estimate,
+            lambda_e2: estimate,
+            lambda_e3: estimate,
+            lambda_e3_euclidean: estimate,
+            lambda_e4: estimate,
+            lambda_law: estimate,
+            weight_deviation: estimate,
+            excess_loss: estimate,
+            budget: Some(Budget::default()),
+            test_error: Some(TestError::default()),
+            ..Self::default()
+        }
+    }
 }

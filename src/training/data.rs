@@ -154,6 +154,17 @@ impl Table {
         for (name, mut column) in self.columns.iter().zip(values.column_iter_mut()) {
             let mean = column.mean();
             let deviation = column.variance().sqrt();
+            if !(deviation < 1e100
+                && mean.abs() < 1e100
+                && (deviation == 0.0 || deviation > 1e-100))
+            {
+                let way_out = "measure it in another unit".into();
+                return Err(bad(
+                    name,
+                    "is beyond all scales: its squares cannot be computed",
+                    way_out,
+                ));
+            }
             // Rounding of the mean leaves a few units in the last place on a constant column.
             if deviation <= 1e-12 * mean.abs() || deviation == 0.0 {
                 let way_out = "remove the column: it tells the samples nothing apart".into();

@@ -11,6 +11,10 @@ pub fn stability_limit(x: &DMatrix<f64>, batch: Option<usize>) -> f64 {
     let h = x.tr_mul(x) / n;
     let eigen = SymmetricEigen::new(h.clone());
     let largest = eigen.eigenvalues.max();
+    // Data that do not vary, or not as numbers, move nothing; they are refused where they are read.
+    if !(largest > 0.0 && largest.is_finite()) {
+        return f64::INFINITY;
+    }
     let Some(batch) = batch else {
         return 2.0 / largest;
     };
