@@ -67,10 +67,16 @@ impl Joint {
     /// `c = Var s`. Exact for laws that are cubic in the state.
     ///
     /// Stein: `E[d f(r)] = h E f'`, `E[d² f] = c E f + h² E f''`, `E[d³ f] = 3 c h E f' + h³ E f'''`, with
-    /// `|r|'' = 2δ(r)` and `E|r|''' = -2 p'(0) = -2 p(0) m/v`.
+    /// `|r|'' = 2δ(r)`, `E|r|''' = -2 p'(0) = -2 p(0) m/v` and `E|r|'''' = 2 p''(0) = 2 p(0) (m²/v² - 1/v)`.
     pub fn new(r: &Normal, f: &[f64; 4], g: &[f64; 4], h: f64, c: f64) -> Self {
         let kink = 2.0 * r.density;
         let jerk = -kink * r.m / r.v;
+        // Without covariance (the mean field) nothing multiplies it, and at v = 0 it does not exist.
+        let snap = if h == 0.0 {
+            0.0
+        } else {
+            kink * ((r.m / r.v).powi(2) - 1.0 / r.v)
+        };
         let f_mean = f[0] + 0.5 * f[2] * c;
         Self {
             r_f: r.m * f_mean + h * (f[1] + 0.5 * f[3] * c),
@@ -79,7 +85,10 @@ impl Joint {
                 + 0.5 * g[2] * (c * r.abs + h * h * kink)
                 + g[3] / 6.0 * (3.0 * c * h * r.sign + h.powi(3) * jerk),
             f: f_mean,
-            sign_g: g[0] * r.sign + g[1] * h * kink + 0.5 * g[2] * (c * r.sign + h * h * jerk),
+            sign_g: g[0] * r.sign
+                + g[1] * h * kink
+                + 0.5 * g[2] * (c * r.sign + h * h * jerk)
+                + g[3] / 6.0 * (3.0 * c * h * kink + h.powi(3) * snap),
             r_df: r.m * (f[1] + 0.5 * f[3] * c) + h * f[2],
             abs_dg: g[1] * r.abs + g[2] * h * r.sign + 0.5 * g[3] * (c * r.abs + h * h * kink),
         }

@@ -71,8 +71,8 @@ mod tests {
                 features: 20,
             };
             let lambda = law.lambda(0.45).unwrap();
-            // the spread of the mean |W*|² over 32 draws, 6 %, moves λ by less than 0.4 %
-            assert!((lambda / expected - 1.0).abs() < 0.004, "{sigma}: {lambda}");
+            // The mean |W*|² over 32 draws has a standard error of √(2/20)/√32 = 5.6 %, which moves λ by 0.4 %: three of them.
+            assert!((lambda / expected - 1.0).abs() < 0.012, "{sigma}: {lambda}");
         }
     }
 }

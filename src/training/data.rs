@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn broken_tables_are_refused_with_line_and_column() {
         let cases = [
-            ("a,b\n1,2\n3\n", "line 3"),
+            ("a,b\n1,2\n3\n", "t.csv:3"),
             ("a,b\n1,NaN\n3,4\n", "column b"),
             ("a,b\n1,\n3,4\n", "column b"),
             ("a,b\n1,x\n3,4\n", "\"x\""),
