@@ -71,8 +71,14 @@ impl Cpu {
         );
     }
 
-    /// Draws the signed pulse counts of one block of cells into the scratch.
-    fn count<'a>(&mut self, step: u32, block: usize, request: &Request<'a>, counting: Counting) {
+    /// Draws the signed pulse counts of one block of cells into the scratch; returns how many pulses they are.
+    fn count<'a>(
+        &mut self,
+        step: u32,
+        block: usize,
+        request: &Request<'a>,
+        counting: Counting,
+    ) -> u64 {
         if counting == Counting::StochasticRounding && !matches!(request, Request::Trains { .. }) {
             self.stream.fill_uniforms(
                 step,
@@ -85,10 +91,11 @@ impl Cpu {
         }
         let columns_of_array = self.shape.columns;
         let replicas = self.shape.replicas;
+        let mut fired = 0;
         for (k, cell) in (block * BLOCK..self.shape.cells().min((block + 1) * BLOCK)).enumerate() {
             let (row, column) = (cell / columns_of_array, cell % columns_of_array);
             let replica = |v: &'a [u32], i: usize| &v[i * replicas..(i + 1) * replicas];
-            pulp::Arch::new().dispatch(Count {
+            fired += pulp::Arch::new().dispatch(Count {
                 counts: &mut self.scratch.counts[k],
                 uniforms: &self.scratch.uniforms[k],
                 counting,
@@ -109,17 +116,13 @@ impl Cpu {
                 },
             });
         }
+        fired
     }
 
     /// Applies the counts in the scratch to one block of cells.
-    fn apply(&mut self, step: u32, block: usize) {
+    fn apply(&mut self, step: u32, block: usize, fired: u64) {
         let range = block * BLOCK..self.shape.cells().min((block + 1) * BLOCK);
         let replicas = self.shape.replicas;
-        let counts = &self.scratch.counts[..range.len()];
-        let fired: u64 = counts
-            .iter()
-            .map(|lanes| pulp::Arch::new().dispatch(Total(lanes)))
-            .sum();
         if fired == 0 {
             return;
         }
@@ -135,7 +138,10 @@ impl Cpu {
                 );
             }
         } else {
-            let most = counts.iter().flatten().fold(0.0_f32, |m, n| m.max(n.abs()));
+            let most = self.scratch.counts[..range.len()]
+                .iter()
+                .flatten()
+                .fold(0.0_f32, |m, n| m.max(n.abs()));
             for pulse in 0..most as u32 {
                 self.normals(step, block, Purpose::CycleNoise, pulse);
                 for (k, cell) in range.clone().enumerate() {
@@ -205,10 +211,11 @@ struct Count<'a> {
 }
 
 impl pulp::WithSimd for Count<'_> {
-    type Output = ();
+    type Output = u64;
 
+    /// The number of pulses (meaningless for [`Counting::Expected`], which has none).
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+    fn with_simd<S: pulp::Simd>(self, _simd: S) -> u64 {
         let counts = self.counts;
         match self.from {
             From::Outer(rows, columns) => {
@@ -223,7 +230,7 @@ impl pulp::WithSimd for Count<'_> {
                 for ((n, (a, b)), (x, d)) in counts.iter_mut().zip(bits).zip(signs) {
                     *n = (ones(a & b) as f32).copysign(x * d);
                 }
-                return;
+                return total(counts);
             }
         }
         match self.counting {
@@ -233,27 +240,22 @@ impl pulp::WithSimd for Count<'_> {
                 }
             }
             Counting::Deterministic => {
-                for n in counts {
+                for n in counts.iter_mut() {
                     *n = round_request(*n, 0.5);
                 }
             }
             Counting::Expected | Counting::Coincidence { .. } => {}
         }
+        total(counts)
     }
 }
 
 /// Number of pulses in signed counts.
-struct Total<'a>(&'a [f32]);
-
-impl pulp::WithSimd for Total<'_> {
-    type Output = u64;
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) -> u64 {
-        // Adding 2²³ brings a whole number below 2²³ to the low bits; integer sums vectorise, float sums may not.
-        let whole = |n: &f32| (n.abs() + 8_388_608.0).to_bits() & 0x007f_ffff;
-        u64::from(self.0.iter().map(whole).sum::<u32>())
-    }
+#[inline(always)]
+fn total(counts: &[f32]) -> u64 {
+    // Adding 2²³ brings a whole number below 2²³ to the low bits; integer sums vectorise, float sums may not.
+    let whole = |n: &f32| (n.abs() + 8_388_608.0).to_bits() & 0x007f_ffff;
+    u64::from(counts.iter().map(whole).sum::<u32>())
 }
 
 /// Number of ones, in steps that vectorise everywhere (a population count instruction for vectors is rare).
@@ -330,7 +332,7 @@ impl Backend for Cpu {
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) {
         let replicas = self.shape.replicas;
         for block in 0..self.shape.cells().div_ceil(BLOCK) {
-            self.count(step, block, request, counting);
+            let fired = self.count(step, block, request, counting);
             if counting == Counting::Expected && !matches!(request, Request::Trains { .. }) {
                 let range = block * BLOCK..self.shape.cells().min((block + 1) * BLOCK);
                 for (k, cell) in range.enumerate() {
@@ -345,7 +347,7 @@ impl Backend for Cpu {
                     apparent.copy_from_slice(&self.states);
                 }
             } else {
-                self.apply(step, block);
+                self.apply(step, block, fired);
             }
         }
     }

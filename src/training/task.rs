@@ -78,6 +78,8 @@ pub struct Task {
 pub(super) struct Draws {
     words: [Vec<u32>; 4],
     pub(super) normals: [Vec<f32>; 4],
+    /// Where each replica's sample begins.
+    rows: Vec<usize>,
 }
 
 impl Draws {
@@ -85,6 +87,7 @@ impl Draws {
         Self {
             words: std::array::from_fn(|_| vec![0; replicas]),
             normals: std::array::from_fn(|_| vec![0.0; replicas]),
+            rows: vec![0; replicas],
         }
     }
 }
@@ -122,24 +125,37 @@ impl Task {
                     );
                 }
                 let words = &draws.words[(sample % 4) as usize];
-                let (replicas, d) = (y.len(), self.features);
-                let lanes = x.all_mut();
-                for (r, y) in y.iter_mut().enumerate() {
-                    let set = match &sets[..] {
-                        [only] => only,
-                        several => &several[(first_replica + r) % several.len()],
-                    };
-                    let i = if all {
+                let index = |r: usize, set: &Samples| {
+                    if all {
                         sample as usize
                     } else {
                         // The high half of the product is uniform to one part in 2³² / len.
                         ((u64::from(words[r]) * set.len() as u64) >> 32) as usize
-                    };
-                    let row = &set.single[i * d..(i + 1) * d];
-                    for (to, &v) in lanes[r..].iter_mut().step_by(replicas).zip(row) {
-                        *to = v;
                     }
+                };
+                let d = self.features;
+                if let [set] = &sets[..] {
+                    // One set for all: feature by feature, so that stores run along the lanes.
+                    for (r, (y, row)) in y.iter_mut().zip(&mut draws.rows).enumerate() {
+                        let i = index(r, set);
+                        *y = set.targets[i];
+                        *row = i * d;
+                    }
+                    for j in 0..d {
+                        let single = &set.single[j..];
+                        for (x, &row) in x.lanes_mut(j).iter_mut().zip(&draws.rows) {
+                            *x = single[row];
+                        }
+                    }
+                    return;
+                }
+                for (r, y) in y.iter_mut().enumerate() {
+                    let set = &sets[(first_replica + r) % sets.len()];
+                    let i = index(r, set);
                     *y = set.targets[i];
+                    for (j, &v) in set.single[i * d..(i + 1) * d].iter().enumerate() {
+                        x.lanes_mut(j)[r] = v;
+                    }
                 }
             }
             Source::Gaussian {
