@@ -194,6 +194,19 @@ fn an_unknown_key_is_met_with_the_one_that_was_meant() {
 }
 
 #[test]
+fn a_mistake_in_the_quick_table_shows_in_a_whole_run_too() {
+    let place = Place::and("[quick]\nreplicsa = 3");
+    let ran = place.run("out");
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("replicsa"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("did you mean replicas?"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn an_unknown_key_of_the_device_is_met_with_the_one_that_was_meant() {
     let at = format!("study.toml:{}:1: ", line("step = "));
     Place::with(&[("step = \"400", "stepp = \"400")]).refused(&[

@@ -89,6 +89,19 @@ impl Study {
     /// # Errors
     /// Every broken rule of the file, of its device and of every sweep point at once.
     pub fn read(path: &Path, overrides: &Overrides) -> Result<Self> {
+        let study = Self::read_once(path, overrides)?;
+        if !overrides.quick {
+            // A mistake in `[quick]` shows now, not in the quick run that comes one day.
+            let quick = Overrides {
+                quick: true,
+                ..overrides.clone()
+            };
+            Self::read_once(path, &quick)?;
+        }
+        Ok(study)
+    }
+
+    fn read_once(path: &Path, overrides: &Overrides) -> Result<Self> {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let mut raw = Document::read(path)?;
         override_with(&mut raw, overrides)?;
