@@ -13,7 +13,7 @@ use memridge::study::{Overrides, Prepared, Study};
 use memridge::training::{Probe, train};
 
 /// Lanes of the building blocks: one stack of the study.
-const LANES: usize = 160;
+const LANES: usize = 300;
 
 struct Nothing;
 
