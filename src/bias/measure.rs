@@ -108,11 +108,6 @@ impl Regression {
         let slope = f1 / f0;
         (g0 * a[0] + (g1 - g0 * slope) * a[1] - g1 * slope * a[2]) / (f0 * sums.count)
     }
-
-    /// Symmetric point relative to the centre.
-    pub fn symmetric_offset(&self) -> f64 {
-        -self.g[0] / self.g[1]
-    }
 }
 
 /// The learning curve: sums over replicas at chosen steps.
