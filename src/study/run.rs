@@ -24,6 +24,12 @@ pub trait Progress: Sync {
     fn advance(&self, units: u64);
 }
 
+/// Nobody is told.
+impl Progress for () {
+    fn begin(&self, _total: u64) {}
+    fn advance(&self, _units: u64) {}
+}
+
 /// A point made ready: data, array, predictions.
 pub struct Prepared {
     /// The settings.
