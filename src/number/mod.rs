@@ -1,16 +1,18 @@
 //! The numbers that device laws are written in, and the random numbers they consume.
 //!
 //! - [`Real`] is the vocabulary of a law. `f64` is the oracle, `f32` (with the polynomials of
-//!   [`elementary`]) the CPU backend, and [`Jet`] carries three derivatives along.
+//!   [`elementary`]) the CPU backend, [`Expr`] prints the GPU's, and [`Jet`] carries three derivatives along.
 //! - [`Stream`] is randomness as a pure function of coordinates: the same seed, step, cell, replica,
 //!   [`Purpose`] and index give the same integer on every machine, in any order, on any thread.
 
 pub mod dual;
 pub mod elementary;
+pub mod expr;
 pub mod philox;
 pub mod random;
 pub mod real;
 
 pub use dual::{Derivatives, Jet, derivatives, variable};
+pub use expr::{Expr, Tape};
 pub use random::{Coordinates, Purpose, Stream};
 pub use real::Real;
