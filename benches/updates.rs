@@ -8,6 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use memridge::backend::StackVector;
 use memridge::crossbar::{Crossbar, Synapses};
 use memridge::device::{AnyLaw, Cell, CycleNoise, SoftBounds};
+use memridge::error::Result;
 use memridge::number::{Purpose, Stream};
 use memridge::study::{Overrides, Prepared, Study};
 use memridge::training::{Probe, train};
@@ -21,8 +22,17 @@ impl Probe for Nothing {
     fn wants(&self, _step: u32) -> bool {
         false
     }
-    fn before(&mut self, _step: u32, _synapses: &dyn Synapses) {}
-    fn after(&mut self, _step: u32, _synapses: &dyn Synapses, _gradient: &StackVector, _rate: f64) {
+    fn before(&mut self, _step: u32, _synapses: &mut dyn Synapses) -> Result<()> {
+        Ok(())
+    }
+    fn after(
+        &mut self,
+        _step: u32,
+        _synapses: &mut dyn Synapses,
+        _gradient: &StackVector,
+        _rate: f64,
+    ) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -37,8 +47,8 @@ fn diabetes(c: &mut Criterion) {
     group.throughput(Throughput::Elements(500 * 10 * LANES as u64));
     group.bench_function("device updates", |b| {
         b.iter(|| {
-            let mut array = Crossbar::new(&point.plan, 0, LANES);
-            array.write(&[0.0; 10]);
+            let mut array = Crossbar::new(&point.plan, 0, LANES).unwrap();
+            array.write(&[0.0; 10]).unwrap();
             let training = &point.settings.training;
             let stream = &point.plan.stream;
             train(
@@ -49,8 +59,9 @@ fn diabetes(c: &mut Criterion) {
                 &mut array,
                 &mut Nothing,
                 &|_| (),
-            );
-            black_box(array.pulses())
+            )
+            .unwrap();
+            black_box(array.pulses().unwrap())
         });
     });
     group.finish();

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use memridge::backend::{Backend, Cpu, Request, Shape, StackVector};
+use memridge::backend::{Backend, Cpu, Place, ReadNoise, Request, Shape, StackVector};
 use memridge::crossbar::{ArrayModel, Crossbar, Mapping, Plan, Synapses, WeightMap};
 use memridge::device::{Cells, Counting, CycleNoise, STEP, Window, laws, round_request};
 use memridge::number::{Coordinates, Purpose, Stream};
@@ -113,6 +113,19 @@ fn shape(replicas: usize, rows: usize, columns: usize) -> Shape {
 
 const SHAPES: [(usize, usize); 5] = [(1, 7), (6, 1), (3, 5), (1, 1), (9, 4)];
 
+/// All states of a stack.
+fn states(stack: &mut impl Backend) -> StackVector {
+    let shape = stack.shape();
+    let mut out = StackVector::zeros(shape.cells(), shape.replicas);
+    stack.inspect(&mut out).unwrap();
+    out
+}
+
+/// Column currents of a noiseless read.
+fn read(stack: &mut impl Backend, voltages: &StackVector, currents: &mut StackVector) {
+    stack.multiply(voltages, ReadNoise::NONE, currents).unwrap();
+}
+
 fn bits(states: &[f32]) -> Vec<u32> {
     states.iter().map(|s| s.to_bits()).collect()
 }
@@ -150,11 +163,11 @@ fn what_is_written_is_there() {
         );
         assert_eq!(cpu.shape(), shape);
         let positions: Vec<f64> = (0..shape.cells()).map(|k| 0.1 + 0.02 * k as f64).collect();
-        cpu.write(&positions);
+        cpu.write(&positions).unwrap();
         for (k, &p) in positions.iter().enumerate() {
-            assert_eq!(cpu.inspect(k), [p as f32; 21]);
+            assert_eq!(states(&mut cpu).lanes(k), [p as f32; 21]);
         }
-        assert_eq!(cpu.pulses(), 0);
+        assert_eq!(cpu.pulses().unwrap(), 0);
     }
 }
 
@@ -171,18 +184,20 @@ fn multiplication_is_the_sum_of_products() {
             counters(shape.cells(), 0.0),
             true,
         );
-        cpu.write(&vec![0.5; shape.cells()]);
+        cpu.write(&vec![0.5; shape.cells()]).unwrap();
         // Replicas of their own states.
         let request = scaled(uniform(0, 0, shape.cells(), 0, 13), 400.0);
-        cpu.pulse(0, &Request::Dense(&request), Counting::Deterministic);
+        cpu.pulse(0, &Request::Dense(&request), Counting::Deterministic)
+            .unwrap();
         let voltages = uniform(0, 1, rows, 0, 13);
         let mut currents = StackVector::zeros(columns, 13);
         currents.fill(f32::NAN);
-        cpu.multiply(&voltages, &mut currents);
+        read(&mut cpu, &voltages, &mut currents);
+        let states = states(&mut cpu);
         for c in 0..columns {
             for r in 0..13 {
                 let terms = (0..rows).map(|row| {
-                    let s = f64::from(cpu.inspect(row * columns + c)[r]);
+                    let s = f64::from(states.lanes(row * columns + c)[r]);
                     f64::from(voltages.lanes(row)[r]) * (WINDOW.g_min + WINDOW.span() * s)
                 });
                 let size: f64 = terms.clone().map(f64::abs).sum();
@@ -209,7 +224,7 @@ fn rounded_counts_are_functions_of_their_coordinates() {
     for (rows, columns) in SHAPES {
         let shape = shape(REPLICAS, rows, columns);
         let mut cpu = Cpu::new(shape, FIRST, stream, counters(shape.cells(), 0.0), true);
-        cpu.write(&vec![0.5; shape.cells()]);
+        cpu.write(&vec![0.5; shape.cells()]).unwrap();
         let mut expected = vec![vec![0.0_f32; REPLICAS]; shape.cells()];
         let mut pulses = 0;
         for step in [0, 1, 7, 1_000_000] {
@@ -219,7 +234,8 @@ fn rounded_counts_are_functions_of_their_coordinates() {
                 rows: &x,
                 columns: &d,
             };
-            cpu.pulse(step, &request, Counting::StochasticRounding);
+            cpu.pulse(step, &request, Counting::StochasticRounding)
+                .unwrap();
             for (cell, counts) in expected.iter_mut().enumerate() {
                 for (r, count) in counts.iter_mut().enumerate() {
                     let u = stream.uniform(Coordinates {
@@ -238,14 +254,14 @@ fn rounded_counts_are_functions_of_their_coordinates() {
             }
         }
         for (cell, counts) in expected.iter().enumerate() {
-            let found: Vec<f32> = cpu
-                .inspect(cell)
+            let found: Vec<f32> = states(&mut cpu)
+                .lanes(cell)
                 .iter()
                 .map(|s| (s - 0.5) / EXACT_STEP as f32)
                 .collect();
             assert_eq!(&found, counts, "{rows} × {columns}, cell {cell}");
         }
-        assert_eq!(cpu.pulses(), pulses);
+        assert_eq!(cpu.pulses().unwrap(), pulses);
     }
 }
 
@@ -263,7 +279,7 @@ fn dense_and_outer_requests_agree() {
             let cells = varied("soft-bounds", shape.cells(), 0.5);
             let make = || {
                 let mut cpu = Cpu::new(shape, 3, Stream::new(SEED), Arc::clone(&cells), true);
-                cpu.write(&vec![0.4; shape.cells()]);
+                cpu.write(&vec![0.4; shape.cells()]).unwrap();
                 cpu
             };
             let (mut outer, mut dense) = (make(), make());
@@ -281,17 +297,19 @@ fn dense_and_outer_requests_agree() {
                     rows: &x,
                     columns: &d,
                 };
-                outer.pulse(step, &request, counting);
-                dense.pulse(step, &Request::Dense(&products), counting);
+                outer.pulse(step, &request, counting).unwrap();
+                dense
+                    .pulse(step, &Request::Dense(&products), counting)
+                    .unwrap();
             }
             for cell in 0..shape.cells() {
                 assert_eq!(
-                    bits(outer.inspect(cell)),
-                    bits(dense.inspect(cell)),
+                    bits(states(&mut outer).lanes(cell)),
+                    bits(states(&mut dense).lanes(cell)),
                     "{counting:?}"
                 );
             }
-            assert_eq!(outer.pulses(), dense.pulses());
+            assert_eq!(outer.pulses().unwrap(), dense.pulses().unwrap());
         }
     }
 }
@@ -304,7 +322,7 @@ fn trains_pulse_where_bits_meet() {
     for (rows, columns) in SHAPES {
         let shape = shape(REPLICAS, rows, columns);
         let mut cpu = Cpu::new(shape, 0, stream, counters(shape.cells(), 0.0), true);
-        cpu.write(&vec![0.5; shape.cells()]);
+        cpu.write(&vec![0.5; shape.cells()]).unwrap();
         let words = |purpose, len: usize| -> Vec<u32> {
             (0..len * REPLICAS)
                 .map(|k| {
@@ -333,7 +351,8 @@ fn trains_pulse_where_bits_meet() {
             row_bits: &row_bits,
             column_bits: &column_bits,
         };
-        cpu.pulse(0, &request, Counting::StochasticRounding);
+        cpu.pulse(0, &request, Counting::StochasticRounding)
+            .unwrap();
         let mut pulses = 0;
         for cell in 0..shape.cells() {
             let (row, column) = (cell / columns, cell % columns);
@@ -341,11 +360,11 @@ fn trains_pulse_where_bits_meet() {
                 let meet = row_bits[row * REPLICAS + r] & column_bits[column * REPLICAS + r];
                 pulses += u64::from(meet.count_ones());
                 let sign = (x.lanes(row)[r] * d.lanes(column)[r]).signum();
-                let found = (cpu.inspect(cell)[r] - 0.5) / EXACT_STEP as f32;
+                let found = (states(&mut cpu).lanes(cell)[r] - 0.5) / EXACT_STEP as f32;
                 assert_eq!(found, sign * meet.count_ones() as f32);
             }
         }
-        assert_eq!(cpu.pulses(), pulses);
+        assert_eq!(cpu.pulses().unwrap(), pulses);
     }
 }
 
@@ -358,17 +377,21 @@ fn the_expected_update_is_exact() {
         let cells = varied(law, shape.cells(), 0.0);
         let run = |seed| {
             let mut cpu = Cpu::new(shape, 0, Stream::new(seed), Arc::clone(&cells), true);
-            cpu.write(&[0.45; 15]);
+            cpu.write(&[0.45; 15]).unwrap();
             let request = scaled(uniform(0, 0, 15, 0, 11), 4.0);
-            cpu.pulse(0, &Request::Dense(&request), Counting::Expected);
-            assert_eq!(cpu.pulses(), 0);
+            cpu.pulse(0, &Request::Dense(&request), Counting::Expected)
+                .unwrap();
+            assert_eq!(cpu.pulses().unwrap(), 0);
             (cpu, request)
         };
-        let ((a, request), (b, _)) = (run(1), run(2));
+        let ((mut a, request), (mut b, _)) = (run(1), run(2));
         for cell in 0..15 {
-            assert_eq!(bits(a.inspect(cell)), bits(b.inspect(cell)));
+            assert_eq!(
+                bits(states(&mut a).lanes(cell)),
+                bits(states(&mut b).lanes(cell))
+            );
             let p = cells.double(cell).parameters;
-            for (s, &m) in a.inspect(cell).iter().zip(request.lanes(cell)) {
+            for (s, &m) in states(&mut a).lanes(cell).iter().zip(request.lanes(cell)) {
                 let (before, m) = (f64::from(0.45_f32), f64::from(m));
                 let change = m.abs() * cells.law().step(p, before, m);
                 let exact = before + change;
@@ -405,7 +428,7 @@ fn run_cut(
             Arc::clone(&cells),
             aggregate,
         );
-        cpu.write(&vec![0.5; shape.cells()]);
+        cpu.write(&vec![0.5; shape.cells()]).unwrap();
         for step in 0..6 {
             let x = scaled(uniform(step, 0, rows, first, replicas), 4.0);
             let d = uniform(step, 1, columns, first, replicas);
@@ -413,13 +436,18 @@ fn run_cut(
                 rows: &x,
                 columns: &d,
             };
-            cpu.pulse(step, &request, Counting::StochasticRounding);
+            cpu.pulse(step, &request, Counting::StochasticRounding)
+                .unwrap();
         }
         let mut currents = StackVector::zeros(columns, replicas);
-        cpu.multiply(&uniform(9, 2, rows, first, replicas), &mut currents);
+        read(
+            &mut cpu,
+            &uniform(9, 2, rows, first, replicas),
+            &mut currents,
+        );
         for (k, lanes) in out.iter_mut().enumerate() {
             match k.checked_sub(rows * columns) {
-                None => lanes.extend(bits(cpu.inspect(k))),
+                None => lanes.extend(bits(states(&mut cpu).lanes(k))),
                 Some(column) => lanes.extend(bits(currents.lanes(column))),
             }
         }
@@ -458,6 +486,7 @@ fn plan(
         read_noise,
         aggregate: true,
         stream: Stream::new(SEED),
+        place: Place::Cpu,
     }
 }
 
@@ -486,14 +515,14 @@ fn the_cut_into_stacks_changes_no_reading() {
                 let mut out: Vec<Vec<u32>> = vec![Vec::new(); columns];
                 for cut in cuts.windows(2) {
                     let (first, replicas) = (cut[0], cut[1] - cut[0]);
-                    let mut crossbar = Crossbar::new(&plan, first, replicas);
-                    crossbar.write(&vec![0.1; rows * columns]);
+                    let mut crossbar = Crossbar::new(&plan, first, replicas).unwrap();
+                    crossbar.write(&vec![0.1; rows * columns]).unwrap();
                     let mut y = StackVector::zeros(columns, replicas);
                     for step in 0..5 {
                         let x = uniform(step, 0, rows, first as u32, replicas);
                         let d = scaled(uniform(step, 1, columns, first as u32, replicas), 0.1);
-                        crossbar.update_outer(step, &x, &d, SPARSE, 0.1);
-                        crossbar.multiply(step, &x, &mut y);
+                        crossbar.update_outer(step, &x, &d, SPARSE, 0.1).unwrap();
+                        crossbar.multiply(step, &x, &mut y).unwrap();
                     }
                     for (c, lanes) in out.iter_mut().enumerate() {
                         lanes.extend(bits(y.lanes(c)));
@@ -522,8 +551,8 @@ fn changes_of_weight(
     let weights = x.len() * d.len();
     let n = per_weight(mapping);
     let plan = plan(counters(weights * n, 0.0), mapping, x.len(), d.len(), 0.0);
-    let mut crossbar = Crossbar::new(&plan, 0, replicas);
-    crossbar.write(&vec![0.0; weights]);
+    let mut crossbar = Crossbar::new(&plan, 0, replicas).unwrap();
+    crossbar.write(&vec![0.0; weights]).unwrap();
     let (mut inputs, mut changes) = (
         StackVector::zeros(x.len(), replicas),
         StackVector::zeros(d.len(), replicas),
@@ -534,21 +563,22 @@ fn changes_of_weight(
     for (i, &v) in d.iter().enumerate() {
         changes.lanes_mut(i).fill(v);
     }
-    crossbar.update_outer(3, &inputs, &changes, counting, rate);
+    crossbar
+        .update_outer(3, &inputs, &changes, counting, rate)
+        .unwrap();
+    let mut values = vec![vec![0.0; replicas]; weights * n];
+    crossbar.inspect(&mut values).unwrap();
     let mut out = Vec::new();
     for weight in 0..weights {
         let mut sum = vec![0.0; replicas];
         for k in 0..n {
-            let mut values = vec![0.0; replicas];
-            crossbar.inspect(weight * n + k, &mut values);
+            let values = &values[weight * n + k];
             let sign = if k == 0 { 1.0 } else { -1.0 };
-            sum.iter_mut()
-                .zip(&values)
-                .for_each(|(s, v)| *s += sign * v);
+            sum.iter_mut().zip(values).for_each(|(s, v)| *s += sign * v);
         }
         out.push(sum);
     }
-    (out, crossbar.pulses())
+    (out, crossbar.pulses().unwrap())
 }
 
 /// `η |x d|/δ` pulses on average: every scheme of whole pulses moves every weight by what was asked (nearest rounding only
@@ -678,15 +708,22 @@ fn aggregated_and_single_pulses_agree() {
         let run = |aggregate, seed| {
             let shape = shape(N, 1, 3);
             let mut cpu = Cpu::new(shape, 0, Stream::new(seed), Arc::clone(&cells), aggregate);
-            cpu.write(&[0.2, 0.5, 0.9]);
+            cpu.write(&[0.2, 0.5, 0.9]).unwrap();
             let mut request = StackVector::zeros(3, N);
             for (k, n) in [10.0, -10.0, 7.0].into_iter().enumerate() {
                 request.lanes_mut(k).fill(n);
             }
-            cpu.pulse(0, &Request::Dense(&request), Counting::Deterministic);
-            assert_eq!(cpu.pulses(), 27 * N as u64);
+            cpu.pulse(0, &Request::Dense(&request), Counting::Deterministic)
+                .unwrap();
+            assert_eq!(cpu.pulses().unwrap(), 27 * N as u64);
             (0..3)
-                .map(|k| cpu.inspect(k).iter().map(|&s| f64::from(s)).collect())
+                .map(|k| {
+                    states(&mut cpu)
+                        .lanes(k)
+                        .iter()
+                        .map(|&s| f64::from(s))
+                        .collect()
+                })
                 .collect::<Vec<Vec<f64>>>()
         };
         for (k, (a, b)) in run(true, seed)
@@ -715,16 +752,16 @@ fn aggregated_and_single_pulses_agree() {
 fn read_noise_has_the_stated_deviation() {
     const N: usize = 40_000;
     let plan = plan(counters(2 * 5, 0.0), Mapping::ReferenceColumn, 2, 5, 0.05);
-    let mut crossbar = Crossbar::new(&plan, 0, N);
+    let mut crossbar = Crossbar::new(&plan, 0, N).unwrap();
     let weights: Vec<f64> = (0..10).map(|k| 0.05 * f64::from(k) - 0.2).collect();
-    crossbar.write(&weights);
+    crossbar.write(&weights).unwrap();
     let mut x = StackVector::zeros(2, N);
     x.lanes_mut(0).fill(0.5);
     x.lanes_mut(1).fill(-0.25);
     let mut reads = Vec::new();
     for step in 0..2 {
         let mut y = StackVector::zeros(5, N);
-        crossbar.multiply(step, &x, &mut y);
+        crossbar.multiply(step, &x, &mut y).unwrap();
         for c in 0..5 {
             let exact = 0.5 * weights[c] - 0.25 * weights[5 + c];
             let noise: Vec<f64> = y
@@ -758,13 +795,13 @@ fn write_noise_is_seen_by_reads_alone() {
     for columns in [3, 5, 6] {
         let shape = shape(REPLICAS, 1, columns);
         let mut cpu = Cpu::new(shape, 4, stream, counters(columns, write_noise), true);
-        cpu.write(&vec![0.5; columns]);
+        cpu.write(&vec![0.5; columns]).unwrap();
         let mut voltages = StackVector::zeros(1, REPLICAS);
         voltages.fill(1.0);
         // One row of 1 V: the current is the conductance.
         let seen = |cpu: &mut Cpu| {
             let mut currents = StackVector::zeros(columns, REPLICAS);
-            cpu.multiply(&voltages, &mut currents);
+            read(cpu, &voltages, &mut currents);
             currents.all().to_vec()
         };
         let conductance = |s: f32| WINDOW.g_min as f32 + WINDOW.span() as f32 * s;
@@ -775,15 +812,18 @@ fn write_noise_is_seen_by_reads_alone() {
             let mut request = scaled(uniform(step, 0, columns, 0, REPLICAS), 1.0);
             // The last cell rests.
             request.lanes_mut(columns - 1).fill(0.0);
-            let before: Vec<f32> = (0..columns).flat_map(|k| cpu.inspect(k).to_vec()).collect();
-            cpu.pulse(step, &Request::Dense(&request), Counting::Deterministic);
+            let before: Vec<f32> = (0..columns)
+                .flat_map(|k| states(&mut cpu).lanes(k).to_vec())
+                .collect();
+            cpu.pulse(step, &Request::Dense(&request), Counting::Deterministic)
+                .unwrap();
             for cell in 0..columns {
                 for r in 0..REPLICAS {
                     let n = round_request(request.lanes(cell)[r], 0.5);
                     let k = cell * REPLICAS + r;
                     let state = before[k] + n * EXACT_STEP as f32;
                     // The true state has none.
-                    assert_eq!(cpu.inspect(cell)[r], state);
+                    assert_eq!(states(&mut cpu).lanes(cell)[r], state);
                     if n != 0.0 {
                         let z = stream.normal(Coordinates {
                             step,

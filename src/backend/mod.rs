@@ -1,10 +1,13 @@
 //! Whole-array operations on a stack of equal crossbars. Loops and buffers, no formula.
 
 mod cpu;
+mod place;
 
 pub use cpu::Cpu;
+pub use place::Place;
 
 use crate::device::Counting;
+use crate::error::Result;
 
 /// The shape of a stack of equal crossbars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,25 +27,28 @@ impl Shape {
     }
 }
 
-/// One vector for each crossbar of a stack: element `i` of every replica lies together, so that loops run over replicas.
+/// One vector for each lane of a stack: element `i` of every lane lies together, so that loops run over lanes.
+///
+/// A lane is a replica. Vectors that are multiplied may hold several samples for each crossbar:
+/// lane = sample · replicas + replica.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StackVector {
-    replicas: usize,
+    width: usize,
     data: Vec<f32>,
 }
 
 impl StackVector {
-    /// Zeros: `len` elements for each of `replicas` crossbars.
-    pub fn zeros(len: usize, replicas: usize) -> Self {
+    /// Zeros: `len` elements for each of `width` lanes.
+    pub fn zeros(len: usize, width: usize) -> Self {
         Self {
-            replicas,
-            data: vec![0.0; len * replicas],
+            width,
+            data: vec![0.0; len * width],
         }
     }
 
-    /// Number of elements a replica.
+    /// Number of elements a lane.
     pub fn len(&self) -> usize {
-        self.data.len() / self.replicas.max(1)
+        self.data.len() / self.width.max(1)
     }
 
     /// Whether there is no element.
@@ -50,21 +56,21 @@ impl StackVector {
         self.data.is_empty()
     }
 
-    /// Number of replicas.
-    pub fn replicas(&self) -> usize {
-        self.replicas
+    /// Number of lanes.
+    pub fn width(&self) -> usize {
+        self.width
     }
 
-    /// Element `i` of all replicas.
+    /// Element `i` of all lanes.
     #[inline]
     pub fn lanes(&self, i: usize) -> &[f32] {
-        &self.data[i * self.replicas..(i + 1) * self.replicas]
+        &self.data[i * self.width..(i + 1) * self.width]
     }
 
-    /// Element `i` of all replicas.
+    /// Element `i` of all lanes.
     #[inline]
     pub fn lanes_mut(&mut self, i: usize) -> &mut [f32] {
-        &mut self.data[i * self.replicas..(i + 1) * self.replicas]
+        &mut self.data[i * self.width..(i + 1) * self.width]
     }
 
     /// Everything, element by element.
@@ -110,21 +116,66 @@ pub enum Request<'a> {
     },
 }
 
+/// Gaussian noise on every output of a read.
+///
+/// Output o of sample b and replica r is off by `deviation` times the normal number at the coordinates (`step` + b, o, r,
+/// [`Purpose::ReadNoise`](crate::number::Purpose::ReadNoise), `index`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReadNoise {
+    /// The step of the first sample.
+    pub step: u32,
+    /// Which read of the step.
+    pub index: u32,
+    /// Standard deviation in amperes; 0 for none.
+    pub deviation: f32,
+}
+
+impl ReadNoise {
+    /// A read without noise.
+    pub const NONE: Self = Self {
+        step: 0,
+        index: 0,
+        deviation: 0.0,
+    };
+}
+
 /// A stack of equal crossbars: the operations that training needs.
 ///
 /// Vectors are [`StackVector`]s; cells are numbered row-major. Random numbers are pure functions of
 /// (seed, step, cell, replica), so neither the number of threads nor the cut into stacks changes a result.
+///
+/// # Errors
+/// The CPU never fails; a graphics processor may be lost, out of memory or silent, and every operation says so.
+///
+/// # Panics
+/// If a vector does not have the shape that the operation needs.
 pub trait Backend: Send {
     /// The shape of the stack.
     fn shape(&self) -> Shape;
     /// Sets every crossbar to the same positions in the window (row-major, 0 at `g_min`, 1 at `g_max`).
-    fn write(&mut self, positions: &[f64]);
-    /// Column currents `I_c = Σ_r V_r G_rc` in amperes for row voltages in volts.
-    fn multiply(&mut self, voltages: &StackVector, currents: &mut StackVector);
+    fn write(&mut self, positions: &[f64]) -> Result<()>;
+    /// The conductance that a noiseless read of every single cell sees, in siemens: with the write noise, cell by cell.
+    fn conductances(&mut self, out: &mut StackVector) -> Result<()>;
+    /// Column currents `I_c = Σ_r V_r G_rc` in amperes for row voltages in volts, sample by sample.
+    fn multiply(
+        &mut self,
+        voltages: &StackVector,
+        noise: ReadNoise,
+        currents: &mut StackVector,
+    ) -> Result<()>;
+    /// Row currents `I_r = Σ_c V_c G_rc` in amperes for column voltages in volts, sample by sample.
+    fn multiply_transposed(
+        &mut self,
+        voltages: &StackVector,
+        noise: ReadNoise,
+        currents: &mut StackVector,
+    ) -> Result<()>;
     /// Applies an update at step `step`. [`Request::Trains`] ignores `counting`.
-    fn pulse(&mut self, step: u32, request: &Request, counting: Counting);
-    /// True states (positions) of cell `cell` in all replicas: the measurement port.
-    fn inspect(&self, cell: usize) -> &[f32];
+    fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()>;
+    /// Lets `elapsed` seconds pass: every state moves as the cells' retention says. Nothing moves where there is none.
+    fn relax(&mut self, elapsed: f64) -> Result<()>;
+    /// True states (positions) of all cells: the measurement port.
+    fn inspect(&mut self, states: &mut StackVector) -> Result<()>;
     /// Number of programming pulses applied so far, over all cells and replicas.
-    fn pulses(&self) -> u64;
+    fn pulses(&mut self) -> Result<u64>;
 }

@@ -7,6 +7,7 @@ use nalgebra::{DMatrix, DVector, Matrix4, Vector4};
 use crate::backend::StackVector;
 use crate::crossbar::{ArrayModel, Synapses};
 use crate::device::{Counting, bounded_mean};
+use crate::error::Result;
 use crate::training::Probe;
 
 /// Sums that one weight of one replica leaves behind over the logged steps.
@@ -152,7 +153,7 @@ pub struct Recorder {
     weights: usize,
     replicas: usize,
     before: Vec<Vec<f64>>,
-    after: Vec<f64>,
+    after: Vec<Vec<f64>>,
     /// Sums of weight j of replica r at `r · weights + j`.
     pub sums: Vec<Sums>,
     /// Sum of the excess loss of each replica over the logged steps.
@@ -185,7 +186,7 @@ impl Recorder {
             weights,
             replicas,
             before: vec![vec![0.0; replicas]; cells],
-            after: vec![0.0; replicas],
+            after: vec![vec![0.0; replicas]; cells],
             sums: vec![Sums::default(); weights * replicas],
             excess: vec![0.0; replicas],
             curve: Curve::default(),
@@ -263,10 +264,8 @@ impl Probe for Recorder {
         self.in_window(step) || self.log.curve.binary_search(&step).is_ok()
     }
 
-    fn before(&mut self, step: u32, synapses: &dyn Synapses) {
-        for (cell, values) in self.before.iter_mut().enumerate() {
-            synapses.inspect(cell, values);
-        }
+    fn before(&mut self, step: u32, synapses: &mut dyn Synapses) -> Result<()> {
+        synapses.inspect(&mut self.before)?;
         if self.log.curve.binary_search(&step).is_ok() && self.curve.steps.last() != Some(&step) {
             let mut weights = DVector::zeros(self.weights);
             let mut sum = 0.0;
@@ -279,21 +278,26 @@ impl Probe for Recorder {
             self.curve.weights.push(weights);
             self.curve.excess.push(sum);
         }
+        Ok(())
     }
 
-    fn after(&mut self, step: u32, synapses: &dyn Synapses, gradient: &StackVector, rate: f64) {
+    fn after(
+        &mut self,
+        step: u32,
+        synapses: &mut dyn Synapses,
+        gradient: &StackVector,
+        rate: f64,
+    ) -> Result<()> {
         if !self.in_window(step) {
-            return;
+            return Ok(());
         }
+        synapses.inspect(&mut self.after)?;
         for j in 0..self.weights {
             let mut change = vec![0.0; self.replicas];
             for k in self.cells_of(j) {
-                synapses.inspect(k, &mut self.after);
                 let sign = self.sign(k);
-                for (d, (a, b)) in change
-                    .iter_mut()
-                    .zip(self.after.iter().zip(&self.before[k]))
-                {
+                let moves = self.after[k].iter().zip(&self.before[k]);
+                for (d, (a, b)) in change.iter_mut().zip(moves) {
                     *d += sign * (a - b) / rate;
                 }
             }
@@ -318,5 +322,6 @@ impl Probe for Recorder {
         for r in 0..self.replicas {
             self.excess[r] += self.excess_of(r).1;
         }
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use super::Synapses;
 use crate::backend::StackVector;
 use crate::device::Counting;
+use crate::error::Result;
 
 /// Digital weights trained with the explicit penalty `½ λ |w - centre|²`; λ = 0 is plain digital SGD.
 pub struct Digital {
@@ -48,14 +49,19 @@ impl Digital {
 
 impl Synapses for Digital {
     fn replicas(&self) -> usize {
-        self.weights.replicas()
+        self.weights.width()
     }
 
     fn dimensions(&self) -> (usize, usize) {
         (self.inputs, self.outputs)
     }
 
-    fn multiply(&mut self, _step: u32, inputs: &StackVector, outputs: &mut StackVector) {
+    fn multiply(
+        &mut self,
+        _step: u32,
+        inputs: &StackVector,
+        outputs: &mut StackVector,
+    ) -> Result<()> {
         outputs.fill(0.0);
         for r in 0..self.inputs {
             for c in 0..self.outputs {
@@ -66,6 +72,7 @@ impl Synapses for Digital {
                 }
             }
         }
+        Ok(())
     }
 
     fn update_outer(
@@ -75,28 +82,39 @@ impl Synapses for Digital {
         changes: &StackVector,
         _counting: Counting,
         rate: f64,
-    ) {
+    ) -> Result<()> {
         for r in 0..self.inputs {
             for c in 0..self.outputs {
                 let products = inputs.lanes(r).iter().zip(changes.lanes(c));
                 self.step(r * self.outputs + c, rate, products.map(|(x, d)| x * d));
             }
         }
+        Ok(())
     }
 
-    fn update_dense(&mut self, _step: u32, changes: &StackVector, _counting: Counting, rate: f64) {
+    fn update_dense(
+        &mut self,
+        _step: u32,
+        changes: &StackVector,
+        _counting: Counting,
+        rate: f64,
+    ) -> Result<()> {
         for k in 0..self.inputs * self.outputs {
             self.step(k, rate, changes.lanes(k).iter().copied());
         }
+        Ok(())
     }
 
-    fn inspect(&self, cell: usize, values: &mut [f64]) {
-        for (v, &w) in values.iter_mut().zip(self.weights.lanes(cell)) {
-            *v = f64::from(w);
+    fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {
+        for (cell, values) in values.iter_mut().enumerate() {
+            for (v, &w) in values.iter_mut().zip(self.weights.lanes(cell)) {
+                *v = f64::from(w);
+            }
         }
+        Ok(())
     }
 
-    fn pulses(&self) -> u64 {
-        0
+    fn pulses(&mut self) -> Result<u64> {
+        Ok(0)
     }
 }

@@ -9,18 +9,27 @@ pub use mapping::{ArrayModel, Mapping, WeightMap};
 
 use std::sync::Arc;
 
-use crate::backend::{Backend, Cpu, Request, Shape, StackVector};
+use crate::backend::{Backend, Place, ReadNoise, Request, Shape, StackVector};
 use crate::device::Counting;
+use crate::error::Result;
 use crate::number::{Purpose, Stream};
 
 /// A stack of synaptic arrays that training can read and ask for changes.
+///
+/// # Errors
+/// Those of the [`Backend`] that holds the arrays.
 pub trait Synapses {
     /// Number of arrays in the stack.
     fn replicas(&self) -> usize;
     /// Inputs and outputs.
     fn dimensions(&self) -> (usize, usize);
     /// Weighted sums `y_c = Σ_r x_r w_rc` as the periphery reads them at step `step`, in units of the weights.
-    fn multiply(&mut self, step: u32, inputs: &StackVector, outputs: &mut StackVector);
+    fn multiply(
+        &mut self,
+        step: u32,
+        inputs: &StackVector,
+        outputs: &mut StackVector,
+    ) -> Result<()>;
     /// Asks every weight (r, c) for the change `inputs[r] · changes[c]`; `rate` is the learning rate in `changes`.
     fn update_outer(
         &mut self,
@@ -29,14 +38,20 @@ pub trait Synapses {
         changes: &StackVector,
         counting: Counting,
         rate: f64,
-    );
+    ) -> Result<()>;
     /// Asks every weight (row-major) for its own change; `rate` is the learning rate in `changes`.
-    fn update_dense(&mut self, step: u32, changes: &StackVector, counting: Counting, rate: f64);
-    /// True contributions of a cell to its weight, in weight units, one for each replica: the measurement port. Only
-    /// `bias` and `report` may use it; training sees what [`Synapses::multiply`] reads.
-    fn inspect(&self, cell: usize, values: &mut [f64]);
+    fn update_dense(
+        &mut self,
+        step: u32,
+        changes: &StackVector,
+        counting: Counting,
+        rate: f64,
+    ) -> Result<()>;
+    /// True contributions of all cells to their weights, in weight units, a vector for each cell and an element for each
+    /// replica: the measurement port. Only `bias` and `report` may use it; training sees what [`Synapses::multiply`] reads.
+    fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()>;
     /// Programming pulses applied so far.
-    fn pulses(&self) -> u64;
+    fn pulses(&mut self) -> Result<u64>;
 }
 
 /// A stack of crossbars with their periphery: what training reads and writes.
@@ -47,6 +62,7 @@ pub struct Crossbar {
     backend: Box<dyn Backend>,
     stream: Stream,
     first_replica: u32,
+    /// Standard deviation of the current of one column, in amperes.
     read_noise: f32,
     input_sum: Vec<f32>,
     currents: StackVector,
@@ -55,7 +71,8 @@ pub struct Crossbar {
     row_bits: Vec<u32>,
     column_bits: Vec<u32>,
     words: [Vec<u32>; 4],
-    normals: [Vec<f32>; 4],
+    /// What a measurement or a dense request needs, one element a cell.
+    cells: StackVector,
 }
 
 /// What a stack of crossbars is made of.
@@ -69,11 +86,16 @@ pub struct Plan {
     pub aggregate: bool,
     /// Random numbers of the study.
     pub stream: Stream,
+    /// Where it is computed.
+    pub place: Place,
 }
 
 impl Crossbar {
-    /// A stack of `replicas` crossbars on the CPU, numbered from `first_replica`.
-    pub fn new(plan: &Plan, first_replica: usize, replicas: usize) -> Self {
+    /// A stack of `replicas` crossbars, numbered from `first_replica`.
+    ///
+    /// # Errors
+    /// Where the stack does not fit into the memory of its place.
+    pub fn new(plan: &Plan, first_replica: usize, replicas: usize) -> Result<Self> {
         let map = plan.model.map;
         let shape = Shape {
             replicas,
@@ -82,18 +104,17 @@ impl Crossbar {
         };
         let first_replica = first_replica as u32;
         let cells = Arc::clone(&plan.model.cells);
-        Self {
+        // The noise of an output is that of its columns together.
+        let per_ampere = map.per_window() / plan.model.cells.window().span();
+        let read_noise = plan.read_noise / per_ampere / (map.cells_per_weight() as f64).sqrt();
+        Ok(Self {
             model: plan.model.clone(),
-            backend: Box::new(Cpu::new(
-                shape,
-                first_replica,
-                plan.stream,
-                cells,
-                plan.aggregate,
-            )),
+            backend: plan
+                .place
+                .stack(shape, first_replica, plan.stream, cells, plan.aggregate)?,
             stream: plan.stream,
             first_replica,
-            read_noise: plan.read_noise as f32,
+            read_noise: read_noise as f32,
             input_sum: vec![0.0; replicas],
             currents: StackVector::zeros(shape.columns, replicas),
             columns: StackVector::zeros(shape.columns, replicas),
@@ -101,31 +122,16 @@ impl Crossbar {
             row_bits: vec![0; shape.rows * replicas],
             column_bits: vec![0; shape.columns * replicas],
             words: std::array::from_fn(|_| vec![0; replicas]),
-            normals: std::array::from_fn(|_| vec![0.0; replicas]),
-        }
+            cells: StackVector::zeros(shape.cells(), replicas),
+        })
     }
 
     /// Writes the same weights (row-major, inputs × outputs) into every crossbar, without write noise.
-    pub fn write(&mut self, weights: &[f64]) {
-        self.backend.write(&self.model.map.positions(weights));
-    }
-
-    fn add_read_noise(&mut self, step: u32, outputs: &mut StackVector) {
-        for block in 0..outputs.len().div_ceil(4) {
-            self.stream.fill_normals(
-                step,
-                block as u32,
-                self.first_replica,
-                Purpose::ReadNoise,
-                0,
-                self.normals.each_mut().map(Vec::as_mut_slice),
-            );
-            for (k, c) in (block * 4..outputs.len().min(block * 4 + 4)).enumerate() {
-                for (y, z) in outputs.lanes_mut(c).iter_mut().zip(&self.normals[k]) {
-                    *y += self.read_noise * z;
-                }
-            }
-        }
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn write(&mut self, weights: &[f64]) -> Result<()> {
+        self.backend.write(&self.model.map.positions(weights))
     }
 
     /// Sets `scale` to the factor from |input| to a row's probability.
@@ -175,13 +181,23 @@ impl Synapses for Crossbar {
         (self.model.map.inputs(), self.model.map.outputs())
     }
 
-    fn pulses(&self) -> u64 {
+    fn pulses(&mut self) -> Result<u64> {
         self.backend.pulses()
     }
 
     /// Inputs are voltages (1 V a unit); the reference current `g_ref Σ V`, or the current of the negative column, is subtracted.
-    fn multiply(&mut self, step: u32, inputs: &StackVector, outputs: &mut StackVector) {
-        self.backend.multiply(inputs, &mut self.currents);
+    fn multiply(
+        &mut self,
+        step: u32,
+        inputs: &StackVector,
+        outputs: &mut StackVector,
+    ) -> Result<()> {
+        let noise = ReadNoise {
+            step,
+            index: 0,
+            deviation: self.read_noise,
+        };
+        self.backend.multiply(inputs, noise, &mut self.currents)?;
         let (map, window) = (self.model.map, self.model.cells.window());
         let per_ampere = (map.per_window() / window.span()) as f32;
         match map.mapping() {
@@ -210,9 +226,7 @@ impl Synapses for Crossbar {
                 }
             }
         }
-        if self.read_noise > 0.0 {
-            self.add_read_noise(step, outputs);
-        }
+        Ok(())
     }
 
     /// Pulses as `counting` says. Without update management the gain η/δ sets how a train's probability is shared between
@@ -224,7 +238,7 @@ impl Synapses for Crossbar {
         changes: &StackVector,
         counting: Counting,
         rate: f64,
-    ) {
+    ) -> Result<()> {
         let map = self.model.map;
         let per_weight = 1.0 / self.model.step();
         for column in 0..map.columns() {
@@ -264,28 +278,38 @@ impl Synapses for Crossbar {
             row_bits: &self.row_bits,
             column_bits: &self.column_bits,
         };
-        self.backend.pulse(step, &request, counting);
+        let done = self.backend.pulse(step, &request, counting);
         self.columns = columns;
+        done
     }
 
-    fn update_dense(&mut self, step: u32, changes: &StackVector, counting: Counting, _rate: f64) {
+    fn update_dense(
+        &mut self,
+        step: u32,
+        changes: &StackVector,
+        counting: Counting,
+        _rate: f64,
+    ) -> Result<()> {
         let map = self.model.map;
         let per_weight = 1.0 / self.model.step();
-        let mut requests = StackVector::zeros(map.cells(), self.replicas());
         for cell in 0..map.cells() {
             let factor = (map.share(cell) * per_weight) as f32;
             let changes = changes.lanes(map.weight_of(cell));
-            for (n, change) in requests.lanes_mut(cell).iter_mut().zip(changes) {
+            for (n, change) in self.cells.lanes_mut(cell).iter_mut().zip(changes) {
                 *n = factor * change;
             }
         }
         self.backend
-            .pulse(step, &Request::Dense(&requests), counting);
+            .pulse(step, &Request::Dense(&self.cells), counting)
     }
 
-    fn inspect(&self, cell: usize, values: &mut [f64]) {
-        for (v, &s) in values.iter_mut().zip(self.backend.inspect(cell)) {
-            *v = self.model.map.value(f64::from(s));
+    fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {
+        self.backend.inspect(&mut self.cells)?;
+        for (cell, values) in values.iter_mut().enumerate() {
+            for (v, &s) in values.iter_mut().zip(self.cells.lanes(cell)) {
+                *v = self.model.map.value(f64::from(s));
+            }
         }
+        Ok(())
     }
 }

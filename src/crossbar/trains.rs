@@ -28,7 +28,7 @@ pub(super) fn draw(
     words: &mut [Vec<u32>; 4],
     out: &mut [u32],
 ) {
-    let replicas = values.replicas();
+    let replicas = values.width();
     let keep = u32::MAX >> (32 - bits);
     for block in 0..values.len().div_ceil(4) {
         let range = block * 4..values.len().min((block + 1) * 4);

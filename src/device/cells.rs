@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::law::{AnyLaw, COMMON, Cell, CycleNoise, OWN, STEP};
 use super::response::{Response, symmetric_point};
+use super::retention::Retention;
 
 /// The conductance window of a device, in siemens.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +33,7 @@ pub struct Cells {
     nominal: Vec<f64>,
     parameters: Vec<f64>,
     single: Vec<f32>,
+    retention: Option<Retention>,
 }
 
 impl Cells {
@@ -56,7 +58,21 @@ impl Cells {
             nominal,
             parameters,
             single,
+            retention: None,
         }
+    }
+
+    /// The same cells, whose states relax.
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self {
+            retention: Some(retention),
+            ..self
+        }
+    }
+
+    /// How states relax, if they do.
+    pub fn retention(&self) -> Option<Retention> {
+        self.retention
     }
 
     /// Number of cells.

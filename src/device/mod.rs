@@ -14,6 +14,7 @@ mod library;
 mod linear_step;
 mod power_step;
 mod response;
+mod retention;
 mod soft_bounds;
 mod variation;
 
@@ -30,5 +31,6 @@ pub use library::{LIBRARY, device_document, load_device};
 pub use linear_step::LinearStep;
 pub use power_step::PowerStep;
 pub use response::{Response, bounded_mean, symmetric_point};
+pub use retention::{Retention, relaxed};
 pub use soft_bounds::SoftBounds;
 pub use variation::{Spread, Variation};

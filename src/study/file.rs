@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::expect::Expect;
 use super::settings::Settings;
+use crate::backend::Place;
 use crate::device::{COMMON, device_document, laws};
 use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violations};
 use crate::error::{Error, Result, Violation};
@@ -99,6 +100,14 @@ impl Study {
             Self::read_once(path, &quick)?;
         }
         Ok(study)
+    }
+
+    /// The same study, computed at `place`.
+    pub fn at(mut self, place: &Place) -> Self {
+        for point in &mut self.points {
+            point.place = place.clone();
+        }
+        self
     }
 
     fn read_once(path: &Path, overrides: &Overrides) -> Result<Self> {

@@ -54,7 +54,7 @@ impl Prepared {
         })
     }
 
-    fn simulate(&self, learner: &Learner, progress: &dyn Progress) -> Output {
+    fn simulate(&self, learner: &Learner, progress: &dyn Progress) -> Result<Output> {
         let run = self.settings.run(
             &self.material.task,
             learner,
@@ -133,7 +133,7 @@ pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
     let outputs: Vec<Output> = points
         .par_iter()
         .map(|p| p.simulate(&Learner::Device(p.plan.clone()), progress))
-        .collect();
+        .collect::<Result<_>>()?;
     let mut findings: Vec<Point> = points
         .par_iter()
         .zip(&outputs)
@@ -149,7 +149,10 @@ pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
     for (finding, test) in findings.iter_mut().zip(tests) {
         finding.test_error = test;
     }
-    let controls: Vec<Control> = controls.par_iter().map(|c| c.run(progress)).collect();
+    let controls: Vec<Control> = controls
+        .par_iter()
+        .map(|c| c.run(progress))
+        .collect::<Result<_>>()?;
     let expectations: Vec<_> = study
         .expect
         .iter()
@@ -307,8 +310,8 @@ fn known(value: f64) -> Estimate {
 }
 
 impl ControlRun {
-    fn run(&self, progress: &dyn Progress) -> Control {
-        let output = self.prepared.simulate(&self.learner, progress);
+    fn run(&self, progress: &dyn Progress) -> Result<Control> {
+        let output = self.prepared.simulate(&self.learner, progress)?;
         let device = !matches!(self.learner, Learner::Digital { .. });
         let analysis = self.prepared.analysis(&output, device);
         let found = analysis.point(false);
@@ -360,11 +363,11 @@ impl ControlRun {
                 (claim.to_owned(), values)
             }
         };
-        Control {
+        Ok(Control {
             name: self.name.to_owned(),
             claim,
             values,
-        }
+        })
     }
 
     /// The symmetric device against the bias-free trajectory over the same window.
@@ -466,7 +469,7 @@ impl Folds {
     fn test(&self, progress: &dyn Progress) -> Result<TestError> {
         let output = self
             .prepared
-            .simulate(&Learner::Device(self.prepared.plan.clone()), progress);
+            .simulate(&Learner::Device(self.prepared.plan.clone()), progress)?;
         let folds = self.held_out.len();
         let problems = &self.prepared.problems;
         let centre = &problems.centre;

@@ -8,6 +8,7 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
+use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
 use crate::crossbar::{ArrayModel, Mapping, Plan, WeightMap};
 use crate::device::{Counting, Device};
@@ -93,6 +94,8 @@ pub struct Settings {
     unit: f64,
     read_noise: f64,
     aggregate: bool,
+    /// Where it is computed.
+    pub place: Place,
     /// Where the learning rate was written.
     rate_origin: Origin,
 }
@@ -158,6 +161,7 @@ impl Settings {
             unit: unit.value(),
             read_noise,
             aggregate,
+            place: Place::default(),
             rate_origin,
         }
     }
@@ -454,6 +458,7 @@ impl Settings {
             read_noise: self.read_noise,
             aggregate: self.aggregate,
             stream: Stream::new(self.seed),
+            place: self.place.clone(),
         })
     }
 

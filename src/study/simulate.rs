@@ -10,6 +10,7 @@ use super::settings::Settings;
 use crate::backend::StackVector;
 use crate::bias::{Curve, Landscape, Log, Recorder, Sums};
 use crate::crossbar::{Crossbar, Digital, Plan, Synapses};
+use crate::error::Result;
 use crate::number::Stream;
 use crate::training::{Probe, Task, Training, train};
 
@@ -79,10 +80,11 @@ struct Timed {
 }
 
 impl Timed {
-    fn clocked(&mut self, work: impl FnOnce(&mut Recorder)) {
+    fn clocked(&mut self, work: impl FnOnce(&mut Recorder) -> Result<()>) -> Result<()> {
         let start = Instant::now();
-        work(&mut self.recorder);
+        let done = work(&mut self.recorder);
         self.seconds += start.elapsed().as_secs_f64();
+        done
     }
 }
 
@@ -91,22 +93,31 @@ impl Probe for Timed {
         self.recorder.wants(step)
     }
 
-    fn before(&mut self, step: u32, synapses: &dyn Synapses) {
-        self.clocked(|r| r.before(step, synapses));
+    fn before(&mut self, step: u32, synapses: &mut dyn Synapses) -> Result<()> {
+        self.clocked(|r| r.before(step, synapses))
     }
 
-    fn after(&mut self, step: u32, synapses: &dyn Synapses, gradient: &StackVector, rate: f64) {
-        self.clocked(|r| r.after(step, synapses, gradient, rate));
+    fn after(
+        &mut self,
+        step: u32,
+        synapses: &mut dyn Synapses,
+        gradient: &StackVector,
+        rate: f64,
+    ) -> Result<()> {
+        self.clocked(|r| r.after(step, synapses, gradient, rate))
     }
 }
 
 impl Run<'_> {
     /// Runs every replica; `progress` is told units done.
-    pub fn simulate(&self, progress: &(dyn Fn(u64) + Sync)) -> Output {
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn simulate(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<Output> {
         let parts: Vec<Part> = stacks(self.replicas)
             .into_par_iter()
             .map(|(first, count)| self.stack(first, count, progress))
-            .collect();
+            .collect::<Result<_>>()?;
         // In order of the stacks, so that sums do not depend on which thread was first.
         let weights = self.centre.len();
         let mut out = Output {
@@ -143,16 +154,16 @@ impl Run<'_> {
         let n = self.replicas as f64;
         out.curve.weights.iter_mut().for_each(|w| *w /= n);
         out.curve.excess.iter_mut().for_each(|e| *e /= n);
-        out
+        Ok(out)
     }
 
-    fn stack(&self, first: usize, count: usize, progress: &(dyn Fn(u64) + Sync)) -> Part {
+    fn stack(&self, first: usize, count: usize, progress: &(dyn Fn(u64) + Sync)) -> Result<Part> {
         let weights = self.centre.len();
         let initial = vec![0.0; weights];
         let (mut synapses, model): (Box<dyn Synapses>, _) = match self.learner {
             Learner::Device(plan) => {
-                let mut crossbar = Crossbar::new(plan, first, count);
-                crossbar.write(&initial);
+                let mut crossbar = Crossbar::new(plan, first, count)?;
+                crossbar.write(&initial)?;
                 (Box::new(crossbar), Some(plan.model.clone()))
             }
             Learner::Digital { lambda, centre } => (
@@ -189,15 +200,15 @@ impl Run<'_> {
             &mut *synapses,
             &mut probe,
             &|steps| progress(u64::from(steps)),
-        );
-        Part {
+        )?;
+        Ok(Part {
             seconds: start.elapsed().as_secs_f64() - probe.seconds,
             updates: f64::from(self.training.steps)
                 * self.training.firings() as f64
                 * (cells * count) as f64,
-            pulses: synapses.pulses(),
+            pulses: synapses.pulses()?,
             recorder: probe.recorder,
-        }
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use super::task::{Draws, Source, Task};
 use crate::backend::StackVector;
 use crate::crossbar::Synapses;
 use crate::device::Counting;
+use crate::error::Result;
 use crate::number::{Purpose, Stream};
 
 /// How many samples a step sees.
@@ -58,14 +59,23 @@ impl Training {
 }
 
 /// Looks at a run from outside, at the steps that it asks for.
+///
+/// # Errors
+/// Those of the synapses that it looks at.
 pub trait Probe {
     /// Whether step `step` is to be shown.
     fn wants(&self, step: u32) -> bool;
     /// Shown right before the update of a wanted step.
-    fn before(&mut self, step: u32, synapses: &dyn Synapses);
+    fn before(&mut self, step: u32, synapses: &mut dyn Synapses) -> Result<()>;
     /// Shown right after it, with the gradient that was descended (weights row-major) and the learning rate: every
     /// weight was asked for `-rate · gradient`.
-    fn after(&mut self, step: u32, synapses: &dyn Synapses, gradient: &StackVector, rate: f64);
+    fn after(
+        &mut self,
+        step: u32,
+        synapses: &mut dyn Synapses,
+        gradient: &StackVector,
+        rate: f64,
+    ) -> Result<()>;
 }
 
 /// One stack's loop: buffers that live as long as the run, so that no step allocates.
@@ -84,6 +94,9 @@ struct Loop<'a> {
 }
 
 /// Trains a stack whose first replica has number `first_replica`; `report` is told the steps done, now and then.
+///
+/// # Errors
+/// Those of the synapses.
 pub fn train(
     task: &Task,
     training: &Training,
@@ -92,7 +105,7 @@ pub fn train(
     synapses: &mut dyn Synapses,
     probe: &mut dyn Probe,
     report: &(dyn Fn(u32) + Sync),
-) {
+) -> Result<()> {
     const REPORT_EVERY: u32 = 256;
     let replicas = synapses.replicas();
     let (inputs, outputs) = synapses.dimensions();
@@ -124,19 +137,27 @@ pub fn train(
             .schedule
             .rate(training.learning_rate, step, training.steps);
         match training.update {
-            Update::PerSample => this.per_sample(step, rate, synapses, probe),
-            Update::Summed => this.summed(step, rate, synapses, probe),
+            Update::PerSample => this.per_sample(step, rate, synapses, probe)?,
+            Update::Summed => this.summed(step, rate, synapses, probe)?,
         }
         if (step + 1) % REPORT_EVERY == 0 {
             report(REPORT_EVERY);
         }
     }
     report(training.steps % REPORT_EVERY);
+    Ok(())
 }
 
 impl Loop<'_> {
     /// Reads sample `sample` into buffer `k`: features and the error of the output.
-    fn read(&mut self, k: usize, step: u32, sample: u32, read: u32, synapses: &mut dyn Synapses) {
+    fn read(
+        &mut self,
+        k: usize,
+        step: u32,
+        sample: u32,
+        read: u32,
+        synapses: &mut dyn Synapses,
+    ) -> Result<()> {
         let all = self.training.batch == Batch::Full;
         let (x, error) = &mut self.samples[k];
         self.task.draw(
@@ -149,12 +170,13 @@ impl Loop<'_> {
             x,
             &mut self.targets,
         );
-        synapses.multiply(read, x, &mut self.outputs);
+        synapses.multiply(read, x, &mut self.outputs)?;
         let loss = self.training.loss;
         let pairs = self.outputs.lanes(0).iter().zip(&self.targets);
         for (e, (&y, &t)) in error.lanes_mut(0).iter_mut().zip(pairs) {
             *e = loss.error(y, t);
         }
+        Ok(())
     }
 
     /// All samples of the batch are read at the same weights, then each fires its pulses.
@@ -164,11 +186,11 @@ impl Loop<'_> {
         rate: f64,
         synapses: &mut dyn Synapses,
         probe: &mut dyn Probe,
-    ) {
+    ) -> Result<()> {
         let n = self.samples.len() as u32;
         let rate = rate / f64::from(n);
         for b in 0..n {
-            self.read(b as usize, step, b, step * n + b, synapses);
+            self.read(b as usize, step, b, step * n + b, synapses)?;
         }
         for b in 0..n {
             let (x, error) = &mut self.samples[b as usize];
@@ -176,20 +198,27 @@ impl Loop<'_> {
             if wanted {
                 self.gradient.fill(0.0);
                 add_outer(&mut self.gradient, x, error);
-                probe.before(step, synapses);
+                probe.before(step, synapses)?;
             }
             for e in error.all_mut() {
                 *e *= -rate as f32;
             }
-            synapses.update_outer(step * n + b, x, error, self.training.counting, rate);
+            synapses.update_outer(step * n + b, x, error, self.training.counting, rate)?;
             if wanted {
-                probe.after(step, synapses, &self.gradient, rate);
+                probe.after(step, synapses, &self.gradient, rate)?;
             }
         }
+        Ok(())
     }
 
     /// The gradient is averaged over the batch, noise is added, and every weight is asked for its change.
-    fn summed(&mut self, step: u32, rate: f64, synapses: &mut dyn Synapses, probe: &mut dyn Probe) {
+    fn summed(
+        &mut self,
+        step: u32,
+        rate: f64,
+        synapses: &mut dyn Synapses,
+        probe: &mut dyn Probe,
+    ) -> Result<()> {
         let n = match (self.training.batch, &self.task.source) {
             (Batch::Full, Source::Sets(sets)) => sets[0].len() as u32,
             (Batch::Samples(n), _) => n,
@@ -197,7 +226,7 @@ impl Loop<'_> {
         };
         self.gradient.fill(0.0);
         for b in 0..n {
-            self.read(0, step, b, step * n + b, synapses);
+            self.read(0, step, b, step * n + b, synapses)?;
             let (x, error) = &self.samples[0];
             add_outer(&mut self.gradient, x, error);
         }
@@ -214,12 +243,13 @@ impl Loop<'_> {
         }
         let wanted = probe.wants(step);
         if wanted {
-            probe.before(step, synapses);
+            probe.before(step, synapses)?;
         }
-        synapses.update_dense(step, &self.changes, self.training.counting, rate);
+        synapses.update_dense(step, &self.changes, self.training.counting, rate)?;
         if wanted {
-            probe.after(step, synapses, &self.gradient, rate);
+            probe.after(step, synapses, &self.gradient, rate)?;
         }
+        Ok(())
     }
 
     fn add_gradient_noise(&mut self, step: u32) {

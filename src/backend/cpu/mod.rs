@@ -1,9 +1,13 @@
-//! The CPU backend: plain loops over replicas that the compiler turns into vector instructions.
+//! The CPU backend: plain loops that the compiler turns into vector instructions.
+
+mod read;
 
 use std::sync::Arc;
 
-use super::{Backend, Request, Shape, StackVector};
-use crate::device::{Cells, Counting, round_request};
+use self::read::ReadScratch;
+use super::{Backend, ReadNoise, Request, Shape, StackVector};
+use crate::device::{Cells, Counting, relaxed, round_request};
+use crate::error::Result;
 use crate::number::{Purpose, Stream};
 
 /// Cells that share one block of random words.
@@ -21,6 +25,7 @@ pub struct Cpu {
     apparent: Option<Vec<f32>>,
     pulses: u64,
     scratch: Scratch,
+    read_scratch: ReadScratch,
 }
 
 struct Scratch {
@@ -57,6 +62,7 @@ impl Cpu {
                 uniforms: lanes(),
                 normals: lanes(),
             },
+            read_scratch: ReadScratch::default(),
         }
     }
 
@@ -156,6 +162,27 @@ impl Cpu {
             }
         }
         self.write_noise(step, block, range);
+    }
+
+    fn pulse_all(&mut self, step: u32, request: &Request, counting: Counting) {
+        let replicas = self.shape.replicas;
+        for block in 0..self.shape.cells().div_ceil(BLOCK) {
+            let fired = self.count(step, block, request, counting);
+            if counting == Counting::Expected && !matches!(request, Request::Trains { .. }) {
+                let range = block * BLOCK..self.shape.cells().min((block + 1) * BLOCK);
+                for (k, cell) in range.enumerate() {
+                    self.cells.law().pulse_expected(
+                        &self.cells.single(cell),
+                        &mut self.states[cell * replicas..(cell + 1) * replicas],
+                        &self.scratch.counts[k],
+                    );
+                }
+                // Without pulses there is no write noise either.
+                self.forget_write_noise();
+            } else {
+                self.apply(step, block, fired);
+            }
+        }
     }
 
     /// Redraws the write noise of the cells that were pulsed.
@@ -266,97 +293,87 @@ fn ones(x: u32) -> i32 {
     ((((x + (x >> 4)) & 0x0f0f_0f0f).wrapping_mul(0x0101_0101)) >> 24) as i32
 }
 
-/// Currents of one column: `Σ_r V_r G_r`.
-struct Column<'a> {
-    currents: &'a mut [f32],
-    voltages: &'a StackVector,
-    states: &'a [f32],
-    columns: usize,
-    column: usize,
-    g_min: f32,
-    span: f32,
-}
-
-impl pulp::WithSimd for Column<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) {
-        let replicas = self.voltages.replicas();
-        self.currents.fill(0.0);
-        for row in 0..self.voltages.len() {
-            let cell = row * self.columns + self.column;
-            let states = &self.states[cell * replicas..(cell + 1) * replicas];
-            let inputs = self.voltages.lanes(row).iter().zip(states);
-            for (i, (v, s)) in self.currents.iter_mut().zip(inputs) {
-                *i += v * (self.g_min + self.span * s);
-            }
-        }
-    }
-}
-
 impl Backend for Cpu {
     fn shape(&self) -> Shape {
         self.shape
     }
 
-    fn write(&mut self, positions: &[f64]) {
-        for (lanes, &p) in self
-            .states
-            .chunks_exact_mut(self.shape.replicas)
-            .zip(positions)
-        {
+    fn write(&mut self, positions: &[f64]) -> Result<()> {
+        let lanes = self.states.chunks_exact_mut(self.shape.replicas);
+        for (lanes, &p) in lanes.zip(positions) {
             lanes.fill(p as f32);
         }
+        self.forget_write_noise();
+        Ok(())
+    }
+
+    fn conductances(&mut self, out: &mut StackVector) -> Result<()> {
+        let window = self.cells.window();
+        let (g_min, span) = (window.g_min as f32, window.span() as f32);
+        for (g, s) in out.all_mut().iter_mut().zip(self.seen()) {
+            *g = g_min + span * s;
+        }
+        Ok(())
+    }
+
+    fn multiply(
+        &mut self,
+        voltages: &StackVector,
+        noise: ReadNoise,
+        currents: &mut StackVector,
+    ) -> Result<()> {
+        self.read(false, voltages, noise, currents);
+        Ok(())
+    }
+
+    fn multiply_transposed(
+        &mut self,
+        voltages: &StackVector,
+        noise: ReadNoise,
+        currents: &mut StackVector,
+    ) -> Result<()> {
+        self.read(true, voltages, noise, currents);
+        Ok(())
+    }
+
+    fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()> {
+        self.pulse_all(step, request, counting);
+        Ok(())
+    }
+
+    fn relax(&mut self, elapsed: f64) -> Result<()> {
+        if let Some(retention) = self.cells.retention() {
+            let (rest, lost) = (retention.rest as f32, retention.lost(elapsed) as f32);
+            for s in &mut self.states {
+                *s = relaxed(*s, rest, lost);
+            }
+            // What is written on a cell decays with it.
+            for a in self.apparent.iter_mut().flatten() {
+                *a = relaxed(*a, rest, lost);
+            }
+        }
+        Ok(())
+    }
+
+    fn inspect(&mut self, states: &mut StackVector) -> Result<()> {
+        states.all_mut().copy_from_slice(&self.states);
+        Ok(())
+    }
+
+    fn pulses(&mut self) -> Result<u64> {
+        Ok(self.pulses)
+    }
+}
+
+impl Cpu {
+    /// The states as a read sees them.
+    fn seen(&self) -> &[f32] {
+        self.apparent.as_ref().unwrap_or(&self.states)
+    }
+
+    fn forget_write_noise(&mut self) {
         if let Some(apparent) = &mut self.apparent {
             apparent.copy_from_slice(&self.states);
         }
-    }
-
-    fn multiply(&mut self, voltages: &StackVector, currents: &mut StackVector) {
-        let window = self.cells.window();
-        let states = self.apparent.as_ref().unwrap_or(&self.states);
-        for column in 0..self.shape.columns {
-            pulp::Arch::new().dispatch(Column {
-                currents: currents.lanes_mut(column),
-                voltages,
-                states,
-                columns: self.shape.columns,
-                column,
-                g_min: window.g_min as f32,
-                span: window.span() as f32,
-            });
-        }
-    }
-
-    fn pulse(&mut self, step: u32, request: &Request, counting: Counting) {
-        let replicas = self.shape.replicas;
-        for block in 0..self.shape.cells().div_ceil(BLOCK) {
-            let fired = self.count(step, block, request, counting);
-            if counting == Counting::Expected && !matches!(request, Request::Trains { .. }) {
-                let range = block * BLOCK..self.shape.cells().min((block + 1) * BLOCK);
-                for (k, cell) in range.enumerate() {
-                    self.cells.law().pulse_expected(
-                        &self.cells.single(cell),
-                        &mut self.states[cell * replicas..(cell + 1) * replicas],
-                        &self.scratch.counts[k],
-                    );
-                }
-                // Without pulses there is no write noise either.
-                if let Some(apparent) = &mut self.apparent {
-                    apparent.copy_from_slice(&self.states);
-                }
-            } else {
-                self.apply(step, block, fired);
-            }
-        }
-    }
-
-    fn inspect(&self, cell: usize) -> &[f32] {
-        &self.states[cell * self.shape.replicas..(cell + 1) * self.shape.replicas]
-    }
-
-    fn pulses(&self) -> u64 {
-        self.pulses
     }
 }

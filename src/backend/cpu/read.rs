@@ -1,0 +1,268 @@
+//! Reads: weighted sums of conductances, with noise on every output.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+
+use super::{BLOCK, Cpu};
+use crate::backend::{ReadNoise, StackVector};
+use crate::number::Purpose;
+
+/// From this many replicas on, loops run along them.
+const WIDE: usize = 16;
+
+/// Partial sums of a product of two rows: they keep the vector units busy, and their order is fixed.
+const PARTIAL: usize = 32;
+
+/// Buffers of the reads of few replicas.
+#[derive(Default)]
+pub(super) struct ReadScratch {
+    /// The states of one replica, row-major.
+    states: Vec<f32>,
+    /// Its inputs, element by element.
+    inputs: Vec<f32>,
+    /// Its outputs.
+    outputs: Vec<f32>,
+    /// `Σ V` of every lane.
+    sums: Vec<f32>,
+    /// Noise of four outputs.
+    normals: [Vec<f32>; BLOCK],
+}
+
+impl Cpu {
+    /// `I_o = Σ_i V_i G_io`, with inputs on rows, or on columns where `transposed`, as `g_min Σ V + span Σ V s`.
+    pub(super) fn read(
+        &mut self,
+        transposed: bool,
+        voltages: &StackVector,
+        noise: ReadNoise,
+        currents: &mut StackVector,
+    ) {
+        let (replicas, rows, columns) = (self.shape.replicas, self.shape.rows, self.shape.columns);
+        let (inputs, outputs) = if transposed {
+            (columns, rows)
+        } else {
+            (rows, columns)
+        };
+        let width = voltages.width();
+        assert!(
+            voltages.len() == inputs && currents.len() == outputs && currents.width() == width,
+            "{} inputs and {} outputs of an array with {inputs} and {outputs}, {width} lanes",
+            voltages.len(),
+            currents.len(),
+        );
+        assert!(
+            width.is_multiple_of(replicas),
+            "{width} lanes for {replicas} replicas"
+        );
+        let mut scratch = std::mem::take(&mut self.read_scratch);
+        let samples = width / replicas;
+        if replicas < WIDE && samples > 1 {
+            for replica in 0..replicas {
+                self.read_samples(transposed, voltages, replica, &mut scratch, currents);
+            }
+        } else {
+            for sample in 0..samples {
+                pulp::Arch::new().dispatch(Read {
+                    states: self.seen(),
+                    columns,
+                    replicas,
+                    transposed,
+                    first_lane: sample * replicas,
+                    voltages,
+                    currents,
+                });
+            }
+        }
+        let window = self.cells.window();
+        scratch.sums.clear();
+        scratch.sums.resize(width, 0.0);
+        pulp::Arch::new().dispatch(Scale {
+            g_min: window.g_min as f32,
+            span: window.span() as f32,
+            voltages,
+            sums: &mut scratch.sums,
+            currents,
+        });
+        if noise.deviation > 0.0 {
+            for sample in 0..samples {
+                self.add_noise(noise, sample, &mut scratch.normals, currents);
+            }
+        }
+        self.read_scratch = scratch;
+    }
+
+    /// All samples of one replica as one matrix product.
+    fn read_samples(
+        &self,
+        transposed: bool,
+        voltages: &StackVector,
+        replica: usize,
+        scratch: &mut ReadScratch,
+        currents: &mut StackVector,
+    ) {
+        let replicas = self.shape.replicas;
+        let (inputs, outputs) = (voltages.len(), currents.len());
+        let samples = voltages.width() / replicas;
+        let own = |all: &[f32], out: &mut Vec<f32>| {
+            out.clear();
+            out.extend(all[replica..].iter().step_by(replicas));
+        };
+        // One replica lies contiguous as it is.
+        let (states, x) = if replicas == 1 {
+            (self.seen(), voltages.all())
+        } else {
+            own(self.seen(), &mut scratch.states);
+            own(voltages.all(), &mut scratch.inputs);
+            (&scratch.states[..], &scratch.inputs[..])
+        };
+        let states = MatRef::from_row_major_slice(states, self.shape.rows, self.shape.columns);
+        let states = if transposed {
+            states
+        } else {
+            states.transpose()
+        };
+        let x = MatRef::from_row_major_slice(x, inputs, samples);
+        let product = |out: &mut [f32]| {
+            let out = MatMut::from_row_major_slice_mut(out, outputs, samples);
+            matmul(out, Accum::Replace, states, x, 1.0, Par::Seq);
+        };
+        if replicas == 1 {
+            product(currents.all_mut());
+        } else {
+            scratch.outputs.resize(outputs * samples, 0.0);
+            product(&mut scratch.outputs);
+            let lanes = currents.all_mut()[replica..].iter_mut().step_by(replicas);
+            lanes.zip(&scratch.outputs).for_each(|(i, y)| *i = *y);
+        }
+    }
+
+    fn add_noise(
+        &self,
+        noise: ReadNoise,
+        sample: usize,
+        normals: &mut [Vec<f32>; BLOCK],
+        currents: &mut StackVector,
+    ) {
+        let replicas = self.shape.replicas;
+        for buffer in normals.iter_mut() {
+            buffer.resize(replicas, 0.0);
+        }
+        for block in 0..currents.len().div_ceil(BLOCK) {
+            self.stream.fill_normals(
+                noise.step.wrapping_add(sample as u32),
+                block as u32,
+                self.first_replica,
+                Purpose::ReadNoise,
+                noise.index,
+                normals.each_mut().map(Vec::as_mut_slice),
+            );
+            let outputs = block * BLOCK..currents.len().min((block + 1) * BLOCK);
+            for (normals, o) in normals.iter().zip(outputs) {
+                let lanes = &mut currents.lanes_mut(o)[sample * replicas..][..replicas];
+                for (i, z) in lanes.iter_mut().zip(normals) {
+                    *i += noise.deviation * z;
+                }
+            }
+        }
+    }
+}
+
+/// `Σ V s` of one sample.
+struct Read<'a> {
+    states: &'a [f32],
+    columns: usize,
+    replicas: usize,
+    transposed: bool,
+    first_lane: usize,
+    voltages: &'a StackVector,
+    currents: &'a mut StackVector,
+}
+
+impl pulp::WithSimd for Read<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let Self {
+            replicas,
+            columns,
+            first_lane,
+            voltages,
+            currents,
+            ..
+        } = self;
+        let lanes = first_lane..first_lane + replicas;
+        let rows = self.states.chunks_exact(columns * replicas);
+        if replicas == 1 && currents.width() == 1 {
+            if self.transposed {
+                for (i, row) in currents.all_mut().iter_mut().zip(rows) {
+                    *i = dot(voltages.all(), row);
+                }
+            } else {
+                currents.fill(0.0);
+                for (v, row) in voltages.all().iter().zip(rows) {
+                    for (i, s) in currents.all_mut().iter_mut().zip(row) {
+                        *i += v * s;
+                    }
+                }
+            }
+            return;
+        }
+        for o in 0..currents.len() {
+            currents.lanes_mut(o)[lanes.clone()].fill(0.0);
+        }
+        for (r, row) in rows.enumerate() {
+            for (c, states) in row.chunks_exact(replicas).enumerate() {
+                let (input, output) = if self.transposed { (c, r) } else { (r, c) };
+                let terms = voltages.lanes(input)[lanes.clone()].iter().zip(states);
+                let sums = currents.lanes_mut(output)[lanes.clone()].iter_mut();
+                for (i, (v, s)) in sums.zip(terms) {
+                    *i += v * s;
+                }
+            }
+        }
+    }
+}
+
+/// `Σ a b` by a fixed number of partial sums.
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a, a_rest) = a.as_chunks::<PARTIAL>();
+    let (b, b_rest) = b.as_chunks::<PARTIAL>();
+    let mut partial = [0.0; PARTIAL];
+    for (a, b) in a.iter().zip(b) {
+        for k in 0..PARTIAL {
+            partial[k] += a[k] * b[k];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    partial.iter().sum::<f32>() + rest
+}
+
+/// `g_min Σ V + span Σ V s` from `Σ V s`.
+struct Scale<'a> {
+    g_min: f32,
+    span: f32,
+    voltages: &'a StackVector,
+    sums: &'a mut [f32],
+    currents: &'a mut StackVector,
+}
+
+impl pulp::WithSimd for Scale<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        for input in 0..self.voltages.len() {
+            for (sum, v) in self.sums.iter_mut().zip(self.voltages.lanes(input)) {
+                *sum += v;
+            }
+        }
+        for output in 0..self.currents.len() {
+            let lanes = self.currents.lanes_mut(output).iter_mut();
+            for (i, sum) in lanes.zip(&*self.sums) {
+                *i = self.g_min * sum + self.span * *i;
+            }
+        }
+    }
+}
