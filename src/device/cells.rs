@@ -85,7 +85,13 @@ impl Cells {
         self.parameters.is_empty()
     }
 
-    fn width(&self) -> usize {
+    /// Whether the states stop hard at the ends of the cells' windows.
+    pub fn hard_bounds(&self) -> bool {
+        self.hard_bounds
+    }
+
+    /// Numbers a cell.
+    pub(super) fn width(&self) -> usize {
         OWN + self.law.parameters().len()
     }
 

@@ -2,7 +2,8 @@
 
 use std::marker::PhantomData;
 
-use crate::number::{Jet, Real};
+use super::shader;
+use crate::number::{Expr, Jet, Real};
 
 /// Places of the three parameters that every cell has, whatever its law.
 pub const STEP: usize = 0;
@@ -246,6 +247,15 @@ pub trait AnyLaw: Send + Sync {
     fn oracle_many(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
     /// `f64` oracle of one pulse.
     fn oracle_one(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
+    /// Records the state after `change` on the tape of its arguments.
+    fn record<'t>(
+        &self,
+        cell: &Cell<Expr<'t>>,
+        change: shader::Change,
+        s: Expr<'t>,
+        n: Expr<'t>,
+        z: Expr<'t>,
+    ) -> Expr<'t>;
     /// Mean change by one pulse.
     fn step(&self, p: &[f64], s: f64, polarity: f64) -> f64;
     /// Mean change by one pulse, with its first three derivatives in the state.
@@ -386,6 +396,21 @@ impl<L: Law> AnyLaw for L {
 
     fn oracle_one(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64 {
         one_pulse::<L, f64>(cell, s, n, z)
+    }
+
+    fn record<'t>(
+        &self,
+        cell: &Cell<Expr<'t>>,
+        change: shader::Change,
+        s: Expr<'t>,
+        n: Expr<'t>,
+        z: Expr<'t>,
+    ) -> Expr<'t> {
+        match change {
+            shader::Change::Train => many_pulses::<L, _>(cell, s, n, z),
+            shader::Change::Pulse => one_pulse::<L, _>(cell, s, n, z),
+            shader::Change::Mean => expected::<L, _>(cell, s, n),
+        }
     }
 
     fn step(&self, p: &[f64], s: f64, polarity: f64) -> f64 {

@@ -11,6 +11,7 @@ pub mod expr;
 pub mod philox;
 pub mod random;
 pub mod real;
+pub mod shader;
 
 pub use dual::{Derivatives, Jet, derivatives, variable};
 pub use expr::{Expr, Tape};
