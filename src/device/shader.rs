@@ -87,7 +87,11 @@ const WRITE_DEVIATION: f32 = {write_deviation:?}f;
             };
             let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
             let next = self.law().record(&cell, change, s, n, z);
-            let z = if change == Change::Mean { "" } else { ", z: f32" };
+            let z = if change == Change::Mean {
+                ""
+            } else {
+                ", z: f32"
+            };
             let arguments = format!("p: Parameters, s: f32, n: f32{z}");
             functions.push_str(&tape.function(name, &arguments, &[next]));
         };

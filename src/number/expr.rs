@@ -185,7 +185,11 @@ impl Op {
 /// The shortest decimal that reads back as the same number. Infinities have no literal in WGSL: the largest numbers stand for
 /// them. A NaN prints as a name that no module defines, so that the compiler refuses it.
 fn literal(x: f32) -> String {
-    let x = if x.is_nan() { x } else { x.clamp(f32::MIN, f32::MAX) };
+    let x = if x.is_nan() {
+        x
+    } else {
+        x.clamp(f32::MIN, f32::MAX)
+    };
     if x.is_sign_negative() {
         format!("({x:?}f)")
     } else {
@@ -237,7 +241,10 @@ impl Tape {
                 needed[k as usize] = true;
             }
         }
-        for k in (0..needed.len()).rev().filter(|&k| record.nodes[k].op.arity() > 0) {
+        for k in (0..needed.len())
+            .rev()
+            .filter(|&k| record.nodes[k].op.arity() > 0)
+        {
             if needed[k] {
                 for operand in record.nodes[k].operands {
                     if let Operand::Node(k) = operand {
@@ -467,5 +474,104 @@ impl Real for Expr<'_> {
     }
     fn turns_sin_cos(self) -> (Self, Self) {
         elementary::turns_sin_cos(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An expression that uses the whole vocabulary.
+    fn everything<R: Real>(x: R) -> R {
+        let half = R::lit(0.5);
+        let (s, c) = x.turns_sin_cos();
+        let smooth = (-x).exp() + x.exp_m1() * half - x.ln() + (x / R::lit(3.0)).ln_1p();
+        let kinked = x.min(half).max(R::lit(0.1)) + (x - half).abs() + (x * R::lit(2.5)).floor();
+        let chosen = R::select_lt(x, half, Real::sqrt(x), x.square());
+        smooth + kinked + chosen + s * c + x.powf(R::lit(1.5))
+    }
+
+    /// Bit for bit: the tape records the operations that `f32` does, in their order.
+    #[test]
+    fn a_recorded_expression_is_the_direct_one() {
+        let tape = Tape::new();
+        let y = everything(tape.input("x"));
+        for i in 1..20_000 {
+            let x = i as f32 * 1e-4 + 3e-5;
+            assert_eq!(
+                tape.evaluate(&[x], y).to_bits(),
+                everything(x).to_bits(),
+                "{x}"
+            );
+        }
+    }
+
+    #[test]
+    fn constants_fold_to_the_direct_result() {
+        for x in [0.1, 0.7, 1.9_f32] {
+            let Expr::Constant(y) = everything(Expr::Constant(x)) else {
+                panic!("a constant was recorded");
+            };
+            assert_eq!(y.to_bits(), everything(x).to_bits());
+        }
+    }
+
+    #[test]
+    fn equal_operations_are_recorded_once_and_idle_ones_are_not_printed() {
+        let tape = Tape::new();
+        let (x, y) = (tape.input("x"), tape.input("y"));
+        let twice = (x + y) * (x + y);
+        assert_eq!(tape.len(), 4);
+        let _idle = x / y;
+        let same = twice + x * Expr::Constant(0.0) - Expr::Constant(0.0);
+        assert_eq!(
+            tape.function("f", "x: f32, y: f32", &[same, x]),
+            "fn f(x: f32, y: f32) -> vec2<f32> {\n    let v2 = x + y;\n    let v3 = v2 * v2;\n    return vec2<f32>(v3, x);\n}\n",
+        );
+    }
+
+    /// What is infinite or undefined in `f32` stays finite here.
+    #[test]
+    fn results_are_finite() {
+        let tape = Tape::new();
+        let x = tape.input("x");
+        let at = |y: Expr, x: f32| tape.evaluate(&[x], y);
+        let powers = [x.powf(Expr::Constant(0.5)), x.powf(Expr::Constant(20.0))];
+        for y in powers {
+            assert_eq!(at(y, 0.0), 0.0);
+        }
+        for y in [Real::exp(x), x.exp_m1()] {
+            for large in [88.3, 88.4, 100.0, 1e30] {
+                assert!((1e38..f32::INFINITY).contains(&at(y, large)), "{large}");
+            }
+        }
+        assert_eq!(at(Real::exp(x), -1e30), 0.0);
+        for y in [Real::ln(x), x.ln_1p()] {
+            for low in [-1.0, -2.0] {
+                assert_eq!(at(y, low), LOWEST_LOGARITHM);
+            }
+        }
+    }
+
+    #[test]
+    fn literals_read_back_as_themselves() {
+        for x in [
+            0.1,
+            -0.1,
+            1e-37,
+            f32::MIN_POSITIVE,
+            12_582_912.0,
+            f32::MAX,
+            0.001_388_251,
+        ] {
+            let text = literal(x);
+            let digits = text.trim_matches(['(', ')']).strip_suffix('f').unwrap();
+            assert_eq!(
+                digits.parse::<f32>().unwrap().to_bits(),
+                x.to_bits(),
+                "{text}"
+            );
+        }
+        assert_eq!(literal(f32::INFINITY), literal(f32::MAX));
     }
 }

@@ -108,6 +108,11 @@ impl Stream {
         }
     }
 
+    /// The key, low word first.
+    pub const fn key(&self) -> [u32; 2] {
+        self.key
+    }
+
     /// 32 random bits.
     pub fn word(&self, at: Coordinates) -> u32 {
         self.block(at)[at.cell as usize % 4]

@@ -31,7 +31,7 @@ pub fn functions() -> String {
     // The upper 23 bits of a word, a whole number that single precision holds.
     let tape = Tape::new();
     let whole = tape.input("f32(word >> 9u)");
-    out.push_str(&tape.function("uniform", "word: u32", &[centred(whole)]));
+    out.push_str(&tape.function("uniform_of", "word: u32", &[centred(whole)]));
     let tape = Tape::new();
     let (even, odd) = box_muller(tape.input("u0"), tape.input("u1"));
     out.push_str(&tape.function("normal_pair", "u0: f32, u1: f32", &[even, odd]));
@@ -41,7 +41,7 @@ fn random_words(key: vec2<u32>, step: u32, block: u32, replica: u32, label: u32)
     return philox4x32_10(vec4<u32>(step, block, replica, label), key);
 }
 fn uniforms(words: vec4<u32>) -> vec4<f32> {
-    return vec4<f32>(uniform(words.x), uniform(words.y), uniform(words.z), uniform(words.w));
+    return vec4<f32>(uniform_of(words.x), uniform_of(words.y), uniform_of(words.z), uniform_of(words.w));
 }
 fn normals(words: vec4<u32>) -> vec4<f32> {
     let u = uniforms(words);
