@@ -5,36 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use memridge::backend::StackVector;
 use memridge::crossbar::{Crossbar, Synapses};
 use memridge::device::{AnyLaw, Cell, CycleNoise, SoftBounds};
-use memridge::error::Result;
 use memridge::number::{Purpose, Stream};
 use memridge::study::{Overrides, Prepared, Study};
-use memridge::training::{Probe, train};
+use memridge::training::train;
 
 /// Lanes of the building blocks: one stack of the study.
 const LANES: usize = 300;
-
-struct Nothing;
-
-impl Probe for Nothing {
-    fn wants(&self, _step: u32) -> bool {
-        false
-    }
-    fn before(&mut self, _step: u32, _synapses: &mut dyn Synapses) -> Result<()> {
-        Ok(())
-    }
-    fn after(
-        &mut self,
-        _step: u32,
-        _synapses: &mut dyn Synapses,
-        _gradient: &StackVector,
-        _rate: f64,
-    ) -> Result<()> {
-        Ok(())
-    }
-}
 
 /// The training loop of the first sweep point alone, on one core.
 fn diabetes(c: &mut Criterion) {
@@ -57,7 +35,7 @@ fn diabetes(c: &mut Criterion) {
                 stream,
                 0,
                 &mut array,
-                &mut Nothing,
+                &mut (),
                 &|_| (),
             )
             .unwrap();

@@ -10,7 +10,7 @@ use memridge::backend::{Backend, Cpu, Place, ReadNoise, Request, Shape, StackVec
 use memridge::crossbar::{ArrayModel, Crossbar, Mapping, Plan, Synapses, WeightMap};
 use memridge::device::{Cells, Counting, CycleNoise, STEP, Window, laws, round_request};
 use memridge::number::{Coordinates, Purpose, Stream};
-use memridge::study::{Outcome, Overrides, Progress, Study, run_study};
+use memridge::study::{Outcome, Overrides, Study, run_study};
 
 const SEED: u64 = 0x5eed;
 
@@ -899,13 +899,6 @@ replicas = 40
 symmetric-device = true
 "#;
 
-struct Silent;
-
-impl Progress for Silent {
-    fn begin(&self, _total: u64) {}
-    fn advance(&self, _units: u64) {}
-}
-
 /// What a study finds, without what the clock says.
 fn findings(outcome: &Outcome) -> serde_json::Value {
     let mut summary = serde_json::to_value(&outcome.summary).unwrap();
@@ -924,7 +917,7 @@ fn run_with(threads: usize, path: &Path) -> Outcome {
         .num_threads(threads)
         .build()
         .unwrap();
-    pool.install(|| run_study(&study, &Silent)).unwrap()
+    pool.install(|| run_study(&study, &())).unwrap()
 }
 
 #[test]

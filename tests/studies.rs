@@ -2,14 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use memridge::study::{Outcome, Overrides, Progress, Study, run_study};
-
-struct Quiet;
-
-impl Progress for Quiet {
-    fn begin(&self, _total: u64) {}
-    fn advance(&self, _units: u64) {}
-}
+use memridge::study::{Outcome, Overrides, Study, run_study};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -21,7 +14,7 @@ fn path(name: &str) -> PathBuf {
 /// Runs a study whole and asserts that each expectation is met.
 fn run(name: &str) -> Outcome {
     let study = Study::read(&path(name), &Overrides::default()).unwrap();
-    let outcome = run_study(&study, &Quiet).unwrap();
+    let outcome = run_study(&study, &()).unwrap();
     let summary = &outcome.summary;
     assert!(!summary.expectations.is_empty());
     for e in &summary.expectations {
@@ -89,7 +82,7 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
     let quick = |seed| {
         let overrides = Overrides { seed, quick: true };
         let study = Study::read(&path("diabetes-spread"), &overrides).unwrap();
-        let rows = run_study(&study, &Quiet).unwrap().runs;
+        let rows = run_study(&study, &()).unwrap().runs;
         rows.into_iter()
             .flat_map(|r| r.weights)
             .collect::<Vec<f64>>()

@@ -8,7 +8,7 @@ use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, 
 use super::variation::{Spread, Variation};
 use super::{ConstantStep, ExpStep, LinearStep, PowerStep, SoftBounds};
 use crate::document::{NumberOr, Origin, Rule, Section, Violations};
-use crate::error::Result;
+use crate::error::{Result, Violation};
 use crate::units::Siemens;
 
 /// The laws that device files can name.
@@ -180,6 +180,46 @@ impl Device {
             variations: Vec::new(),
             ..self.clone()
         }
+    }
+
+    /// A device of another law, for laws that no device file names: the same window, noise and bounds, all cells nominal.
+    ///
+    /// `nominal` are the parameters as positions and fractions of the window: [`COMMON`] ones first, then the law's own.
+    ///
+    /// # Errors
+    /// The wrong number of parameters, or values that are unphysical under the law.
+    pub fn with_law(&self, law: Arc<dyn AnyLaw>, nominal: &[f64]) -> Result<Self> {
+        let violation = |key: &str, value: String, rule: String, way_out: String| Violation {
+            file: format!("device of the law {}", law.name()),
+            line: None,
+            column: None,
+            key: key.into(),
+            value: Some(value),
+            rule,
+            way_out,
+        };
+        let names: Vec<&str> = COMMON
+            .iter()
+            .chain(law.parameters())
+            .map(|p| p.name)
+            .collect();
+        if nominal.len() != names.len() {
+            let rule = format!("the law has {} parameters", names.len());
+            let way_out = format!("give, in this order, {}", names.join(", "));
+            return Err(violation("parameters", format!("{nominal:?}"), rule, way_out).into());
+        }
+        if let Err((key, rule, way_out)) = unphysical(&*law, self.window, nominal) {
+            let value = names.iter().position(|n| *n == key).map(|k| nominal[k]);
+            let value = value.map_or_else(String::new, |v| v.to_string());
+            return Err(violation(key, value, rule, way_out).into());
+        }
+        Ok(Self {
+            name: law.name().into(),
+            law,
+            nominal: nominal.to_vec(),
+            variations: Vec::new(),
+            ..self.clone()
+        })
     }
 
     /// Draws the `count` cells of an array, row-major, from `seed`.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::expect::Expect;
-use super::settings::Settings;
+use super::settings::{Settings, TaskSpec};
 use crate::backend::Place;
 use crate::device::{COMMON, device_document, laws};
 use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violations};
@@ -100,6 +100,18 @@ impl Study {
             Self::read_once(path, &quick)?;
         }
         Ok(study)
+    }
+
+    /// The same sweep points alone: no controls, no cross-validation, no expectations. For a study whose device was exchanged.
+    pub fn without_claims(mut self) -> Self {
+        self.controls = None;
+        self.expect.clear();
+        for point in &mut self.points {
+            if let TaskSpec::Data { validation, .. } = &mut point.task {
+                *validation = None;
+            }
+        }
+        self
     }
 
     /// The same study, computed at `place`.

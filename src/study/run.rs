@@ -24,6 +24,12 @@ pub trait Progress: Sync {
     fn advance(&self, units: u64);
 }
 
+/// Nobody is told.
+impl Progress for () {
+    fn begin(&self, _total: u64) {}
+    fn advance(&self, _units: u64) {}
+}
+
 /// A point made ready: data, array, predictions.
 pub struct Prepared {
     /// The settings.
@@ -65,7 +71,8 @@ impl Prepared {
     }
 
     fn work(&self) -> u64 {
-        let stacks = stacks(self.settings.replicas).len() as u64;
+        let most = self.settings.place.replicas_at_once();
+        let stacks = stacks(self.settings.replicas, most).len() as u64;
         stacks * u64::from(self.settings.training.steps)
     }
 
