@@ -247,6 +247,8 @@ pub trait AnyLaw: Send + Sync {
     fn oracle_many(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
     /// `f64` oracle of one pulse.
     fn oracle_one(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
+    /// `f64` oracle of [`AnyLaw::pulse_expected`].
+    fn oracle_expected(&self, cell: &Cell<f64>, s: f64, n: f64) -> f64;
     /// Records the state after `change` on the tape of its arguments.
     fn record<'t>(
         &self,
@@ -396,6 +398,10 @@ impl<L: Law> AnyLaw for L {
 
     fn oracle_one(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64 {
         one_pulse::<L, f64>(cell, s, n, z)
+    }
+
+    fn oracle_expected(&self, cell: &Cell<f64>, s: f64, n: f64) -> f64 {
+        expected::<L, f64>(cell, s, n)
     }
 
     fn record<'t>(
