@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::expand::longest_train;
+use super::kernel::Own;
 use super::law::{AnyLaw, COMMON, Cell, CycleNoise, OWN, STEP};
 use super::response::{Response, symmetric_point};
 use super::retention::Retention;
@@ -33,7 +35,47 @@ pub struct Cells {
     nominal: Vec<f64>,
     parameters: Vec<f64>,
     single: Vec<f32>,
+    varied: Varied,
+    longest_train: u32,
     retention: Option<Retention>,
+}
+
+/// The parameters that are not the same in all cells, cell by cell.
+#[derive(Clone)]
+struct Varied {
+    places: Vec<usize>,
+    /// 4, 8 or 16, at least the number of places; 0 for none.
+    width: usize,
+    rows: Vec<f32>,
+}
+
+impl Varied {
+    /// From the parameters of all cells, `width` each.
+    fn new(parameters: &[f32], width: usize) -> Self {
+        let cells = || parameters.chunks_exact(width);
+        let places: Vec<usize> = (0..width)
+            .filter(|&k| cells().any(|p| p[k] != parameters[k]))
+            .collect();
+        let row = match places.len() {
+            0 => 0,
+            1..=4 => 4,
+            5..=8 => 8,
+            _ => 16,
+        };
+        let mut rows = vec![0.0; row * (parameters.len() / width)];
+        if row > 0 {
+            for (row, p) in rows.chunks_exact_mut(row).zip(cells()) {
+                for (value, &place) in row.iter_mut().zip(&places) {
+                    *value = p[place];
+                }
+            }
+        }
+        Self {
+            places,
+            width: row,
+            rows,
+        }
+    }
 }
 
 impl Cells {
@@ -48,8 +90,16 @@ impl Cells {
         nominal: Vec<f64>,
         parameters: Vec<f64>,
     ) -> Self {
-        let single = parameters.iter().map(|&p| p as f32).collect();
+        let single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
+        let width = OWN + law.parameters().len();
+        let longest_train = if law.has_train() {
+            u32::MAX
+        } else {
+            longest_train(&*law, &noise, parameters.chunks_exact(width))
+        };
         Self {
+            varied: Varied::new(&single, width),
+            longest_train,
             law,
             window,
             noise,
@@ -83,6 +133,11 @@ impl Cells {
     /// Whether there is no cell.
     pub fn is_empty(&self) -> bool {
         self.parameters.is_empty()
+    }
+
+    /// Which parameters are not the same in all cells.
+    pub(super) fn varied_places(&self) -> &[usize] {
+        &self.varied.places
     }
 
     /// Whether the states stop hard at the ends of the cells' windows.
@@ -134,6 +189,22 @@ impl Cells {
             noise: CycleNoise::new(self.noise.additive(), self.noise.multiplicative()),
             hard_bounds: self.hard_bounds,
         }
+    }
+
+    /// The most pulses that may be drawn at once in single precision: laws without a closed form expand a train only as far as
+    /// that is accurate. 1 where pulses must be made one by one.
+    pub fn longest_train(&self) -> u32 {
+        self.longest_train
+    }
+
+    /// What the cells `range` do not share with cell 0; `None` where all cells are equal.
+    pub fn own(&self, range: std::ops::Range<usize>) -> Option<Own<'_>> {
+        let width = self.varied.width;
+        (width > 0).then(|| Own {
+            places: &self.varied.places,
+            rows: &self.varied.rows[range.start * width..range.end * width],
+            width,
+        })
     }
 
     /// The physics of cell `k` in double precision.

@@ -20,6 +20,7 @@
 //! aihwkit gives `up_down` as one number that its documentation adds to both directions but its code only subtracts
 //! from one of them. Here `step` is the mean of both directions and `asymmetry = (up - down)/(up + down)`.
 
+use super::count::Count;
 use super::law::{CycleNoise, Kind, Law, OWN, Parameter, Pulse, STEP};
 use crate::number::Real;
 
@@ -60,10 +61,11 @@ impl Law for ConstantStep {
         p: &[R],
         s: R,
         pulse: &Pulse<R>,
-        n: R,
+        n: &Count<R>,
         noise: &CycleNoise<R>,
     ) -> Option<(R, R)> {
         let change = Self::step(p, s, pulse);
+        let n = n.value();
         Some((s + n * change, n * noise.variance(p[STEP], change)))
     }
 }

@@ -38,6 +38,57 @@ pub fn round_request<R: Real>(m: R, u: R) -> R {
     R::select_lt(m, R::lit(0.0), R::lit(0.0) - n, n)
 }
 
+/// The most binary digits of a [`Count`].
+pub(super) const MOST_DIGITS: usize = 32;
+
+/// A whole number of pulses, `n ≥ 1`, and how many binary digits `n - 1` can have: known before any loop over lanes, so that
+/// a loop over digits is unrolled and short where trains are.
+#[derive(Debug, Clone, Copy)]
+pub struct Count<R> {
+    value: R,
+    digits: usize,
+}
+
+impl<R: Real> Count<R> {
+    /// `value` pulses, `1 ≤ value ≤ 2^digits`; at most 32 digits.
+    #[inline(always)]
+    pub fn new(value: R, digits: usize) -> Self {
+        Self {
+            value,
+            digits: if digits < MOST_DIGITS {
+                digits
+            } else {
+                MOST_DIGITS
+            },
+        }
+    }
+
+    /// The number of pulses.
+    #[inline(always)]
+    pub fn value(&self) -> R {
+        self.value
+    }
+
+    /// How many binary digits the number less one can have.
+    #[inline(always)]
+    pub fn digits(&self) -> usize {
+        self.digits
+    }
+}
+
+/// The binary digits of `n - 1`, for a [`Count`] of at most `n` pulses.
+#[inline(always)]
+pub fn digits(n: u32) -> usize {
+    (u32::BITS - n.saturating_sub(1).leading_zeros()) as usize
+}
+
+/// What is left of a signed count `n` after `done` pulses, at most `length`.
+#[inline(always)]
+pub fn piece<R: Real>(n: R, done: R, length: R) -> R {
+    let left = (n.abs() - done).max(R::lit(0.0)).min(length);
+    R::select_lt(n, R::lit(0.0), R::lit(0.0) - left, left)
+}
+
 impl Counting {
     /// Moments of the count for a request of `m ≥ 0` nominal steps.
     pub fn moments(&self, m: f64) -> CountMoments {

@@ -1,7 +1,8 @@
 //! What a device law is: the mean change that one pulse makes, written once for every number.
 
-use std::marker::PhantomData;
-
+use super::count::{Count, digits, piece};
+use super::expand::{SinglePulses, expanded_train};
+use super::kernel::{self, Action, Update};
 use super::shader;
 use crate::number::{Expr, Jet, Real};
 
@@ -153,14 +154,17 @@ pub trait Law: Send + Sync + 'static {
     /// Mean change of the state by one pulse, signed.
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R;
 
-    /// Mean and variance of the state after `n` equal pulses, where a closed form exists.
-    /// `None`: the pulses are made one by one.
+    /// Mean and variance of the state after `n` equal pulses, where a closed form exists. One pulse must give what
+    /// [`Law::step`] gives, to the bit.
+    ///
+    /// `None`: they are taken from the derivatives of [`Law::step`] where these are accurate enough, else pulses are made one
+    /// by one.
     #[inline(always)]
     fn train<R: Real>(
         _p: &[R],
         _s: R,
         _pulse: &Pulse<R>,
-        _n: R,
+        _n: &Count<R>,
         _noise: &CycleNoise<R>,
     ) -> Option<(R, R)> {
         None
@@ -180,43 +184,13 @@ pub struct Cell<'a, R> {
 
 impl<R: Real> Cell<'_, R> {
     #[inline(always)]
-    fn bound(&self, s: R) -> R {
+    pub(super) fn bound(&self, s: R) -> R {
         if self.hard_bounds {
             s.max(self.parameters[LOWER]).min(self.parameters[UPPER])
         } else {
             s
         }
     }
-}
-
-/// State after one pulse of the sign of `n` with standard normal `z`, where `n` is not zero.
-#[inline(always)]
-pub fn one_pulse<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, z: R) -> R {
-    let p = cell.parameters;
-    let pulse = Pulse { polarity: n };
-    let change = L::step(p, s, &pulse);
-    let next = cell.bound(s + change + cell.noise.variance(p[STEP], change).sqrt() * z);
-    R::select_lt(R::lit(0.0), n.abs(), next, s)
-}
-
-/// State after `n` pulses at once (sign = polarity) with one standard normal `z`:
-/// mean exact, variance right, shape Gaussian. Only for laws with a closed-form [`Law::train`].
-#[inline(always)]
-fn many_pulses<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, z: R) -> R {
-    let pulse = Pulse { polarity: n };
-    let next = match L::train(cell.parameters, s, &pulse, n.abs(), &cell.noise) {
-        Some((mean, variance)) => cell.bound(mean + variance.sqrt() * z),
-        None => s,
-    };
-    R::select_lt(R::lit(0.0), n.abs(), next, s)
-}
-
-/// State after the *expected* update of `n` pulses, `n` any real number: the response linear in the request,
-/// `U(w, Δ) = Δ F(w) - |Δ| G(w)` (Gokmen & Haensch 2020, <https://doi.org/10.3389/fnins.2020.00103>).
-#[inline(always)]
-fn expected<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> R {
-    let pulse = Pulse { polarity: n };
-    cell.bound(s + n.abs() * L::step(cell.parameters, s, &pulse))
 }
 
 /// A law behind an object: whole slices of `f32`, the `f64` oracle, third-order jets.
@@ -229,21 +203,9 @@ pub trait AnyLaw: Send + Sync {
     fn parameters(&self) -> &'static [Parameter];
     /// Whether `n` pulses have a closed form.
     fn has_train(&self) -> bool;
-    /// Applies `counts[i]` pulses at once to `states[i]` with the standard normal `normals[i]`; all lanes are copies of one
-    /// cell. Only where [`AnyLaw::has_train`]: a law without a closed form keeps its state.
-    fn pulse_many(&self, cell: &Cell<f32>, states: &mut [f32], counts: &[f32], normals: &[f32]);
-    /// Applies one pulse to every lane with `|counts[i]| > done`.
-    fn pulse_one(
-        &self,
-        cell: &Cell<f32>,
-        states: &mut [f32],
-        counts: &[f32],
-        done: f32,
-        normals: &[f32],
-    );
-    /// Applies the expected update of `requests[i]` pulses.
-    fn pulse_expected(&self, cell: &Cell<f32>, states: &mut [f32], requests: &[f32]);
-    /// `f64` oracle of [`AnyLaw::pulse_many`]; like it, only for laws with a closed form (others keep the state).
+    /// Makes an update of many lanes.
+    fn update(&self, update: Update);
+    /// `f64` oracle of [`AnyLaw::pulse_many`].
     fn oracle_many(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
     /// `f64` oracle of one pulse.
     fn oracle_one(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
@@ -261,80 +223,65 @@ pub trait AnyLaw: Send + Sync {
     /// Mean change by one pulse.
     fn step(&self, p: &[f64], s: f64, polarity: f64) -> f64;
     /// Mean change by one pulse, with its first three derivatives in the state.
-    fn step_jet(&self, p: &[f64], s: f64, polarity: f64) -> Jet;
+    fn step_jet(&self, p: &[f64], s: f64, polarity: f64) -> Jet<f64>;
     /// Mean and variance of the state after `n` pulses; hard bounds are not applied.
     fn train(&self, cell: &Cell<f64>, s: f64, polarity: f64, n: u32) -> (f64, f64);
+    /// Mean and variance of the state after `n` pulses from derivatives of the law, which is what [`AnyLaw::update`] uses where
+    /// there is no closed form.
+    fn expanded(
+        &self,
+        p: &[f64],
+        noise: &CycleNoise<f64>,
+        s: f64,
+        polarity: f64,
+        n: u32,
+    ) -> (f64, f64);
+
+    /// Applies `counts[i]` pulses at once to `states[i]` with the standard normal `normals[i]`; all lanes are copies of one
+    /// cell.
+    fn pulse_many(&self, cell: &Cell<f32>, states: &mut [f32], counts: &[f32], normals: &[f32]) {
+        let most = counts.iter().fold(0.0_f32, |m, n| m.max(n.abs())) as u32;
+        self.update(Update {
+            arch: pulp::Arch::new(),
+            action: Action::Pulses { most },
+            cell: *cell,
+            own: None,
+            states,
+            counts,
+            normals,
+        });
+    }
+
+    /// Applies one pulse to every lane with `|counts[i]| > done`.
+    fn pulse_one(
+        &self,
+        cell: &Cell<f32>,
+        states: &mut [f32],
+        counts: &[f32],
+        done: f32,
+        normals: &[f32],
+    ) {
+        let counts: Vec<f32> = counts.iter().map(|&n| piece(n, done, 1.0)).collect();
+        self.pulse_many(cell, states, &counts, normals);
+    }
+
+    /// Applies the expected update of `requests[i]` pulses.
+    fn pulse_expected(&self, cell: &Cell<f32>, states: &mut [f32], requests: &[f32]) {
+        self.update(Update {
+            arch: pulp::Arch::new(),
+            action: Action::Expected,
+            cell: *cell,
+            own: None,
+            states,
+            counts: requests,
+            normals: requests,
+        });
+    }
 }
 
 /// The largest parameter slice, as jets that do not vary.
-fn constants(p: &[f64]) -> [Jet; MOST_PARAMETERS] {
+fn constants(p: &[f64]) -> [Jet<f64>; MOST_PARAMETERS] {
     std::array::from_fn(|k| Jet::lit(p.get(k).copied().unwrap_or(0.0)))
-}
-
-/// A loop over lanes that `pulp` compiles for the processor features found at run time.
-struct Lanes<'a, C> {
-    cell: &'a Cell<'a, f32>,
-    change: C,
-    states: &'a mut [f32],
-    counts: &'a [f32],
-    normals: &'a [f32],
-}
-
-/// What happens to one lane. A trait and not a closure: closures are called, not inlined, in a vector loop.
-trait Change {
-    fn change(&self, cell: &Cell<f32>, s: f32, n: f32, z: f32) -> f32;
-}
-
-struct Many<L>(PhantomData<L>);
-
-impl<L: Law> Change for Many<L> {
-    #[inline(always)]
-    fn change(&self, cell: &Cell<f32>, s: f32, n: f32, z: f32) -> f32 {
-        many_pulses::<L, f32>(cell, s, n, z)
-    }
-}
-
-struct One<L> {
-    law: PhantomData<L>,
-    done: f32,
-}
-
-impl<L: Law> Change for One<L> {
-    #[inline(always)]
-    fn change(&self, cell: &Cell<f32>, s: f32, n: f32, z: f32) -> f32 {
-        let n = f32::select_lt(self.done, n.abs(), n, 0.0);
-        one_pulse::<L, f32>(cell, s, n, z)
-    }
-}
-
-struct Mean<L>(PhantomData<L>);
-
-impl<L: Law> Change for Mean<L> {
-    #[inline(always)]
-    fn change(&self, cell: &Cell<f32>, s: f32, n: f32, _z: f32) -> f32 {
-        expected::<L, f32>(cell, s, n)
-    }
-}
-
-impl<C: Change> pulp::WithSimd for Lanes<'_, C> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) {
-        // A copy that no store to the states can change: without it the loop would reload the parameters and stay scalar.
-        let mut parameters = [0.0; MOST_PARAMETERS];
-        for (own, given) in parameters.iter_mut().zip(self.cell.parameters) {
-            *own = *given;
-        }
-        let cell = Cell {
-            parameters: &parameters,
-            ..*self.cell
-        };
-        let (change, counts, normals) = (self.change, self.counts, self.normals);
-        for ((s, &n), &z) in self.states.iter_mut().zip(counts).zip(normals) {
-            *s = change.change(&cell, *s, n, z);
-        }
-    }
 }
 
 impl<L: Law> AnyLaw for L {
@@ -349,59 +296,24 @@ impl<L: Law> AnyLaw for L {
     fn has_train(&self) -> bool {
         let p = [0.5; MOST_PARAMETERS];
         let quiet = CycleNoise::new(0.0, 0.0);
-        L::train(&p, 0.5, &Pulse { polarity: 1.0 }, 1.0, &quiet).is_some()
+        let (pulse, one) = (Pulse { polarity: 1.0 }, Count::new(1.0, 0));
+        L::train(&p, 0.5, &pulse, &one, &quiet).is_some()
     }
 
-    fn pulse_many(&self, cell: &Cell<f32>, states: &mut [f32], counts: &[f32], normals: &[f32]) {
-        pulp::Arch::new().dispatch(Lanes {
-            cell,
-            change: Many::<L>(PhantomData),
-            states,
-            counts,
-            normals,
-        });
-    }
-
-    fn pulse_one(
-        &self,
-        cell: &Cell<f32>,
-        states: &mut [f32],
-        counts: &[f32],
-        done: f32,
-        normals: &[f32],
-    ) {
-        pulp::Arch::new().dispatch(Lanes {
-            cell,
-            change: One::<L> {
-                law: PhantomData,
-                done,
-            },
-            states,
-            counts,
-            normals,
-        });
-    }
-
-    fn pulse_expected(&self, cell: &Cell<f32>, states: &mut [f32], requests: &[f32]) {
-        pulp::Arch::new().dispatch(Lanes {
-            cell,
-            change: Mean::<L>(PhantomData),
-            states,
-            counts: requests,
-            normals: requests,
-        });
+    fn update(&self, update: Update) {
+        kernel::update::<L>(update);
     }
 
     fn oracle_many(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64 {
-        many_pulses::<L, f64>(cell, s, n, z)
+        kernel::many_pulses::<L, f64>(cell, s, n, digits(n.abs() as u32), z)
     }
 
     fn oracle_one(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64 {
-        one_pulse::<L, f64>(cell, s, n, z)
+        kernel::one_pulse::<L, f64>(cell, s, n, z)
     }
 
     fn oracle_expected(&self, cell: &Cell<f64>, s: f64, n: f64) -> f64 {
-        expected::<L, f64>(cell, s, n)
+        kernel::expected::<L, f64>(cell, s, n)
     }
 
     fn record<'t>(
@@ -413,9 +325,9 @@ impl<L: Law> AnyLaw for L {
         z: Expr<'t>,
     ) -> Expr<'t> {
         match change {
-            shader::Change::Train => many_pulses::<L, _>(cell, s, n, z),
-            shader::Change::Pulse => one_pulse::<L, _>(cell, s, n, z),
-            shader::Change::Mean => expected::<L, _>(cell, s, n),
+            shader::Change::Train { digits } => kernel::many_pulses::<L, _>(cell, s, n, digits, z),
+            shader::Change::Pulse => kernel::one_pulse::<L, _>(cell, s, n, z),
+            shader::Change::Mean => kernel::expected::<L, _>(cell, s, n),
         }
     }
 
@@ -423,7 +335,7 @@ impl<L: Law> AnyLaw for L {
         L::step(p, s, &Pulse { polarity })
     }
 
-    fn step_jet(&self, p: &[f64], s: f64, polarity: f64) -> Jet {
+    fn step_jet(&self, p: &[f64], s: f64, polarity: f64) -> Jet<f64> {
         let pulse = Pulse {
             polarity: Jet::lit(polarity),
         };
@@ -431,19 +343,27 @@ impl<L: Law> AnyLaw for L {
     }
 
     fn train(&self, cell: &Cell<f64>, s: f64, polarity: f64, n: u32) -> (f64, f64) {
-        let (p, pulse) = (cell.parameters, Pulse { polarity });
-        if let Some(moments) = L::train(p, s, &pulse, f64::from(n), &cell.noise) {
+        let Some(last) = n.checked_sub(1) else {
+            return (s, 0.0);
+        };
+        let (p, count) = (cell.parameters, Count::new(f64::from(n), digits(n)));
+        if let Some(moments) = L::train(p, s, &Pulse { polarity }, &count, &cell.noise) {
             return moments;
         }
-        // No closed form: carry mean and variance pulse by pulse, the law expanded to second order.
-        let (mut mean, mut variance) = (s, 0.0);
-        for _ in 0..n {
-            let jet = self.step_jet(p, mean, polarity);
-            let change = jet.re + 0.5 * jet.v2 * variance;
-            let spread = cell.noise.variance(p[STEP], jet.re);
-            mean += change;
-            variance = variance * (1.0 + jet.v1).powi(2) + spread;
-        }
-        (mean, variance)
+        // No closed form: carry mean and variance pulse by pulse.
+        SinglePulses::new(self, &cell.noise, p, s, polarity)
+            .nth(last as usize)
+            .unwrap_or((s, 0.0))
+    }
+
+    fn expanded(
+        &self,
+        p: &[f64],
+        noise: &CycleNoise<f64>,
+        s: f64,
+        polarity: f64,
+        n: u32,
+    ) -> (f64, f64) {
+        expanded_train::<L, f64>(p, s, &Pulse { polarity }, f64::from(n), noise)
     }
 }

@@ -24,8 +24,9 @@
 //! aihwkit's `mult_noise = false` adds noise to the step (`additive` here), `true` multiplies it (`multiplicative`).
 //! Its `mean_bound_reference` refers the slopes to the mean bounds of the array; here each cell's own bounds count.
 
-use super::affine::{Direction, affine_train};
+use super::affine::affine_train;
 use super::constant_step::{ASYMMETRY, signed_step};
+use super::count::Count;
 use super::law::{CycleNoise, Kind, LOWER, Law, OWN, Parameter, Pulse, STEP, UPPER};
 use crate::number::Real;
 
@@ -33,49 +34,17 @@ use crate::number::Real;
 #[derive(Debug, Clone, Copy)]
 pub struct LinearStep;
 
-/// The mean change, and its (negative) slope κ in the state for potentiation and for depression.
-#[inline(always)]
-pub(super) fn change_and_slopes<R: Real>(
-    p: &[R],
-    s: R,
-    pulse: &Pulse<R>,
-    asymmetry: R,
-    reference: R,
-    slopes: [R; 2],
-) -> (R, [R; 2]) {
-    let one = R::lit(1.0);
-    let per_up = slopes[0] / (p[UPPER] - reference);
-    let per_down = slopes[1] / (reference - p[LOWER]);
-    let x = s - reference;
-    let factor = pulse.choose(one - per_up * x, one + per_down * x);
-    let change = signed_step(p[STEP], asymmetry, pulse) * factor;
-    let kappa = [
-        p[STEP] * (one + asymmetry) * per_up,
-        p[STEP] * (one - asymmetry) * per_down,
-    ];
-    (change, kappa)
-}
-
-/// The closed-form train from what [`change_and_slopes`] returns.
-#[inline(always)]
-pub(super) fn train_of<R: Real>(
-    p: &[R],
-    s: R,
-    pulse: &Pulse<R>,
-    (change, kappa): (R, [R; 2]),
-    n: R,
-    noise: &CycleNoise<R>,
-) -> (R, R) {
-    let up = Direction::new(kappa[0], noise);
-    let down = Direction::new(kappa[1], noise);
-    let along = Direction::choose(pulse, &up, &down);
-    affine_train(s, change, &along, p[STEP], n, noise)
-}
-
 impl LinearStep {
+    /// The mean change `±a - κ (s - s₀)`, `a = step (1 ± β)`, and its slope `κ = a γ±/|b - s₀|`, b the bound that the pulse
+    /// moves to.
     #[inline(always)]
-    fn parts<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> (R, [R; 2]) {
-        change_and_slopes(p, s, pulse, p[OWN], p[OWN + 1], [p[OWN + 2], p[OWN + 3]])
+    fn change_and_slope<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> (R, R) {
+        let (asymmetry, reference) = (p[OWN], p[OWN + 1]);
+        let bound = pulse.choose(p[UPPER], p[LOWER]);
+        let lost = pulse.choose(p[OWN + 2], p[OWN + 3]);
+        let signed = signed_step(p[STEP], asymmetry, pulse);
+        let kappa = signed.abs() * lost / (bound - reference).abs();
+        (signed - kappa * (s - reference), kappa)
     }
 }
 
@@ -108,7 +77,7 @@ impl Law for LinearStep {
 
     #[inline(always)]
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        Self::parts(p, s, pulse).0
+        Self::change_and_slope(p, s, pulse).0
     }
 
     #[inline(always)]
@@ -116,9 +85,10 @@ impl Law for LinearStep {
         p: &[R],
         s: R,
         pulse: &Pulse<R>,
-        n: R,
+        n: &Count<R>,
         noise: &CycleNoise<R>,
     ) -> Option<(R, R)> {
-        Some(train_of(p, s, pulse, Self::parts(p, s, pulse), n, noise))
+        let (change, kappa) = Self::change_and_slope(p, s, pulse);
+        Some(affine_train(s, change, kappa, p[STEP], n, noise))
     }
 }

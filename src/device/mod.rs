@@ -8,7 +8,9 @@ mod cells;
 mod constant_step;
 mod count;
 mod exp_step;
+mod expand;
 mod file;
+mod kernel;
 mod law;
 mod library;
 mod linear_step;
@@ -21,9 +23,10 @@ mod variation;
 
 pub use cells::{Cells, Window};
 pub use constant_step::ConstantStep;
-pub use count::{CountMoments, Counting, round_request};
+pub use count::{Count, CountMoments, Counting, digits, piece, round_request};
 pub use exp_step::ExpStep;
 pub use file::{Device, laws};
+pub use kernel::{Action, Own, Update};
 pub use law::{
     AnyLaw, COMMON, Cell, CycleNoise, Kind, LOWER, Law, MOST_PARAMETERS, OWN, Parameter, Pulse,
     STEP, UPPER,

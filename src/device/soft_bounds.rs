@@ -23,8 +23,9 @@
 //! aihwkit's `SoftBoundsReference` is this law with its weight 0 at s⋄; it always stops hard at the bounds too
 //! (`bounds = "hard"`). NeuroSim's exponential curve is this law, seen as conductance against pulse number.
 
-use super::law::{CycleNoise, Kind, Law, OWN, Parameter, Pulse};
-use super::linear_step::{change_and_slopes, train_of};
+use super::affine::affine_train;
+use super::count::Count;
+use super::law::{CycleNoise, Kind, LOWER, Law, OWN, Parameter, Pulse, STEP, UPPER};
 use crate::number::Real;
 
 /// `d₊ = step (u - s)/(u - s⋄)`, `d₋ = -step (s - l)/(s⋄ - l)`: the linear step that loses all of itself at the bound.
@@ -32,9 +33,12 @@ use crate::number::Real;
 pub struct SoftBounds;
 
 impl SoftBounds {
+    /// The mean change `κ (b - s)` towards the bound b that the pulse moves to, and its slope `κ = step/|b - s⋄|`.
     #[inline(always)]
-    fn parts<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> (R, [R; 2]) {
-        change_and_slopes(p, s, pulse, R::lit(0.0), p[OWN], [R::lit(1.0); 2])
+    fn change_and_slope<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> (R, R) {
+        let bound = pulse.choose(p[UPPER], p[LOWER]);
+        let kappa = p[STEP] / (bound - p[OWN]).abs();
+        (kappa * (bound - s), kappa)
     }
 }
 
@@ -50,7 +54,7 @@ impl Law for SoftBounds {
 
     #[inline(always)]
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        Self::parts(p, s, pulse).0
+        Self::change_and_slope(p, s, pulse).0
     }
 
     #[inline(always)]
@@ -58,9 +62,10 @@ impl Law for SoftBounds {
         p: &[R],
         s: R,
         pulse: &Pulse<R>,
-        n: R,
+        n: &Count<R>,
         noise: &CycleNoise<R>,
     ) -> Option<(R, R)> {
-        Some(train_of(p, s, pulse, Self::parts(p, s, pulse), n, noise))
+        let (change, kappa) = Self::change_and_slope(p, s, pulse);
+        Some(affine_train(s, change, kappa, p[STEP], n, noise))
     }
 }

@@ -5,15 +5,17 @@
 //! - [`Stream`] is randomness as a pure function of coordinates: the same seed, step, cell, replica,
 //!   [`Purpose`] and index give the same integer on every machine, in any order, on any thread.
 
-pub mod dual;
+mod along;
 pub mod elementary;
 pub mod expr;
+pub mod jet;
 pub mod philox;
 pub mod random;
 pub mod real;
 pub mod shader;
 
-pub use dual::{Derivatives, Jet, derivatives, variable};
+pub use along::Draw;
 pub use expr::{Expr, Tape};
+pub use jet::{Jet, derivatives, variable};
 pub use random::{Coordinates, Purpose, Stream};
 pub use real::Real;

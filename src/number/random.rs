@@ -27,7 +27,7 @@ const BATCH: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Purpose {
-    /// Cycle-to-cycle noise of the step that a pulse makes. Index: the pulse.
+    /// Cycle-to-cycle noise of the step that a pulse makes. Index: the pulse, or the train of pulses that are drawn at once.
     CycleNoise = 1,
     /// Rounding of an expected number of pulses to an integer.
     CountRounding = 2,
@@ -58,7 +58,7 @@ impl Purpose {
     ///
     /// If the index has more than 24 bits.
     #[inline(always)]
-    fn label(self, index: u32) -> u32 {
+    pub(super) fn label(self, index: u32) -> u32 {
         assert!(
             index < 1 << 24,
             "the index of a random number has 24 bits, but is {index}"
@@ -108,7 +108,8 @@ impl Stream {
         }
     }
 
-    /// The key, low word first.
+    /// The key of the cipher, low word first.
+    #[inline(always)]
     pub const fn key(&self) -> [u32; 2] {
         self.key
     }

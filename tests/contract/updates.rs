@@ -54,8 +54,18 @@ fn distance(place: &Place, cells: &Arc<Cells>, way: Way, shape: Shape) -> Worst 
         let z = |pulse| normal(STEP, k, r, Purpose::CycleNoise, pulse);
         match way {
             Way::Expected => law.oracle_expected(&cell, s, n),
-            Way::Together if law.has_train() => law.oracle_many(&cell, s, n, z(0)),
-            _ => (0..n.abs() as u32).fold(s, |s, pulse| law.oracle_one(&cell, s, n, z(pulse))),
+            // In trains of at most the longest, each with a draw of its own.
+            Way::Together => {
+                let longest = cells.longest_train().min(1 << 24);
+                (0..(n.abs() as u32).div_ceil(longest)).fold(s, |s, number| {
+                    let left = n.abs() - f64::from(number * longest);
+                    let part = left.min(f64::from(longest)).copysign(n);
+                    law.oracle_many(&cell, s, part, z(number))
+                })
+            }
+            Way::Singly => {
+                (0..n.abs() as u32).fold(s, |s, pulse| law.oracle_one(&cell, s, n, z(pulse)))
+            }
         }
     })
 }

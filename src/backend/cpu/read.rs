@@ -3,12 +3,9 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::{BLOCK, Cpu};
+use super::{BLOCK, Cpu, WIDE};
 use crate::backend::{ReadNoise, StackVector};
 use crate::number::Purpose;
-
-/// From this many replicas on, loops run along them.
-const WIDE: usize = 16;
 
 /// Partial sums of a product of two rows: they keep the vector units busy, and their order is fixed.
 const PARTIAL: usize = 32;

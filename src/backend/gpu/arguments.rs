@@ -28,6 +28,7 @@ pub(super) struct Arguments {
     pub span: f32,
     pub rest: f32,
     pub lost: f32,
+    pub longest: u32,
 }
 
 impl Arguments {
@@ -60,7 +61,7 @@ impl Arguments {
             self.span.to_bits(),
             self.rest.to_bits(),
             self.lost.to_bits(),
-            0,
+            self.longest,
             0,
         ]
     }

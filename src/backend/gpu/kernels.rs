@@ -16,6 +16,7 @@ pub(super) enum Kernel {
 }
 
 impl Kernel {
+    #[cfg(test)]
     pub(super) const ALL: [Self; 7] = [
         Self::Write,
         Self::Relax,
@@ -152,6 +153,7 @@ mod tests {
             span: 33.0,
             rest: 34.0,
             lost: 35.0,
+            longest: 36,
         }
         .words();
         let whole = [
@@ -181,6 +183,7 @@ mod tests {
             let expected = if k == 0 { 0 } else { 10 + k as u32 };
             assert_eq!(words[place(name)], expected, "{name}");
         }
+        assert_eq!(words[place("longest")], 36);
         for (k, name) in ["deviation", "g_min", "span", "rest", "lost"]
             .iter()
             .enumerate()

@@ -22,6 +22,8 @@ use crate::number::{Purpose, Stream};
 
 /// Invocations of a workgroup.
 const WORKGROUP: u64 = 64;
+/// More pulses than a count in single precision holds.
+const LONGEST: u32 = 1 << 24;
 /// Outputs and samples of a tile.
 const TILE: u64 = 32;
 /// From this many samples on, reads go tile by tile.
@@ -44,7 +46,6 @@ fn floats(vector: &StackVector) -> &[u32] {
 pub struct GpuStack {
     shape: Shape,
     cells: Arc<Cells>,
-    aggregate: bool,
     /// What every operation has in common.
     common: Arguments,
     queue: Queue,
@@ -66,6 +67,11 @@ impl GpuStack {
         aggregate: bool,
     ) -> Result<Self> {
         let shader = cells.shader();
+        let longest = if aggregate {
+            cells.longest_train().min(LONGEST)
+        } else {
+            1
+        };
         let window = cells.window();
         let elements = (shape.cells() as u64).saturating_mul(shape.replicas as u64);
         let queue = Queue::new(
@@ -77,7 +83,6 @@ impl GpuStack {
         )?;
         Ok(Self {
             shape,
-            aggregate: aggregate && cells.law().has_train(),
             cells,
             // There are at most as many of each as elements, and the buffer of these has less than 2³².
             common: Arguments {
@@ -88,6 +93,7 @@ impl GpuStack {
                 columns: shape.columns as u32,
                 g_min: window.g_min as f32,
                 span: window.span() as f32,
+                longest,
                 ..Arguments::default()
             },
             queue,
@@ -273,10 +279,10 @@ impl Backend for GpuStack {
                 .queue
                 .add(Kernel::PulseExpected, arguments, &vectors, workgroups);
         }
-        let kernel = if self.aggregate {
-            Kernel::PulseTogether
-        } else {
+        let kernel = if self.common.longest == 1 {
             Kernel::PulseSingly
+        } else {
+            Kernel::PulseTogether
         };
         let blocks = self.shape.cells().div_ceil(4) * self.shape.replicas;
         self.queue.add(

@@ -240,6 +240,9 @@ impl Gpu {
 
     /// What the device reported by itself, as an error.
     pub(super) fn check(&self) -> Result<()> {
+        if self.silent.load(Ordering::Relaxed) {
+            return Err(self.silence());
+        }
         let mut trouble = locked(&self.trouble);
         if let Some(why) = &trouble.lost {
             let problem = format!("was lost: {}", why.trim());
@@ -374,9 +377,7 @@ impl Gpu {
 
     /// Takes notice of what the device has done.
     pub(super) fn poll(&self, kind: PollType) -> Result<()> {
-        if self.silent.load(Ordering::Relaxed) {
-            return Err(self.silence());
-        }
+        self.check()?;
         // The interface panics where the driver reports a loss during a wait: that is an error of ours, too.
         let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(kind)));
         self.check()?;

@@ -73,41 +73,42 @@ fn redraw_write_noise(block: u32, replica: u32, counts: vec4<f32>) {
     }
 }
 
-/// All pulses of a cell at once.
-fn pulse_block_together(block: u32, replica: u32, counts: vec4<f32>) {
-    var z = vec4<f32>(0.0f);
-    if CYCLE_NOISY {
-        z = normals_of(block, replica, CYCLE_NOISE);
+/// The pulses of a train at once, by the shortest code that holds them: all give the same.
+fn after(p: Parameters, s: f32, n: f32, z: f32) -> f32 {
+    if abs(n) == 1.0f {
+        return after_pulse(p, s, n, z);
     }
-    for (var k = 0u; k < 4u; k++) {
-        if counts[k] != 0.0f {
-            let cell = 4u * block + k;
-            let at = cell * run.replicas + replica;
-            states[at] = after_train(parameters_of(cell), states[at], counts[k], z[k]);
-        }
+    if abs(n) <= SHORT {
+        return after_short_train(p, s, n, z);
     }
+    return after_long_train(p, s, n, z);
 }
 
-/// Pulse by pulse, each with noise of its own.
-fn pulse_block_singly(block: u32, replica: u32, counts: vec4<f32>) {
+/// In trains of at most the longest, each with noise of its own.
+fn pulse_block(block: u32, replica: u32, counts: vec4<f32>, singly: bool) {
     let size = abs(counts);
     let most = u32(max(max(size.x, size.y), max(size.z, size.w)));
-    for (var pulse = 0u; pulse < most; pulse++) {
+    for (var number = 0u; number * run.longest < most; number++) {
         var z = vec4<f32>(0.0f);
         if CYCLE_NOISY {
-            z = normals_of(block, replica, CYCLE_NOISE | pulse);
+            z = normals_of(block, replica, CYCLE_NOISE | number);
         }
         for (var k = 0u; k < 4u; k++) {
-            if size[k] > f32(pulse) {
+            let n = piece(counts[k], f32(number * run.longest), f32(run.longest));
+            if n != 0.0f {
                 let cell = 4u * block + k;
                 let at = cell * run.replicas + replica;
-                states[at] = after_pulse(parameters_of(cell), states[at], counts[k], z[k]);
+                if singly {
+                    states[at] = after_pulse(parameters_of(cell), states[at], n, z[k]);
+                } else {
+                    states[at] = after(parameters_of(cell), states[at], n, z[k]);
+                }
             }
         }
     }
 }
 
-fn pulse_workgroup(group: u32, local: u32, together: bool) {
+fn pulse_workgroup(group: u32, local: u32, singly: bool) {
     let at = group * WORKGROUP + local;
     let block = at / run.replicas;
     let replica = at % run.replicas;
@@ -116,11 +117,7 @@ fn pulse_workgroup(group: u32, local: u32, together: bool) {
         counts = counts_of(block, replica);
     }
     if any(counts != vec4<f32>(0.0f)) {
-        if together {
-            pulse_block_together(block, replica, counts);
-        } else {
-            pulse_block_singly(block, replica, counts);
-        }
+        pulse_block(block, replica, counts, singly);
         if WRITE_NOISY {
             redraw_write_noise(block, replica, counts);
         }
@@ -134,7 +131,7 @@ fn pulse_together(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    pulse_workgroup(workgroup_number(group, groups), local, true);
+    pulse_workgroup(workgroup_number(group, groups), local, false);
 }
 
 @compute @workgroup_size(64)
@@ -143,7 +140,7 @@ fn pulse_singly(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    pulse_workgroup(workgroup_number(group, groups), local, false);
+    pulse_workgroup(workgroup_number(group, groups), local, true);
 }
 
 /// The mean response, linear in the request. Without pulses there is no write noise either.

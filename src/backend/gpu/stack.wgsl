@@ -28,8 +28,8 @@ struct Arguments {
     span: f32,             // S
     rest: f32,             // of retention, as a position
     lost: f32,             // fraction of the distance to it that is lost
-    unused_0: u32,         // fill the last vector of four words
-    unused_1: u32,
+    longest: u32,          // most pulses that are made at once
+    unused: u32,           // fills the last vector of four words
 }
 
 const OUTER: u32 = 0u;

@@ -1,0 +1,159 @@
+//! From requests to signed counts.
+
+use crate::device::{Counting, round_request};
+
+/// Where the requests of some lanes come from: the replicas of one cell, or the columns of one row.
+pub(super) enum From<'a> {
+    /// Products of two factors.
+    Outer(&'a [f32], &'a [f32]),
+    /// Products with one factor for all lanes.
+    Row(f32, &'a [f32]),
+    Dense(&'a [f32]),
+    Trains {
+        signs: (&'a [f32], &'a [f32]),
+        bits: (&'a [u32], &'a [u32]),
+    },
+    /// Trains that meet one train.
+    RowTrain {
+        sign: f32,
+        signs: &'a [f32],
+        train: u32,
+        bits: &'a [u32],
+    },
+}
+
+/// How many pulses some lanes get.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Fired {
+    /// All of them.
+    pub(super) total: u64,
+    /// The largest count.
+    pub(super) most: u32,
+}
+
+impl Fired {
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            total: self.total + other.total,
+            most: self.most.max(other.most),
+        }
+    }
+}
+
+/// The loop that turns requests into signed counts. The loops of this backend are tasks of their own because the compiler
+/// vectorises them for the processor at hand only when `pulp` can inline them whole.
+pub(super) struct Count<'a> {
+    pub(super) counts: &'a mut [f32],
+    pub(super) uniforms: &'a [f32],
+    pub(super) counting: Counting,
+    pub(super) from: From<'a>,
+}
+
+impl pulp::WithSimd for Count<'_> {
+    type Output = Fired;
+
+    /// The pulses (meaningless for [`Counting::Expected`], which has none).
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) -> Fired {
+        let counts = self.counts;
+        match self.from {
+            From::Outer(rows, columns) => {
+                for ((n, x), d) in counts.iter_mut().zip(rows).zip(columns) {
+                    *n = x * d;
+                }
+            }
+            From::Row(x, columns) => {
+                for (n, d) in counts.iter_mut().zip(columns) {
+                    *n = x * d;
+                }
+            }
+            From::Dense(requests) => counts.copy_from_slice(requests),
+            From::Trains { signs, bits } => {
+                let signs = signs.0.iter().zip(signs.1);
+                let bits = bits.0.iter().zip(bits.1);
+                for ((n, (a, b)), (x, d)) in counts.iter_mut().zip(bits).zip(signs) {
+                    *n = signed(a & b, *x, *d);
+                }
+                return fired(counts);
+            }
+            From::RowTrain {
+                sign,
+                signs,
+                train,
+                bits,
+            } => {
+                for ((n, b), d) in counts.iter_mut().zip(bits).zip(signs) {
+                    *n = signed(train & b, sign, *d);
+                }
+                return fired(counts);
+            }
+        }
+        match self.counting {
+            Counting::StochasticRounding => {
+                for (n, &u) in counts.iter_mut().zip(self.uniforms) {
+                    *n = round_request(*n, u);
+                }
+            }
+            Counting::Deterministic => {
+                for n in counts.iter_mut() {
+                    *n = round_request(*n, 0.5);
+                }
+            }
+            Counting::Expected | Counting::Coincidence { .. } => {}
+        }
+        fired(counts)
+    }
+}
+
+/// The number of coincidences with the sign of a product.
+#[inline(always)]
+pub(super) fn signed(coincidences: u32, x: f32, d: f32) -> f32 {
+    let sign = (x.to_bits() ^ d.to_bits()) & 0x8000_0000;
+    f32::from_bits((ones(coincidences) as f32).to_bits() | sign)
+}
+
+/// Number of pulses in signed counts, and the largest.
+#[inline(always)]
+fn fired(counts: &[f32]) -> Fired {
+    let (mut total, mut most) = (0, 0);
+    for n in counts {
+        // Adding 2²³ brings a whole number below 2²³ to the low bits; integer sums vectorise, float sums may not.
+        let whole = (n.abs() + 8_388_608.0).to_bits() & 0x007f_ffff;
+        total += whole;
+        most = most.max(whole);
+    }
+    Fired {
+        total: u64::from(total),
+        most,
+    }
+}
+
+/// Number of ones, in steps that vectorise everywhere (a population count instruction for vectors is rare).
+#[inline(always)]
+fn ones(x: u32) -> i32 {
+    let x = x - ((x >> 1) & 0x5555_5555);
+    let x = (x & 0x3333_3333) + ((x >> 2) & 0x3333_3333);
+    ((((x + (x >> 4)) & 0x0f0f_0f0f).wrapping_mul(0x0101_0101)) >> 24) as i32
+}
+
+/// Writes what is left of counts after `done` pulses, at most `length`; returns how many have something left.
+pub(super) struct Piece<'a> {
+    pub(super) counts: &'a [f32],
+    pub(super) done: f32,
+    pub(super) length: f32,
+    pub(super) out: &'a mut [f32],
+}
+
+impl pulp::WithSimd for Piece<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) -> usize {
+        let mut left = 0_u32;
+        for (out, &n) in self.out.iter_mut().zip(self.counts) {
+            *out = crate::device::piece(n, self.done, self.length);
+            left += u32::from(n.abs() > self.done);
+        }
+        left as usize
+    }
+}

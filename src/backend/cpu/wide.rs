@@ -1,0 +1,188 @@
+//! Updates of many replicas: loops run along the replicas of one cell.
+
+use super::count::{Count, Fired, From, Piece};
+use super::{BLOCK, Cpu};
+use crate::backend::{Request, Shape};
+use crate::device::{Action, Counting, Update};
+use crate::number::Purpose;
+
+/// Buffers of one block of cells, one number a replica.
+pub(super) struct Wide {
+    counts: [Vec<f32>; BLOCK],
+    uniforms: [Vec<f32>; BLOCK],
+    normals: [Vec<f32>; BLOCK],
+    /// Part of the counts of one cell.
+    piece: Vec<f32>,
+}
+
+impl Wide {
+    pub(super) fn new(shape: Shape) -> Self {
+        let replicas = if shape.replicas >= super::WIDE {
+            shape.replicas
+        } else {
+            0
+        };
+        let lanes = || std::array::from_fn(|_| vec![0.0; replicas]);
+        Self {
+            counts: lanes(),
+            uniforms: lanes(),
+            normals: lanes(),
+            piece: vec![0.0; replicas],
+        }
+    }
+}
+
+impl Cpu {
+    pub(super) fn pulse_wide(&mut self, step: u32, request: &Request, counting: Counting) {
+        let expected = counting == Counting::Expected && !matches!(request, Request::Trains { .. });
+        for block in 0..self.shape.cells().div_ceil(BLOCK) {
+            let fired = self.count(step, block, request, counting);
+            if expected {
+                self.each(block, Action::Expected, false);
+            } else if fired.total > 0 {
+                self.pulses += fired.total;
+                self.apply(step, block, fired.most);
+                self.write_noise(step, block);
+            }
+        }
+    }
+
+    fn cells_of(&self, block: usize) -> std::ops::Range<usize> {
+        block * BLOCK..self.shape.cells().min((block + 1) * BLOCK)
+    }
+
+    fn normals(&mut self, step: u32, block: usize, purpose: Purpose, index: u32) {
+        self.stream.fill_normals(
+            step,
+            block as u32,
+            self.first_replica,
+            purpose,
+            index,
+            needed(&mut self.wide.normals, self.shape.cells(), block),
+        );
+    }
+
+    /// Draws the signed pulse counts of one block of cells.
+    fn count<'a>(
+        &mut self,
+        step: u32,
+        block: usize,
+        request: &Request<'a>,
+        counting: Counting,
+    ) -> Fired {
+        if counting == Counting::StochasticRounding && !matches!(request, Request::Trains { .. }) {
+            self.stream.fill_uniforms(
+                step,
+                block as u32,
+                self.first_replica,
+                Purpose::CountRounding,
+                0,
+                needed(&mut self.wide.uniforms, self.shape.cells(), block),
+            );
+        }
+        let columns_of_array = self.shape.columns;
+        let replicas = self.shape.replicas;
+        let mut fired = Fired::default();
+        for (k, cell) in self.cells_of(block).enumerate() {
+            let (row, column) = (cell / columns_of_array, cell % columns_of_array);
+            let replica = |v: &'a [u32], i: usize| &v[i * replicas..(i + 1) * replicas];
+            fired = fired.and(self.arch.dispatch(Count {
+                counts: &mut self.wide.counts[k],
+                uniforms: &self.wide.uniforms[k],
+                counting,
+                from: match request {
+                    Request::Outer { rows, columns } => {
+                        From::Outer(rows.lanes(row), columns.lanes(column))
+                    }
+                    Request::Dense(requests) => From::Dense(requests.lanes(cell)),
+                    Request::Trains {
+                        rows,
+                        columns,
+                        row_bits,
+                        column_bits,
+                    } => From::Trains {
+                        signs: (rows.lanes(row), columns.lanes(column)),
+                        bits: (replica(row_bits, row), replica(column_bits, column)),
+                    },
+                },
+            }));
+        }
+        fired
+    }
+
+    /// Applies the counts to one block of cells, in trains of at most the longest.
+    fn apply(&mut self, step: u32, block: usize, most: u32) {
+        if most <= self.longest {
+            self.normals(step, block, Purpose::CycleNoise, 0);
+            return self.each(block, Action::Pulses { most }, false);
+        }
+        for piece in 0..most.div_ceil(self.longest) {
+            self.normals(step, block, Purpose::CycleNoise, piece);
+            for (k, cell) in self.cells_of(block).enumerate() {
+                self.arch.dispatch(Piece {
+                    counts: &self.wide.counts[k],
+                    done: (piece * self.longest) as f32,
+                    length: self.longest as f32,
+                    out: &mut self.wide.piece,
+                });
+                self.update(k, cell, Action::Pulses { most: self.longest }, true);
+            }
+        }
+    }
+
+    fn each(&mut self, block: usize, action: Action, piece: bool) {
+        for (k, cell) in self.cells_of(block).enumerate() {
+            self.update(k, cell, action, piece);
+        }
+    }
+
+    fn update(&mut self, k: usize, cell: usize, action: Action, piece: bool) {
+        let replicas = self.shape.replicas;
+        self.cells.law().update(Update {
+            arch: self.arch,
+            action,
+            cell: self.cells.single(cell),
+            own: None,
+            states: &mut self.states[cell * replicas..(cell + 1) * replicas],
+            counts: if piece {
+                &self.wide.piece
+            } else {
+                &self.wide.counts[k]
+            },
+            normals: &self.wide.normals[k],
+        });
+    }
+
+    /// Redraws the write noise of the cells that were pulsed.
+    fn write_noise(&mut self, step: u32, block: usize) {
+        if self.apparent.is_none() {
+            return;
+        }
+        self.normals(step, block, Purpose::WriteNoise, 0);
+        let scale = (self.cells.write_noise() * self.cells.nominal_step()) as f32;
+        let replicas = self.shape.replicas;
+        let range = self.cells_of(block);
+        let Some(apparent) = &mut self.apparent else {
+            return;
+        };
+        for (k, cell) in range.enumerate() {
+            let lanes = cell * replicas..(cell + 1) * replicas;
+            let states = self.states[lanes.clone()].iter();
+            let seen = apparent[lanes].iter_mut();
+            let draws = self.wide.counts[k].iter().zip(&self.wide.normals[k]);
+            for ((a, s), (&n, z)) in seen.zip(states).zip(draws) {
+                *a = if n == 0.0 { *a } else { s + scale * z };
+            }
+        }
+    }
+}
+
+/// The buffers of a block; none for its second pair of cells where the array ends before it.
+fn needed(buffers: &mut [Vec<f32>; BLOCK], cells: usize, block: usize) -> [&mut [f32]; BLOCK] {
+    let [a, b, c, d] = buffers;
+    if cells - block * BLOCK <= 2 {
+        [a, b, &mut [], &mut []]
+    } else {
+        [a, b, c, d]
+    }
+}
