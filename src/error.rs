@@ -101,6 +101,26 @@ pub enum Error {
         way_out: String,
     },
 
+    /// There is no graphics processor, or none of those that were asked for.
+    #[error("no graphics processor {asked}; {way_out}")]
+    NoAdapter {
+        /// What was looked for.
+        asked: String,
+        /// What to do about it.
+        way_out: String,
+    },
+
+    /// A graphics processor cannot do what it was asked for, or stopped doing it.
+    #[error("graphics processor {adapter}: {problem}; {way_out}")]
+    Graphics {
+        /// Its name.
+        adapter: String,
+        /// What happened.
+        problem: String,
+        /// What to do about it.
+        way_out: String,
+    },
+
     /// An iterative method stopped before it reached its tolerance; no value is returned.
     #[error("{what} did not converge: {detail}")]
     NotConverged {

@@ -1,9 +1,13 @@
 //! Whole-array operations on a stack of equal crossbars. Loops and buffers, no formula.
 
 mod cpu;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod place;
 
 pub use cpu::Cpu;
+#[cfg(feature = "gpu")]
+pub use gpu::{AdapterSummary, Choice, Gpu, GpuStack};
 pub use place::Place;
 
 use crate::device::Counting;

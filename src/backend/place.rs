@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::{Backend, Cpu, Shape};
+#[cfg(feature = "gpu")]
+use super::{Gpu, GpuStack};
 use crate::device::Cells;
 use crate::error::Result;
 use crate::number::Stream;
@@ -11,12 +13,20 @@ use crate::number::Stream;
 /// cell), and their buffers still fit the first-level cache.
 const STACK: usize = 320;
 
+/// Most replicas in one stack on a graphics processor: enough to keep one busy with arrays of a few cells, and few enough for
+/// arrays of a million cells to fit.
+#[cfg(feature = "gpu")]
+const GPU_STACK: usize = 4096;
+
 /// Where stacks of crossbars are computed: chosen once, by whoever plans a run, and handed down.
 #[derive(Clone, Debug, Default)]
 pub enum Place {
     /// This machine's processor.
     #[default]
     Cpu,
+    /// A graphics processor.
+    #[cfg(feature = "gpu")]
+    Gpu(Arc<Gpu>),
 }
 
 impl Place {
@@ -34,6 +44,15 @@ impl Place {
     ) -> Result<Box<dyn Backend>> {
         Ok(match self {
             Self::Cpu => Box::new(Cpu::new(shape, first_replica, stream, cells, aggregate)),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => Box::new(GpuStack::new(
+                Arc::clone(gpu),
+                shape,
+                first_replica,
+                stream,
+                cells,
+                aggregate,
+            )?),
         })
     }
 
@@ -41,6 +60,8 @@ impl Place {
     pub fn replicas_at_once(&self) -> usize {
         match self {
             Self::Cpu => STACK,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(_) => GPU_STACK,
         }
     }
 }

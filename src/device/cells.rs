@@ -135,7 +135,18 @@ impl Cells {
         self.parameters.is_empty()
     }
 
-    fn width(&self) -> usize {
+    /// Which parameters are not the same in all cells.
+    pub(super) fn varied_places(&self) -> &[usize] {
+        &self.varied.places
+    }
+
+    /// Whether the states stop hard at the ends of the cells' windows.
+    pub fn hard_bounds(&self) -> bool {
+        self.hard_bounds
+    }
+
+    /// Numbers a cell.
+    pub(super) fn width(&self) -> usize {
         OWN + self.law.parameters().len()
     }
 

@@ -78,7 +78,7 @@ pub(super) fn many_pulses<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, digits: u
 /// State after the *expected* update of `n` pulses, `n` any real number: the response linear in the request,
 /// `U(w, Δ) = Δ F(w) - |Δ| G(w)` (Gokmen & Haensch 2020, <https://doi.org/10.3389/fnins.2020.00103>).
 #[inline(always)]
-fn expected<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> R {
+pub(super) fn expected<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> R {
     let pulse = Pulse { polarity: n };
     cell.bound(s + n.abs() * L::step(cell.parameters, s, &pulse))
 }

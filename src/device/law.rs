@@ -3,7 +3,8 @@
 use super::count::{Count, digits, piece};
 use super::expand::{SinglePulses, expanded_train};
 use super::kernel::{self, Action, Update};
-use crate::number::{Jet, Real};
+use super::shader;
+use crate::number::{Expr, Jet, Real};
 
 /// Places of the three parameters that every cell has, whatever its law.
 pub const STEP: usize = 0;
@@ -208,6 +209,17 @@ pub trait AnyLaw: Send + Sync {
     fn oracle_many(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
     /// `f64` oracle of one pulse.
     fn oracle_one(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
+    /// `f64` oracle of [`AnyLaw::pulse_expected`].
+    fn oracle_expected(&self, cell: &Cell<f64>, s: f64, n: f64) -> f64;
+    /// Records the state after `change` on the tape of its arguments.
+    fn record<'t>(
+        &self,
+        cell: &Cell<Expr<'t>>,
+        change: shader::Change,
+        s: Expr<'t>,
+        n: Expr<'t>,
+        z: Expr<'t>,
+    ) -> Expr<'t>;
     /// Mean change by one pulse.
     fn step(&self, p: &[f64], s: f64, polarity: f64) -> f64;
     /// Mean change by one pulse, with its first three derivatives in the state.
@@ -298,6 +310,25 @@ impl<L: Law> AnyLaw for L {
 
     fn oracle_one(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64 {
         kernel::one_pulse::<L, f64>(cell, s, n, z)
+    }
+
+    fn oracle_expected(&self, cell: &Cell<f64>, s: f64, n: f64) -> f64 {
+        kernel::expected::<L, f64>(cell, s, n)
+    }
+
+    fn record<'t>(
+        &self,
+        cell: &Cell<Expr<'t>>,
+        change: shader::Change,
+        s: Expr<'t>,
+        n: Expr<'t>,
+        z: Expr<'t>,
+    ) -> Expr<'t> {
+        match change {
+            shader::Change::Train { digits } => kernel::many_pulses::<L, _>(cell, s, n, digits, z),
+            shader::Change::Pulse => kernel::one_pulse::<L, _>(cell, s, n, z),
+            shader::Change::Mean => kernel::expected::<L, _>(cell, s, n),
+        }
     }
 
     fn step(&self, p: &[f64], s: f64, polarity: f64) -> f64 {

@@ -17,6 +17,7 @@ mod linear_step;
 mod power_step;
 mod response;
 mod retention;
+mod shader;
 mod soft_bounds;
 mod variation;
 
@@ -35,5 +36,6 @@ pub use linear_step::LinearStep;
 pub use power_step::PowerStep;
 pub use response::{Response, bounded_mean, symmetric_point};
 pub use retention::{Retention, relaxed};
+pub use shader::{Change, Shader};
 pub use soft_bounds::SoftBounds;
 pub use variation::{Spread, Variation};

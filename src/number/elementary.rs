@@ -47,6 +47,13 @@ pub trait Single:
     /// The nearest integer, ties to even, for `|x| < 2²²`.
     fn round(self) -> Self;
 
+    /// Square root of a number that is not negative.
+    fn sqrt(self) -> Self;
+
+    /// The same number, through which no compiler may carry the algebra of real numbers: `(x + 1).opaque() - 1` is what
+    /// floating point makes of it, not `x`. Rust keeps to that by itself; shader compilers may not.
+    fn opaque(self) -> Self;
+
     /// `2ⁿ` for an integer `n` from −126 to 127; `n = −127` gives zero and `n = 128` infinity.
     fn two_to_the(n: Self) -> Self;
 
@@ -71,6 +78,16 @@ impl Single for f32 {
     #[inline(always)]
     fn round(self) -> Self {
         (self + ROUNDER) - ROUNDER
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f32::sqrt(self)
+    }
+
+    #[inline(always)]
+    fn opaque(self) -> Self {
+        self
     }
 
     #[inline(always)]
@@ -119,7 +136,7 @@ pub fn exp<S: Single>(x: S) -> S {
 pub fn exp_m1<S: Single>(x: S) -> S {
     let (n, q) = reduced_exp_m1(x);
     let scale = S::two_to_the(n);
-    q * scale + (scale - S::lit(1.0))
+    q * scale + (scale - S::lit(1.0)).opaque()
 }
 
 /// `(n, eʳ − 1)` where `x = n ln 2 + r` and `|r| ≤ ½ ln 2`.
@@ -129,7 +146,7 @@ fn reduced_exp_m1<S: Single>(x: S) -> (S, S) {
     let x = S::select_lt(S::lit(88.376), x, S::lit(88.723), x);
     let x = S::select_lt(x, S::lit(-88.0), S::lit(-88.0), x);
     let n = (x * S::lit(std::f32::consts::LOG2_E)).round();
-    let r = x - n * S::lit(LN_2_HIGH) - n * S::lit(LN_2_LOW);
+    let r = (x - n * S::lit(LN_2_HIGH)).opaque() - n * S::lit(LN_2_LOW);
     let p = S::lit(0.001_388_251);
     let p = p * r + S::lit(0.008_366_58);
     let p = p * r + S::lit(0.041_667_2);
@@ -164,8 +181,8 @@ pub fn ln<S: Single>(x: S) -> S {
 /// `ln(1 + x) = ln u + (x − (u − 1)) / u + O(2⁻⁴⁸)`; the difference is exact in floating point.
 #[inline(always)]
 pub fn ln_1p<S: Single>(x: S) -> S {
-    let u = x + S::lit(1.0);
-    ln(u) + (x - (u - S::lit(1.0))) / u
+    let u = (x + S::lit(1.0)).opaque();
+    ln(u) + (x - (u - S::lit(1.0)).opaque()) / u
 }
 
 /// Sine and cosine of an angle in turns, `(sin 2πt, cos 2πt)`, for `|t| < 2²⁰`.

@@ -17,7 +17,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::elementary;
+use super::elementary::{self, Single};
 use super::philox::{LANES, philox4x32_10, philox4x32_10_ascending};
 
 /// How many replicas [`Stream::normals`] and [`Stream::uniforms`] treat at a time.
@@ -108,9 +108,9 @@ impl Stream {
         }
     }
 
-    /// The key of the cipher.
+    /// The key of the cipher, low word first.
     #[inline(always)]
-    pub(super) fn key(&self) -> [u32; 2] {
+    pub const fn key(&self) -> [u32; 2] {
         self.key
     }
 
@@ -373,7 +373,13 @@ impl WithSimd for Fill<'_> {
 #[inline(always)]
 pub fn uniform(word: u32) -> f32 {
     // The conversion from signed integers is one instruction everywhere; nine bits were shifted out.
-    ((word >> 9) as i32 as f32 + 0.5) * (1.0 / 8_388_608.0)
+    centred((word >> 9) as i32 as f32)
+}
+
+/// `(n + ½) 2⁻²³` for a whole number `n` below 2²³, exactly.
+#[inline(always)]
+pub(super) fn centred<S: Single>(n: S) -> S {
+    (n + S::lit(0.5)) * S::lit(1.0 / 8_388_608.0)
 }
 
 /// Two independent standard normal numbers from two words, by the transform of Box and Muller.
@@ -388,8 +394,14 @@ pub fn uniform(word: u32) -> f32 {
 /// Ann. Math. Statist. 29 (1958) 610–611, doi:10.1214/aoms/1177706645.
 #[inline(always)]
 pub fn normal_pair(word0: u32, word1: u32) -> (f32, f32) {
-    let radius = (-2.0 * elementary::ln(uniform(word0))).sqrt();
-    let (sin, cos) = elementary::turns_sin_cos(uniform(word1));
+    box_muller(uniform(word0), uniform(word1))
+}
+
+/// [`normal_pair`] of two uniform numbers in (0, 1).
+#[inline(always)]
+pub(super) fn box_muller<S: Single>(u0: S, u1: S) -> (S, S) {
+    let radius = (S::lit(-2.0) * elementary::ln(u0)).sqrt();
+    let (sin, cos) = elementary::turns_sin_cos(u1);
     (radius * cos, radius * sin)
 }
 

@@ -1,0 +1,323 @@
+//! The GPU backend: loops in WGSL around the physics that device laws record of themselves.
+//!
+//! A stack's states stay on the device; requests and voltages go there, currents come back. Operations that give nothing back are
+//! collected and cost the host no wait.
+
+mod arguments;
+mod kernels;
+mod open;
+mod queue;
+
+use std::sync::Arc;
+
+pub use open::{AdapterSummary, Choice, Gpu};
+
+use self::arguments::Arguments;
+use self::kernels::Kernel;
+use self::queue::Queue;
+use super::{Backend, ReadNoise, Request, Shape, StackVector};
+use crate::device::{Cells, Counting};
+use crate::error::Result;
+use crate::number::{Purpose, Stream};
+
+/// Invocations of a workgroup.
+const WORKGROUP: u64 = 64;
+/// More pulses than a count in single precision holds.
+const LONGEST: u32 = 1 << 24;
+/// Outputs and samples of a tile.
+const TILE: u64 = 32;
+/// From this many samples on, reads go tile by tile.
+const MANY: u64 = 16;
+
+// Codes of `stack.wgsl`.
+const OUTER: u32 = 0;
+const DENSE: u32 = 1;
+const TRAINS: u32 = 2;
+const AS_ASKED: u32 = 0;
+const WHOLE: u32 = 1;
+const RANDOM: u32 = 2;
+
+/// The bits of a vector.
+fn floats(vector: &StackVector) -> &[u32] {
+    bytemuck::cast_slice(vector.all())
+}
+
+/// A stack of crossbars on a graphics processor, laid out as on the CPU: cell-major, the replicas of one cell together.
+pub struct GpuStack {
+    shape: Shape,
+    cells: Arc<Cells>,
+    /// What every operation has in common.
+    common: Arguments,
+    queue: Queue,
+}
+
+impl GpuStack {
+    /// A stack whose replicas are numbered from `first_replica` in the coordinates of random numbers.
+    ///
+    /// `aggregate`: the pulses that a cell gets in one step are drawn at once where the law allows it; otherwise one by one.
+    ///
+    /// # Errors
+    /// Where the stack is too large for the device, or the device refuses its shader.
+    pub fn new(
+        gpu: Arc<Gpu>,
+        shape: Shape,
+        first_replica: u32,
+        stream: Stream,
+        cells: Arc<Cells>,
+        aggregate: bool,
+    ) -> Result<Self> {
+        let shader = cells.shader();
+        let longest = if aggregate {
+            cells.longest_train().min(LONGEST)
+        } else {
+            1
+        };
+        let window = cells.window();
+        let elements = (shape.cells() as u64).saturating_mul(shape.replicas as u64);
+        let queue = Queue::new(
+            gpu,
+            kernels::module(&shader),
+            elements,
+            cells.write_noise() > 0.0,
+            &shader.parameters,
+        )?;
+        Ok(Self {
+            shape,
+            cells,
+            // There are at most as many of each as elements, and the buffer of these has less than 2³².
+            common: Arguments {
+                key: stream.key(),
+                first_replica,
+                replicas: shape.replicas as u32,
+                rows: shape.rows as u32,
+                columns: shape.columns as u32,
+                g_min: window.g_min as f32,
+                span: window.span() as f32,
+                longest,
+                ..Arguments::default()
+            },
+            queue,
+        })
+    }
+
+    /// Sends what was collected to the device, without waiting for it.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn flush(&mut self) -> Result<()> {
+        self.queue.flush()
+    }
+
+    /// States of the stack.
+    fn elements(&self) -> u64 {
+        (self.shape.cells() * self.shape.replicas) as u64
+    }
+
+    fn read(
+        &mut self,
+        transposed: bool,
+        voltages: &StackVector,
+        noise: ReadNoise,
+        currents: &mut StackVector,
+    ) -> Result<()> {
+        let (rows, columns) = (self.shape.rows, self.shape.columns);
+        let (inputs, outputs) = if transposed {
+            (columns, rows)
+        } else {
+            (rows, columns)
+        };
+        let (lanes, replicas) = (voltages.width() as u64, self.shape.replicas as u64);
+        assert_eq!(
+            voltages.all().len(),
+            inputs * voltages.width(),
+            "one voltage an input"
+        );
+        assert_eq!(
+            currents.all().len(),
+            outputs * voltages.width(),
+            "one current an output"
+        );
+        assert!(lanes.is_multiple_of(replicas), "whole samples");
+        let strides = [1, columns as u32];
+        let [output_stride, input_stride] = if transposed {
+            [strides[1], strides[0]]
+        } else {
+            strides
+        };
+        let tiled = lanes / replicas >= MANY;
+        // Where there are fewer lanes than invocations, several share the inputs of one.
+        let parts = WORKGROUP / lanes.clamp(1, WORKGROUP).next_power_of_two();
+        let arguments = Arguments {
+            step: noise.step,
+            label: (Purpose::ReadNoise as u32) << 24 | noise.index,
+            deviation: noise.deviation,
+            lanes: lanes as u32,
+            inputs: inputs as u32,
+            outputs: outputs as u32,
+            input_stride,
+            output_stride,
+            parts: parts as u32,
+            ..self.common
+        };
+        let (kernel, workgroups) = if tiled {
+            let across = (outputs as u64).div_ceil(TILE);
+            let down = (lanes / replicas).div_ceil(TILE);
+            (Kernel::ReadTiles, across * down * replicas)
+        } else {
+            let blocks = (outputs as u64).div_ceil(4);
+            (
+                Kernel::ReadLanes,
+                blocks * lanes.div_ceil(WORKGROUP / parts),
+            )
+        };
+        self.queue.make_room_for_outputs(outputs as u64 * lanes)?;
+        let vectors = [floats(voltages)];
+        self.queue.add(kernel, arguments, &vectors, workgroups)?;
+        self.queue.read(|b| b.outputs.clone(), currents.all_mut())
+    }
+}
+
+impl Backend for GpuStack {
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn write(&mut self, positions: &[f64]) -> Result<()> {
+        assert_eq!(positions.len(), self.shape.cells(), "one position a cell");
+        let bits: Vec<u32> = positions.iter().map(|&p| (p as f32).to_bits()).collect();
+        let workgroups = self.elements().div_ceil(WORKGROUP);
+        self.queue
+            .add(Kernel::Write, self.common, &[&bits], workgroups)
+    }
+
+    fn conductances(&mut self, out: &mut StackVector) -> Result<()> {
+        assert_eq!(
+            out.all().len() as u64,
+            self.elements(),
+            "one conductance a cell"
+        );
+        let noisy = self.cells.write_noise() > 0.0;
+        let seen = |b: &queue::Buffers| {
+            if noisy {
+                b.apparent.clone()
+            } else {
+                b.states.clone()
+            }
+        };
+        self.queue.read(seen, out.all_mut())?;
+        for g in out.all_mut() {
+            *g = self.common.g_min + self.common.span * *g;
+        }
+        Ok(())
+    }
+
+    fn multiply(
+        &mut self,
+        voltages: &StackVector,
+        noise: ReadNoise,
+        currents: &mut StackVector,
+    ) -> Result<()> {
+        self.read(false, voltages, noise, currents)
+    }
+
+    fn multiply_transposed(
+        &mut self,
+        voltages: &StackVector,
+        noise: ReadNoise,
+        currents: &mut StackVector,
+    ) -> Result<()> {
+        self.read(true, voltages, noise, currents)
+    }
+
+    fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()> {
+        let (rows, columns) = (self.shape.rows, self.shape.columns);
+        let mut vectors: [&[u32]; 4] = [&[]; 4];
+        let (request_code, lengths) = match request {
+            Request::Outer {
+                rows: x,
+                columns: d,
+            } => {
+                vectors[..2].copy_from_slice(&[floats(x), floats(d)]);
+                (OUTER, [rows, columns, 0, 0])
+            }
+            Request::Dense(requests) => {
+                vectors[0] = floats(requests);
+                (DENSE, [self.shape.cells(), 0, 0, 0])
+            }
+            Request::Trains {
+                rows: x,
+                columns: d,
+                row_bits,
+                column_bits,
+            } => {
+                vectors = [floats(x), floats(d), row_bits, column_bits];
+                (TRAINS, [rows, columns, rows, columns])
+            }
+        };
+        for (vector, length) in vectors.iter().zip(lengths) {
+            assert_eq!(
+                vector.len(),
+                length * self.shape.replicas,
+                "one element a lane"
+            );
+        }
+        let counting_code = match counting {
+            _ if request_code == TRAINS => AS_ASKED,
+            Counting::StochasticRounding => RANDOM,
+            Counting::Deterministic => WHOLE,
+            Counting::Expected | Counting::Coincidence { .. } => AS_ASKED,
+        };
+        let arguments = Arguments {
+            step,
+            request: request_code,
+            counting: counting_code,
+            ..self.common
+        };
+        if counting == Counting::Expected && request_code != TRAINS {
+            let workgroups = self.elements().div_ceil(WORKGROUP);
+            return self
+                .queue
+                .add(Kernel::PulseExpected, arguments, &vectors, workgroups);
+        }
+        let kernel = if self.common.longest == 1 {
+            Kernel::PulseSingly
+        } else {
+            Kernel::PulseTogether
+        };
+        let blocks = self.shape.cells().div_ceil(4) * self.shape.replicas;
+        self.queue.add(
+            kernel,
+            arguments,
+            &vectors,
+            (blocks as u64).div_ceil(WORKGROUP),
+        )
+    }
+
+    fn relax(&mut self, elapsed: f64) -> Result<()> {
+        let Some(retention) = self.cells.retention() else {
+            return Ok(());
+        };
+        let arguments = Arguments {
+            rest: retention.rest as f32,
+            lost: retention.lost(elapsed) as f32,
+            ..self.common
+        };
+        let workgroups = self.elements().div_ceil(WORKGROUP);
+        self.queue.add(Kernel::Relax, arguments, &[], workgroups)
+    }
+
+    fn inspect(&mut self, states: &mut StackVector) -> Result<()> {
+        assert_eq!(
+            states.all().len() as u64,
+            self.elements(),
+            "one state a cell"
+        );
+        self.queue.read(|b| b.states.clone(), states.all_mut())
+    }
+
+    fn pulses(&mut self) -> Result<u64> {
+        let mut words = [0_u32; 2];
+        self.queue.read(|b| b.counter.clone(), &mut words)?;
+        Ok(u64::from(words[0]) | u64::from(words[1]) << 32)
+    }
+}

@@ -1,0 +1,295 @@
+//! What a stack sends to the device and gets back.
+//!
+//! Operations are collected with their vectors and go out together: when something is to be read back, or when enough came together.
+//! Vectors travel in one buffer; the kernels find theirs by its place there.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use wgpu::{BufferUsages, PollType, SubmissionIndex};
+
+use super::arguments::{Arguments, WORDS};
+use super::kernels::Kernel;
+use super::open::Gpu;
+use crate::error::Result;
+
+/// Most operations in one submission.
+const MOST_TOGETHER: usize = 256;
+/// Most submissions that the device may be behind: beyond, the host would fill its memory with what waits.
+const MOST_BEHIND: usize = 4;
+/// Words of uploads that there is always room for.
+const ROOM: usize = 1 << 20;
+
+/// The buffers that kernels work on, in the order of their bindings after the arguments.
+pub(super) struct Buffers {
+    pub uploads: wgpu::Buffer,
+    pub states: wgpu::Buffer,
+    pub apparent: wgpu::Buffer,
+    pub parameters: wgpu::Buffer,
+    pub counter: wgpu::Buffer,
+    pub outputs: wgpu::Buffer,
+}
+
+/// One dispatch.
+struct Operation {
+    kernel: Kernel,
+    /// Place of its arguments in the uploads, in bytes.
+    arguments: u32,
+    workgroups: [u32; 2],
+}
+
+/// The way to the device and back.
+pub(super) struct Queue {
+    gpu: Arc<Gpu>,
+    source: String,
+    pipelines: HashMap<Kernel, wgpu::ComputePipeline>,
+    pub buffers: Buffers,
+    group: wgpu::BindGroup,
+    download: wgpu::Buffer,
+    uploads: Vec<u32>,
+    operations: Vec<Operation>,
+    behind: VecDeque<SubmissionIndex>,
+}
+
+impl Queue {
+    /// Buffers for `elements` states, `parameters` of the cells, and the kernels of `source`.
+    pub(super) fn new(
+        gpu: Arc<Gpu>,
+        source: String,
+        elements: u64,
+        writes_are_noisy: bool,
+        parameters: &[f32],
+    ) -> Result<Self> {
+        let storage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
+        let buffers = Buffers {
+            uploads: uploads(&gpu, ROOM)?,
+            states: gpu.buffer("the states", elements, storage)?,
+            apparent: gpu.buffer(
+                "the states with write noise",
+                if writes_are_noisy { elements } else { 1 },
+                storage,
+            )?,
+            parameters: gpu.buffer("the cells' parameters", parameters.len() as u64, storage)?,
+            counter: gpu.buffer("the pulse counter", 2, storage)?,
+            outputs: gpu.buffer("the currents", 1, storage)?,
+        };
+        if !parameters.is_empty() {
+            let bytes = bytemuck::cast_slice(parameters);
+            gpu.queue.write_buffer(&buffers.parameters, 0, bytes);
+        }
+        let group = bind(&gpu, &buffers);
+        let download = download(&gpu, 1)?;
+        gpu.check()?;
+        Ok(Self {
+            gpu,
+            source,
+            pipelines: HashMap::new(),
+            buffers,
+            group,
+            download,
+            uploads: Vec::new(),
+            operations: Vec::new(),
+            behind: VecDeque::new(),
+        })
+    }
+
+    /// Makes the buffer of outputs at least `words` long.
+    pub(super) fn make_room_for_outputs(&mut self, words: u64) -> Result<()> {
+        if self.buffers.outputs.size() < 4 * words {
+            let usage = self.buffers.outputs.usage();
+            self.buffers.outputs = self.gpu.buffer("the currents", words, usage)?;
+            self.group = bind(&self.gpu, &self.buffers);
+        }
+        Ok(())
+    }
+
+    /// Adds an operation of `workgroups` workgroups. Its `vectors` are copied; their places go into the arguments.
+    pub(super) fn add(
+        &mut self,
+        kernel: Kernel,
+        mut arguments: Arguments,
+        vectors: &[&[u32]],
+        workgroups: u64,
+    ) -> Result<()> {
+        if workgroups == 0 {
+            return Ok(());
+        }
+        if !self.pipelines.contains_key(&kernel) {
+            let pipeline = self.gpu.pipeline(&self.source, kernel)?;
+            self.pipelines.insert(kernel, pipeline);
+        }
+        let alignment = self.gpu.limits().min_uniform_buffer_offset_alignment as usize / 4;
+        let alignment = alignment.max(1);
+        let need = alignment + WORDS + vectors.iter().map(|v| v.len()).sum::<usize>();
+        if self.uploads.len() + need > self.room() {
+            self.flush()?;
+            if need > self.room() {
+                self.buffers.uploads = uploads(&self.gpu, need.next_power_of_two())
+                    .or_else(|_| uploads(&self.gpu, need))?;
+                self.group = bind(&self.gpu, &self.buffers);
+            }
+        }
+        let start = self.uploads.len().next_multiple_of(alignment);
+        self.uploads.resize(start + WORDS, 0);
+        for (place, vector) in arguments.vectors.iter_mut().zip(vectors) {
+            *place = self.uploads.len() as u32;
+            self.uploads.extend_from_slice(vector);
+        }
+        self.uploads[start..start + WORDS].copy_from_slice(&arguments.words());
+        self.operations.push(Operation {
+            kernel,
+            arguments: 4 * start as u32,
+            workgroups: self.grid(workgroups),
+        });
+        if self.operations.len() >= MOST_TOGETHER {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Words of the upload buffer.
+    fn room(&self) -> usize {
+        (self.buffers.uploads.size() / 4) as usize
+    }
+
+    /// Two dimensions for a number of workgroups that may be too large for one.
+    fn grid(&self, workgroups: u64) -> [u32; 2] {
+        let most = u64::from(
+            self.gpu
+                .limits()
+                .max_compute_workgroups_per_dimension
+                .max(1),
+        );
+        let rows = workgroups.div_ceil(most);
+        [workgroups.div_ceil(rows) as u32, rows as u32]
+    }
+
+    /// Sends what was collected, without waiting for it.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.submit(|_| ())?;
+        while self.behind.len() > MOST_BEHIND {
+            if let Some(oldest) = self.behind.pop_front() {
+                self.gpu.wait(&oldest)?;
+            }
+        }
+        self.gpu.poll(PollType::Poll)
+    }
+
+    /// Sends what was collected and then `more`.
+    fn submit(&mut self, more: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<()> {
+        self.gpu.check()?;
+        if !self.uploads.is_empty() {
+            let bytes = bytemuck::cast_slice(&self.uploads);
+            self.gpu.queue.write_buffer(&self.buffers.uploads, 0, bytes);
+        }
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        if !self.operations.is_empty() {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for operation in &self.operations {
+                let Some(pipeline) = self.pipelines.get(&operation.kernel) else {
+                    continue;
+                };
+                pass.set_pipeline(pipeline);
+                pass.set_bind_group(0, &self.group, &[operation.arguments]);
+                let [x, y] = operation.workgroups;
+                pass.dispatch_workgroups(x, y, 1);
+            }
+        }
+        more(&mut encoder);
+        self.uploads.clear();
+        self.operations.clear();
+        self.behind
+            .push_back(self.gpu.queue.submit([encoder.finish()]));
+        self.gpu.check()
+    }
+
+    /// Sends what was collected and reads `out` back from the beginning of one of the buffers.
+    pub(super) fn read<T: bytemuck::Pod>(
+        &mut self,
+        from: impl Fn(&Buffers) -> wgpu::Buffer,
+        out: &mut [T],
+    ) -> Result<()> {
+        let out: &mut [u8] = bytemuck::cast_slice_mut(out);
+        if out.is_empty() {
+            return self.flush();
+        }
+        let size = out.len() as u64;
+        if self.download.size() < size {
+            self.download = download(&self.gpu, size.div_ceil(4))?;
+        }
+        let source = from(&self.buffers);
+        let target = self.download.clone();
+        self.submit(|encoder| encoder.copy_buffer_to_buffer(&source, 0, &target, 0, size))?;
+        let slice = target.slice(..size);
+        let (sender, receiver) = channel();
+        slice.map_async(wgpu::MapMode::Read, move |result| {
+            // Nobody listens any more where the wait has failed.
+            let _ = sender.send(result);
+        });
+        if let Some(newest) = self.behind.pop_back() {
+            self.gpu.wait(&newest)?;
+        }
+        self.behind.clear();
+        let failed = |detail: &str| {
+            let problem = format!("does not give its results: {detail}");
+            self.gpu.error(problem, "start again, or use the CPU")
+        };
+        match receiver.try_recv() {
+            Ok(Ok(())) => {
+                let view = slice
+                    .get_mapped_range()
+                    .map_err(|e| failed(&e.to_string()))?;
+                out.copy_from_slice(&view);
+                drop(view);
+                target.unmap();
+                Ok(())
+            }
+            Ok(Err(e)) => Err(failed(&e.to_string())),
+            Err(_) => Err(failed("the buffer was not mapped")),
+        }
+    }
+}
+
+fn uploads(gpu: &Gpu, words: usize) -> Result<wgpu::Buffer> {
+    let usage = BufferUsages::STORAGE | BufferUsages::UNIFORM | BufferUsages::COPY_DST;
+    gpu.buffer("the vectors of an operation", words as u64, usage)
+}
+
+fn download(gpu: &Gpu, words: u64) -> Result<wgpu::Buffer> {
+    let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+    gpu.buffer("results", words, usage)
+}
+
+fn bind(gpu: &Gpu, buffers: &Buffers) -> wgpu::BindGroup {
+    let arguments = wgpu::BufferBinding {
+        buffer: &buffers.uploads,
+        offset: 0,
+        size: std::num::NonZeroU64::new(4 * WORDS as u64),
+    };
+    let whole = [
+        &buffers.uploads,
+        &buffers.states,
+        &buffers.apparent,
+        &buffers.parameters,
+        &buffers.counter,
+        &buffers.outputs,
+    ];
+    let mut entries = vec![wgpu::BindGroupEntry {
+        binding: 0,
+        resource: wgpu::BindingResource::Buffer(arguments),
+    }];
+    entries.extend(
+        (1..)
+            .zip(whole)
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: buffer.as_entire_binding(),
+            }),
+    );
+    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some("memridge"),
+        layout: &gpu.layout,
+        entries: &entries,
+    })
+}

@@ -1,0 +1,139 @@
+// Reads: output o of lane l is Σ_i V_il G_oi. Lane = sample · replicas + replica; the conductances are the replica's.
+// Four neighbouring outputs share a block of random words.
+
+fn read_noise(block: u32, lane: u32) -> vec4<f32> {
+    if run.deviation == 0.0f {
+        return vec4<f32>(0.0f);
+    }
+    let words = words_of(run.step + lane / run.replicas, block, lane % run.replicas, run.label);
+    return run.deviation * normals(words);
+}
+
+fn store_outputs(block: u32, lane: u32, sums: vec4<f32>) {
+    let currents = sums + read_noise(block, lane);
+    for (var k = 0u; k < 4u; k++) {
+        let output = 4u * block + k;
+        if output < run.outputs {
+            outputs[output * run.lanes + lane] = currents[k];
+        }
+    }
+}
+
+var<workgroup> partial_sums: array<vec4<f32>, 64>;
+
+/// Few samples: an invocation sums every `parts`-th input of one lane for four outputs, neighbours have neighbouring lanes, and
+/// the parts are added at the end.
+@compute @workgroup_size(64)
+fn read_lanes(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let width = WORKGROUP / run.parts;
+    let lane_groups = (run.lanes + width - 1u) / width;
+    let number = workgroup_number(group, groups);
+    let block = number / lane_groups;
+    let lane = (number % lane_groups) * width + local % width;
+    let inside = 4u * block < run.outputs && lane < run.lanes;
+
+    var sums = vec4<f32>(0.0f);
+    if inside {
+        let replica = lane % run.replicas;
+        // Outputs that do not exist repeat the last one, and are not stored.
+        let own = min(4u * block + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(run.outputs - 1u)) * run.output_stride;
+        for (var input = local / width; input < run.inputs; input += run.parts) {
+            let cell = own + input * run.input_stride;
+            let at = cell * run.replicas + replica;
+            let g = vec4<f32>(conductance(at.x), conductance(at.y), conductance(at.z), conductance(at.w));
+            sums += upload(run.first_at + input * run.lanes + lane) * g;
+        }
+    }
+    partial_sums[local] = sums;
+    workgroupBarrier();
+    for (var rest = run.parts / 2u; rest > 0u; rest /= 2u) {
+        if local / width < rest {
+            partial_sums[local] += partial_sums[local + rest * width];
+        }
+        workgroupBarrier();
+    }
+    if inside && local < width {
+        store_outputs(block, lane, partial_sums[local]);
+    }
+}
+
+// Many samples: a workgroup computes a tile of 32 outputs times 32 samples of one replica, 16 inputs at a time; every invocation
+// has four outputs of four samples.
+const TILE: u32 = 32u;
+const DEPTH: u32 = 16u;
+var<workgroup> voltage_tile: array<f32, 512>;
+var<workgroup> conductance_tile: array<f32, 512>;
+
+@compute @workgroup_size(64)
+fn read_tiles(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let samples = run.lanes / run.replicas;
+    let across = (run.outputs + TILE - 1u) / TILE;
+    let down = (samples + TILE - 1u) / TILE;
+    let number = workgroup_number(group, groups);
+    // Tiles after the last are those of a replica that does not exist.
+    let replica = number / (across * down);
+    let exists = replica < run.replicas;
+    let first_output = (number % across) * TILE;
+    let first_sample = ((number / across) % down) * TILE;
+    let my_output = (local % 8u) * 4u;
+    let my_sample = (local / 8u) * 4u;
+
+    var sums: array<vec4<f32>, 4>;
+    for (var first_input = 0u; first_input < run.inputs; first_input += DEPTH) {
+        for (var i = local; i < TILE * DEPTH; i += WORKGROUP) {
+            let sample = first_sample + i % TILE;
+            let input = first_input + i / TILE;
+            var v = 0.0f;
+            if exists && sample < samples && input < run.inputs {
+                v = upload(run.first_at + input * run.lanes + sample * run.replicas + replica);
+            }
+            voltage_tile[i] = v;
+        }
+        for (var i = local; i < TILE * DEPTH; i += WORKGROUP) {
+            // Neighbours read neighbouring cells, whichever way the array is read.
+            var x = i % TILE;
+            var y = i / TILE;
+            if run.input_stride == 1u {
+                x = i / DEPTH;
+                y = i % DEPTH;
+            }
+            let output = first_output + x;
+            let input = first_input + y;
+            var g = 0.0f;
+            if exists && output < run.outputs && input < run.inputs {
+                let cell = output * run.output_stride + input * run.input_stride;
+                g = conductance(cell * run.replicas + replica);
+            }
+            conductance_tile[y * TILE + x] = g;
+        }
+        workgroupBarrier();
+        for (var depth = 0u; depth < DEPTH; depth++) {
+            let at = depth * TILE + my_output;
+            let g = vec4<f32>(
+                conductance_tile[at],
+                conductance_tile[at + 1u],
+                conductance_tile[at + 2u],
+                conductance_tile[at + 3u],
+            );
+            for (var sample = 0u; sample < 4u; sample++) {
+                sums[sample] += voltage_tile[depth * TILE + my_sample + sample] * g;
+            }
+        }
+        workgroupBarrier();
+    }
+    for (var sample = 0u; sample < 4u; sample++) {
+        let mine = first_sample + my_sample + sample;
+        let output = first_output + my_output;
+        if exists && mine < samples && output < run.outputs {
+            store_outputs(output / 4u, mine * run.replicas + replica, sums[sample]);
+        }
+    }
+}

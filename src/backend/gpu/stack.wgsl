@@ -1,0 +1,129 @@
+// What all kernels of a stack share: the arguments of the operation at hand, the buffers, and how invocations are numbered.
+// The host writes `Arguments` word by word (arguments.rs keeps the same order).
+
+struct Arguments {
+    zero: u32,             // always; see hidden_zero
+    key_low: u32,
+    key_high: u32,
+    step: u32,
+    first_replica: u32,
+    replicas: u32,
+    rows: u32,
+    columns: u32,
+    request: u32,          // OUTER, DENSE or TRAINS
+    counting: u32,         // WHOLE, RANDOM or AS_ASKED
+    first_at: u32,         // where in `uploads` the operation's vectors begin, in words
+    second_at: u32,
+    third_at: u32,
+    fourth_at: u32,
+    lanes: u32,            // of a read: samples · replicas
+    inputs: u32,
+    outputs: u32,
+    input_stride: u32,     // cells from one input (output) to the next
+    output_stride: u32,
+    parts: u32,            // invocations that share the inputs of one lane
+    label: u32,            // READ_NOISE and the index of the read
+    deviation: f32,        // of the read noise, A
+    g_min: f32,            // S
+    span: f32,             // S
+    rest: f32,             // of retention, as a position
+    lost: f32,             // fraction of the distance to it that is lost
+    longest: u32,          // most pulses that are made at once
+    unused: u32,           // fills the last vector of four words
+}
+
+const OUTER: u32 = 0u;
+const DENSE: u32 = 1u;
+const TRAINS_OF_BITS: u32 = 2u;
+
+const AS_ASKED: u32 = 0u;
+const WHOLE: u32 = 1u;
+const RANDOM: u32 = 2u;
+
+@group(0) @binding(0) var<uniform> run: Arguments;
+@group(0) @binding(1) var<storage, read> uploads: array<u32>;
+/// Cell-major, the replicas of one cell together.
+@group(0) @binding(2) var<storage, read_write> states: array<f32>;
+/// What a read sees where writing is noisy.
+@group(0) @binding(3) var<storage, read_write> apparent: array<f32>;
+/// Number j of cell k at j · cells + k.
+@group(0) @binding(4) var<storage, read> cell_parameters: array<f32>;
+/// Low and high word of the number of pulses so far.
+@group(0) @binding(5) var<storage, read_write> pulse_counter: array<atomic<u32>, 2>;
+@group(0) @binding(6) var<storage, read_write> outputs: array<f32>;
+
+const WORKGROUP: u32 = 64u;
+
+fn hidden_zero() -> u32 {
+    return run.zero;
+}
+
+fn upload(at: u32) -> f32 {
+    return bitcast<f32>(uploads[at]);
+}
+
+fn cells() -> u32 {
+    return run.rows * run.columns;
+}
+
+/// Dispatches have two dimensions only because one has room for too few workgroups.
+fn workgroup_number(group: vec3<u32>, groups: vec3<u32>) -> u32 {
+    return group.y * groups.x + group.x;
+}
+
+fn words_of(step: u32, block: u32, replica: u32, label: u32) -> vec4<u32> {
+    return random_words(vec2<u32>(run.key_low, run.key_high), step, block, run.first_replica + replica, label);
+}
+
+fn parameters_of(cell: u32) -> Parameters {
+    var p: Parameters;
+    for (var j = 0u; j < PARAMETERS; j++) {
+        p[j] = cell_parameters[j * cells() + cell];
+    }
+    return p;
+}
+
+/// Position of a cell's replica as a read sees it.
+fn seen(at: u32) -> f32 {
+    if WRITE_NOISY {
+        return apparent[at];
+    }
+    return states[at];
+}
+
+fn conductance(at: u32) -> f32 {
+    return run.g_min + run.span * seen(at);
+}
+
+/// The same position in every replica of a cell.
+@compute @workgroup_size(64)
+fn write_positions(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let at = workgroup_number(group, groups) * WORKGROUP + local;
+    if at < cells() * run.replicas {
+        let position = upload(run.first_at + at / run.replicas);
+        states[at] = position;
+        if WRITE_NOISY {
+            apparent[at] = position;
+        }
+    }
+}
+
+/// What is written on a cell decays with it.
+@compute @workgroup_size(64)
+fn relax(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let at = workgroup_number(group, groups) * WORKGROUP + local;
+    if at < cells() * run.replicas {
+        states[at] = relaxed(states[at], run.rest, run.lost);
+        if WRITE_NOISY {
+            apparent[at] = relaxed(apparent[at], run.rest, run.lost);
+        }
+    }
+}

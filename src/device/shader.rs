@@ -1,0 +1,136 @@
+//! The physics of an array's cells in WGSL, recorded from the same functions that the CPU runs.
+
+use super::cells::Cells;
+use super::count::{piece, round_request};
+use super::law::{Cell, CycleNoise};
+use super::retention::relaxed;
+use crate::number::{Expr, Real, Tape};
+
+/// What [`AnyLaw::record`](super::AnyLaw::record) writes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A train of at most `2^digits` pulses at once.
+    Train {
+        /// Binary digits of the number of pulses less one.
+        digits: usize,
+    },
+    /// One pulse.
+    Pulse,
+    /// The expected update of any number of pulses.
+    Mean,
+}
+
+/// The physics of one array's cells in WGSL.
+///
+/// Numbers that all cells share are constants of the code, so that what follows from them is computed once, here. The others are
+/// [`Shader::parameters`], which the kernels read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shader {
+    /// ```text
+    /// const PARAMETERS: u32;                // how many numbers a cell has of its own
+    /// alias Parameters = array<f32, …>;     // at least one, so that the type exists
+    /// const CYCLE_NOISY: bool;              // whether z matters
+    /// const WRITE_NOISY: bool;
+    /// const WRITE_DEVIATION: f32;           // of what a read sees, as a position
+    /// const SHORT: f32;                     // the most pulses that after_short_train makes at once
+    /// fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
+    /// fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
+    /// fn after_pulse(p: Parameters, s: f32, n: f32, z: f32) -> f32
+    /// fn after_mean(p: Parameters, s: f32, n: f32) -> f32
+    /// fn rounded(m: f32, u: f32) -> f32     // a request as a whole number of pulses
+    /// fn piece(n: f32, done: f32, length: f32) -> f32   // what is left of a count, at most length
+    /// fn relaxed(s: f32, rest: f32, lost: f32) -> f32
+    /// ```
+    pub functions: String,
+    /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`.
+    pub parameters: Vec<f32>,
+}
+
+/// Digits of trains that are short: those of bit trains are.
+const SHORT_DIGITS: usize = 5;
+/// Counts are whole numbers of single precision.
+const LONG_DIGITS: usize = 24;
+
+impl Cells {
+    /// The physics of these cells for a graphics processor.
+    pub fn shader(&self) -> Shader {
+        let width = self.width();
+        let value = |cell: usize, index: usize| self.single(cell).parameters[index];
+        let own = self.varied_places();
+        let parameters = own
+            .iter()
+            .flat_map(|&index| (0..self.len()).map(move |cell| value(cell, index)))
+            .collect();
+
+        let short = 1_u32 << SHORT_DIGITS;
+        let write_deviation = (self.write_noise() * self.nominal_step()) as f32;
+        let noisy = self.noise().additive() != 0.0 || self.noise().multiplicative() != 0.0;
+        let mut functions = format!(
+            "\
+const PARAMETERS: u32 = {}u;
+alias Parameters = array<f32, {}>;
+const SHORT: f32 = {short}.0f;
+const CYCLE_NOISY: bool = {noisy};
+const WRITE_NOISY: bool = {};
+const WRITE_DEVIATION: f32 = {write_deviation:?}f;
+",
+            own.len(),
+            own.len().max(1),
+            self.write_noise() > 0.0,
+        );
+        let mut record = |name: &str, change: Change| {
+            let tape = Tape::new();
+            let p: Vec<Expr> = (0..width)
+                .map(|index| match own.iter().position(|&i| i == index) {
+                    Some(place) => tape.input(&format!("p[{place}]")),
+                    None if self.is_empty() => Real::lit(0.0),
+                    None => Expr::Constant(value(0, index)),
+                })
+                .collect();
+            let cell = Cell {
+                parameters: &p,
+                noise: CycleNoise::new(self.noise().additive(), self.noise().multiplicative()),
+                hard_bounds: self.hard_bounds(),
+            };
+            let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
+            let next = self.law().record(&cell, change, s, n, z);
+            let z = if change == Change::Mean {
+                ""
+            } else {
+                ", z: f32"
+            };
+            let arguments = format!("p: Parameters, s: f32, n: f32{z}");
+            functions.push_str(&tape.function(name, &arguments, &[next]));
+        };
+        record(
+            "after_short_train",
+            Change::Train {
+                digits: SHORT_DIGITS,
+            },
+        );
+        record(
+            "after_long_train",
+            Change::Train {
+                digits: LONG_DIGITS,
+            },
+        );
+        record("after_pulse", Change::Pulse);
+        record("after_mean", Change::Mean);
+
+        let tape = Tape::new();
+        let n = round_request(tape.input("m"), tape.input("u"));
+        functions.push_str(&tape.function("rounded", "m: f32, u: f32", &[n]));
+        let tape = Tape::new();
+        let [n, done, length] = ["n", "done", "length"].map(|name| tape.input(name));
+        let arguments = "n: f32, done: f32, length: f32";
+        functions.push_str(&tape.function("piece", arguments, &[piece(n, done, length)]));
+        let tape = Tape::new();
+        let [s, rest, lost] = ["s", "rest", "lost"].map(|name| tape.input(name));
+        let arguments = "s: f32, rest: f32, lost: f32";
+        functions.push_str(&tape.function("relaxed", arguments, &[relaxed(s, rest, lost)]));
+        Shader {
+            functions,
+            parameters,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Every device file of the library, and every law with parameters that all differ from cell to cell.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use memridge::device::{Cells, CycleNoise, LIBRARY, Retention, STEP, Window, laws, load_device};
+
+pub const WINDOW: Window = Window {
+    g_min: 1e-5,
+    g_max: 5e-5,
+};
+
+/// A step whose whole multiples, added to the middle of the window, are exact in single precision here.
+pub const EXACT_STEP: f64 = 1.0 / 1024.0;
+
+/// Equal cells of a law.
+fn equal(
+    law: &str,
+    noise: [f64; 2],
+    write_noise: f64,
+    hard: bool,
+    p: &[f64],
+    count: usize,
+) -> Cells {
+    Cells::new(
+        laws().into_iter().find(|l| l.name() == law).unwrap(),
+        WINDOW,
+        CycleNoise::new(noise[0], noise[1]),
+        write_noise,
+        hard,
+        p.to_vec(),
+        p.repeat(count),
+    )
+}
+
+/// Cells whose state counts their pulses exactly.
+pub fn counters(count: usize) -> Arc<Cells> {
+    let p = [EXACT_STEP, 0.0, 1.0, 0.0];
+    Arc::new(equal("constant-step", [0.0; 2], 0.0, false, &p, count))
+}
+
+/// Counters whose writing is noisy, in nominal steps.
+pub fn noisy_counters(count: usize, write_noise: f64) -> Arc<Cells> {
+    let p = [EXACT_STEP, 0.0, 1.0, 0.0];
+    Arc::new(equal(
+        "constant-step",
+        [0.0; 2],
+        write_noise,
+        false,
+        &p,
+        count,
+    ))
+}
+
+/// Cells whose states relax.
+pub fn forgetful(count: usize) -> Arc<Cells> {
+    let p = [EXACT_STEP, 0.0, 1.0, 0.0];
+    let retention = Retention {
+        rest: 0.4,
+        lifetime: 2.0,
+    };
+    Arc::new(equal("constant-step", [0.0; 2], 1.0, false, &p, count).with_retention(retention))
+}
+
+/// Sensible parameters of every law.
+fn sensible(law: &str) -> &'static [f64] {
+    match law {
+        "constant-step" => &[0.01, 0.0, 1.0, 0.1],
+        "linear-step" => &[0.01, 0.0, 1.0, 0.1, 0.5, 0.6, -0.2],
+        "soft-bounds" => &[0.01, 0.0, 1.0, 0.5],
+        "exp-step" => &[0.01, 0.0, 1.0, 0.1, 1.0, 0.1, 5.0, 1.0, 0.9, 5.0],
+        "power-step" => &[0.01, 0.0, 1.0, 0.5, 2.0, 1.5],
+        other => panic!("give the law {other} parameters here"),
+    }
+}
+
+/// Cells of a law that differ in every parameter, with both kinds of noise.
+fn varied(law: &str, hard: bool, count: usize) -> Cells {
+    let nominal = sensible(law);
+    let parameters = (0..count)
+        .flat_map(|cell| {
+            nominal.iter().enumerate().map(move |(i, &p)| {
+                let part = 0.03 * ((cell + 3 * i) % 5) as f64;
+                // Bounds move outwards, so that no reference leaves the window.
+                match i {
+                    STEP => p * (1.0 + part),
+                    1 => p - part,
+                    _ => p + part,
+                }
+            })
+        })
+        .collect();
+    Cells::new(
+        laws().into_iter().find(|l| l.name() == law).unwrap(),
+        WINDOW,
+        CycleNoise::new(0.3, 0.5),
+        0.5,
+        hard,
+        nominal.to_vec(),
+        parameters,
+    )
+}
+
+/// All of them, by name, with `count` cells.
+pub fn all(count: usize) -> Vec<(String, Arc<Cells>)> {
+    let files = LIBRARY.iter().map(|(name, _)| {
+        let device = load_device(name, Path::new("")).unwrap();
+        (
+            (*name).to_owned(),
+            Arc::new(device.cells(count, 7).unwrap()),
+        )
+    });
+    let laws = laws().into_iter().flat_map(|law| {
+        let name = law.name();
+        [true, false].map(|hard| {
+            let bounds = if hard { "hard" } else { "soft" };
+            (
+                format!("{name}, {bounds}"),
+                Arc::new(varied(name, hard, count)),
+            )
+        })
+    });
+    files.chain(laws).collect()
+}

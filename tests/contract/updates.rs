@@ -1,0 +1,143 @@
+//! Changes of states, operation by operation.
+
+use std::sync::Arc;
+
+use memridge::backend::{Place, Request, Shape, StackVector};
+use memridge::device::{Cells, Counting};
+use memridge::number::Purpose;
+
+use super::devices::{self, forgetful, noisy_counters};
+use super::fixture::{Worst, cpu, normal, scattered, shape, stack, states, vector};
+
+const STEP: u32 = 4_000_000_000;
+
+/// How the pulses of a request are made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    Together,
+    Singly,
+    Expected,
+}
+
+/// Positions all over the cells' own windows, and outside where nothing forbids it.
+fn positions(cells: &Cells) -> Vec<f64> {
+    (0..cells.len())
+        .map(|k| 0.02 + 0.96 * scattered(k))
+        .collect()
+}
+
+/// Whole numbers of pulses of both signs, many of them none.
+fn counts(shape: Shape) -> StackVector {
+    vector(shape.cells(), shape.replicas, |cell, r| {
+        let n = (cell * 5 + r * 3) % 13;
+        if n < 4 { 0.0 } else { n as f32 - 8.0 }
+    })
+}
+
+/// Worst distance of one update from the double-precision oracle, which gets the same counts and the same random words.
+fn distance(place: &Place, cells: &Arc<Cells>, way: Way, shape: Shape) -> Worst {
+    let mut stack = stack(place, shape, cells, way == Way::Together);
+    let (start, requests) = (positions(cells), counts(shape));
+    stack.write(&start).unwrap();
+    let counting = match way {
+        Way::Expected => Counting::Expected,
+        _ => Counting::Deterministic,
+    };
+    stack
+        .pulse(STEP, &Request::Dense(&requests), counting)
+        .unwrap();
+    let law = cells.law();
+    Worst::of(&states(&mut *stack), |k, r| {
+        let cell = cells.double(k);
+        let n = f64::from(requests.lanes(k)[r]);
+        let s = start[k];
+        let z = |pulse| normal(STEP, k, r, Purpose::CycleNoise, pulse);
+        match way {
+            Way::Expected => law.oracle_expected(&cell, s, n),
+            // In trains of at most the longest, each with a draw of its own.
+            Way::Together => {
+                let longest = cells.longest_train().min(1 << 24);
+                (0..(n.abs() as u32).div_ceil(longest)).fold(s, |s, number| {
+                    let left = n.abs() - f64::from(number * longest);
+                    let part = left.min(f64::from(longest)).copysign(n);
+                    law.oracle_many(&cell, s, part, z(number))
+                })
+            }
+            Way::Singly => {
+                (0..n.abs() as u32).fold(s, |s, pulse| law.oracle_one(&cell, s, n, z(pulse)))
+            }
+        }
+    })
+}
+
+/// Every device file and every law, each way of making pulses.
+pub fn every_device_and_law(place: Place) {
+    // A number of cells that no block of four divides, and of replicas that no workgroup does.
+    let shape = shape(19, 3, 5);
+    for (name, cells) in devices::all(shape.cells()) {
+        for way in [Way::Together, Way::Singly, Way::Expected] {
+            let scalar = distance(&cpu(), &cells, way, shape);
+            let actual = distance(&place, &cells, way, shape);
+            // One update loses a few roundings of a number of the size of the window.
+            actual.check(&format!("{name}, {way:?}"), scalar, 3e-6);
+        }
+    }
+}
+
+/// A read sees a pulsed cell with write noise, the others as they were.
+pub fn write_noise(place: Place) {
+    let shape = shape(21, 2, 7);
+    let cells = noisy_counters(shape.cells(), 3.0);
+    let requests = counts(shape);
+    let start = positions(&cells);
+    let run = |place: &Place, pulsed: bool| {
+        let mut stack = stack(place, shape, &cells, true);
+        stack.write(&start).unwrap();
+        if pulsed {
+            stack
+                .pulse(STEP, &Request::Dense(&requests), Counting::Deterministic)
+                .unwrap();
+        }
+        let mut seen = StackVector::zeros(shape.cells(), shape.replicas);
+        stack.conductances(&mut seen).unwrap();
+        Worst::of(&seen, |k, r| {
+            let n = if pulsed {
+                f64::from(requests.lanes(k)[r])
+            } else {
+                0.0
+            };
+            let mut s = start[k] + n * devices::EXACT_STEP;
+            if n != 0.0 {
+                s += 3.0 * devices::EXACT_STEP * normal(STEP, k, r, Purpose::WriteNoise, 0);
+            }
+            devices::WINDOW.g_min + devices::WINDOW.span() * s
+        })
+    };
+    for pulsed in [false, true] {
+        // A few roundings of 5e-5 S.
+        run(&place, pulsed).check("conductances", run(&cpu(), pulsed), 2e-11);
+    }
+}
+
+/// States and what is seen of them relax alike; cells without retention keep theirs.
+pub fn relaxation(place: Place) {
+    let shape = shape(9, 3, 3);
+    let cells = forgetful(shape.cells());
+    let start = positions(&cells);
+    let run = |place: &Place| {
+        let mut stack = stack(place, shape, &cells, true);
+        stack.write(&start).unwrap();
+        stack.relax(0.5).unwrap();
+        stack.relax(0.25).unwrap();
+        let left = (-0.75_f64 / 2.0).exp();
+        Worst::of(&states(&mut *stack), |k, _| 0.4 + (start[k] - 0.4) * left)
+    };
+    run(&place).check("relaxed states", run(&cpu()), 3e-7);
+
+    let cells = devices::counters(shape.cells());
+    let mut stack = stack(&place, shape, &cells, true);
+    stack.write(&start).unwrap();
+    stack.relax(1e9).unwrap();
+    let kept = states(&mut *stack);
+    assert!((0..shape.cells()).all(|k| kept.lanes(k).iter().all(|&s| s == start[k] as f32)));
+}
