@@ -290,7 +290,10 @@ mod tests {
             let s = 1.0 / (1.0 + (-x).exp());
             let d = s * (1.0 - s);
             close(
-                derivatives(|x| Jet::<f64>::lit(1.0) / (Jet::<f64>::lit(1.0) + (-x).exp()), x),
+                derivatives(
+                    |x| Jet::<f64>::lit(1.0) / (Jet::<f64>::lit(1.0) + (-x).exp()),
+                    x,
+                ),
                 [s, d, d * (1.0 - 2.0 * s), d * (1.0 - 6.0 * d)],
             );
             // exp(−x²): Hermite polynomials.

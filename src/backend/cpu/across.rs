@@ -216,10 +216,9 @@ impl Cpu {
             let part = column..column + (end - cell);
             let across = &mut self.across;
             let source = match job.request {
-                Request::Outer { rows, .. } => From::Row(
-                    rows.lanes(row)[job.replica],
-                    &across.columns[part],
-                ),
+                Request::Outer { rows, .. } => {
+                    From::Row(rows.lanes(row)[job.replica], &across.columns[part])
+                }
                 Request::Dense(requests) => {
                     let all = &requests.all()[cell * replicas..end * replicas];
                     let given = all[job.replica..].iter().step_by(replicas);

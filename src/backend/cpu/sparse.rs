@@ -161,7 +161,8 @@ impl Cpu {
             let (mut once, mut twice) = (0_u64, 0_u64);
             let mut rest = train;
             while rest != 0 {
-                let with = sparse.columns_with[rest.trailing_zeros() as usize * sparse.words + word];
+                let with =
+                    sparse.columns_with[rest.trailing_zeros() as usize * sparse.words + word];
                 twice |= once & with;
                 once |= with;
                 rest &= rest - 1;
@@ -273,6 +274,7 @@ impl Cpu {
             }
             Own {
                 rows: &sparse.rows[..len * own.width],
+                tiles: None,
                 ..own
             }
         });
@@ -317,10 +319,7 @@ impl Cpu {
 
 /// The own parameters of these cells, one after the other.
 fn gather<const WIDTH: usize>(cells: &[u32], rows: &[f32], out: &mut [f32]) {
-    let (rows, out) = (
-        rows.as_chunks::<WIDTH>().0,
-        out.as_chunks_mut::<WIDTH>().0,
-    );
+    let (rows, out) = (rows.as_chunks::<WIDTH>().0, out.as_chunks_mut::<WIDTH>().0);
     for (out, &cell) in out.iter_mut().zip(cells) {
         *out = rows[cell as usize];
     }

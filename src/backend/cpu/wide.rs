@@ -34,8 +34,7 @@ impl Wide {
 
 impl Cpu {
     pub(super) fn pulse_wide(&mut self, step: u32, request: &Request, counting: Counting) {
-        let expected =
-            counting == Counting::Expected && !matches!(request, Request::Trains { .. });
+        let expected = counting == Counting::Expected && !matches!(request, Request::Trains { .. });
         for block in 0..self.shape.cells().div_ceil(BLOCK) {
             let fired = self.count(step, block, request, counting);
             if expected {
