@@ -3,6 +3,7 @@
 mod limits;
 mod reads;
 mod table;
+mod updates;
 
 use criterion::Criterion;
 
@@ -12,6 +13,11 @@ fn main() {
         .configure_from_args();
     limits::measure(&mut c);
     reads::measure(&mut c);
+    updates::measure(&mut c);
     c.final_summary();
-    table::print(&reads::figures());
+    let figures: Vec<_> = reads::figures()
+        .into_iter()
+        .chain(updates::figures())
+        .collect();
+    table::print(&figures);
 }

@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn blocks_are_lanes() {
-        for [c0, first, c2, c3] in [[0; 4], [7, 1 << 31, 12, 0x0100_0002], [!0; 4]] {
+        for [c0, first, c2, c3] in [[0_u32; 4], [7, 1 << 31, 12, 0x0100_0002], [!0; 4]] {
             let c1 =
                 std::array::from_fn(|lane| first.wrapping_add(lane as u32 * lane as u32 * 977));
             let lanes = [[c0; LANES], c1, [c2; LANES], [c3; LANES]];

@@ -71,7 +71,8 @@ impl Prepared {
     }
 
     fn work(&self) -> u64 {
-        let stacks = stacks(self.settings.replicas).len() as u64;
+        let most = self.settings.place.replicas_at_once();
+        let stacks = stacks(self.settings.replicas, most).len() as u64;
         stacks * u64::from(self.settings.training.steps)
     }
 

@@ -78,6 +78,27 @@ pub trait Probe {
     ) -> Result<()>;
 }
 
+/// Looks at nothing.
+impl Probe for () {
+    fn wants(&self, _step: u32) -> bool {
+        false
+    }
+
+    fn before(&mut self, _step: u32, _synapses: &mut dyn Synapses) -> Result<()> {
+        Ok(())
+    }
+
+    fn after(
+        &mut self,
+        _step: u32,
+        _synapses: &mut dyn Synapses,
+        _gradient: &StackVector,
+        _rate: f64,
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// One stack's loop: buffers that live as long as the run, so that no step allocates.
 struct Loop<'a> {
     task: &'a Task,
