@@ -274,6 +274,7 @@ impl Cpu {
             }
             Own {
                 rows: &sparse.rows[..len * own.width],
+                tiles: None,
                 ..own
             }
         });
