@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 #[cfg(feature = "gpu")]
 use memridge::backend::Gpu;
 use memridge::error::Result;
+use memridge::report::TABLE_STYLE;
 
 use super::{json, print};
 
@@ -43,7 +44,7 @@ pub fn list(as_json: bool) -> Result<ExitCode> {
         print(&json(&all)?);
     } else {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING);
+        table.load_style(TABLE_STYLE);
         table.set_header(["backend", "name", "kind", "driver", "largest array"]);
         let cpu = format!("{threads} threads, {vectors} instructions");
         table.add_row(["cpu", &cpu, "", "", ""]);
