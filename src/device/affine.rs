@@ -42,8 +42,8 @@ pub fn affine_train<R: Real>(
     }
     // The lowest digit first: the sums of 1, 2, 4, … pulses are made beside, and the chain of results that wait is short.
     let (mut before, mut power) = (zero, one);
-    for k in 0..n.digits() {
-        let part = R::select_lt(rests[k], R::lit((1_u64 << k) as f64), zero, power);
+    for (k, &rest) in rests.iter().enumerate().take(n.digits()) {
+        let part = R::select_lt(rest, R::lit((1_u64 << k) as f64), zero, power);
         before = before + part * (one - kappa * before);
         power = power * (two - kappa * power);
     }
