@@ -13,7 +13,7 @@ pub fn folder() -> PathBuf {
 
 /// Median time of one iteration in nanoseconds, with the half width of its 95 % interval. `None` where a filter on the command
 /// line left the benchmark out and no earlier run measured it.
-fn median(id: &str) -> Option<(f64, f64)> {
+pub fn median(id: &str) -> Option<(f64, f64)> {
     let path = folder().join(id).join("new/estimates.json");
     let text = std::fs::read_to_string(path).ok()?;
     let estimates: serde_json::Value = serde_json::from_str(&text).ok()?;

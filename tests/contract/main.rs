@@ -14,7 +14,9 @@ mod order;
 mod reads;
 mod updates;
 
-use fixture::{cpu, gpu};
+use fixture::cpu;
+#[cfg(feature = "gpu")]
+use fixture::gpu;
 
 /// Runs every contract for one place.
 macro_rules! suite {
@@ -71,4 +73,5 @@ macro_rules! suite {
 }
 
 suite!(on_cpu, cpu());
+#[cfg(feature = "gpu")]
 suite!(on_gpu, gpu());

@@ -230,6 +230,10 @@ impl Gpu {
         &self.limits
     }
 
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     pub(super) fn error(&self, problem: String, way_out: &str) -> Error {
         Error::Graphics {
             adapter: self.summary.name.clone(),

@@ -235,7 +235,8 @@ impl Queue {
             let problem = format!("does not give its results: {detail}");
             self.gpu.error(problem, "start again, or use the CPU")
         };
-        match receiver.try_recv() {
+        // Another thread's poll may have noticed the end of the copy, and tells it in its own time.
+        match receiver.recv_timeout(self.gpu.patience()) {
             Ok(Ok(())) => {
                 let view = slice
                     .get_mapped_range()
