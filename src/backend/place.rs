@@ -1,12 +1,13 @@
 //! Where stacks of crossbars are computed.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::{Backend, Cpu, Shape};
 #[cfg(feature = "gpu")]
-use super::{Gpu, GpuStack};
+use super::{Choice, Gpu, GpuStack};
 use crate::device::Cells;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::number::Stream;
 
 /// Most replicas in one stack on the CPU: measured, 300 replicas in one stack run 10 to 20 % faster than in three (fewer calls a
@@ -30,6 +31,44 @@ pub enum Place {
 }
 
 impl Place {
+    /// The first graphics processor whose name contains `name`, or the fastest kind there is; a software driver if there is nothing
+    /// else.
+    ///
+    /// # Errors
+    /// Where there is none, it cannot be opened, or memridge was built without its GPU backend.
+    #[cfg(feature = "gpu")]
+    pub fn gpu(name: Option<&str>) -> Result<Self> {
+        let choice = name.map_or(Choice::Any, |name| Choice::Named(name.into()));
+        Ok(Self::Gpu(Gpu::open(&choice)?))
+    }
+
+    /// No graphics processor: memridge was built without its GPU backend.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "gpu"))]
+    pub fn gpu(_name: Option<&str>) -> Result<Self> {
+        Err(Error::NoAdapter {
+            asked: "can be used by a memridge built without its GPU backend".into(),
+            way_out: "build it with the feature gpu, or use the CPU".into(),
+        })
+    }
+
+    /// The fastest hardware graphics processor, else the CPU and why: a software driver would be slower than the CPU backend.
+    #[cfg(feature = "gpu")]
+    pub fn auto() -> (Self, Option<Error>) {
+        match Gpu::open(&Choice::Hardware) {
+            Ok(gpu) => (Self::Gpu(gpu), None),
+            Err(error) => (Self::Cpu, Some(error)),
+        }
+    }
+
+    /// The CPU, and why: memridge was built without its GPU backend.
+    #[cfg(not(feature = "gpu"))]
+    pub fn auto() -> (Self, Option<Error>) {
+        (Self::Cpu, Self::gpu(None).err())
+    }
+
     /// A stack of crossbars there; the arguments are those of [`Cpu::new`].
     ///
     /// # Errors
@@ -62,6 +101,17 @@ impl Place {
             Self::Cpu => STACK,
             #[cfg(feature = "gpu")]
             Self::Gpu(_) => GPU_STACK,
+        }
+    }
+}
+
+/// `cpu`, or `gpu` and the name of the processor.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => write!(f, "gpu ({})", gpu.summary().name),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Commands, progress bars, exit codes.
 
+mod backends;
 mod cite;
 mod device;
 mod predict;
@@ -33,6 +34,12 @@ enum Command {
     /// Look at the devices that come with the program, or at a device file.
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// List where memridge can compute on this machine; the exit status is 1 where there is no graphics processor.
+    Backends {
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the references of a study and its devices as BibTeX.
     Cite(CiteArgs),
 }
@@ -66,6 +73,9 @@ struct RunArgs {
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = Backend::Cpu)]
     backend: Backend,
+    /// Compute on the graphics processor whose name contains this text; `memridge backends` lists them.
+    #[arg(long, value_name = "NAME", conflicts_with = "backend")]
+    adapter: Option<String>,
 }
 
 #[derive(Args)]
@@ -84,6 +94,10 @@ struct CiteArgs {
 enum Backend {
     /// This machine's processor.
     Cpu,
+    /// A graphics processor; a software driver if there is nothing else.
+    Gpu,
+    /// A hardware graphics processor if there is one, else the CPU.
+    Auto,
 }
 
 #[derive(Subcommand)]
@@ -116,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Device(DeviceCommand::Show { name, svg, json }) => {
             device::show(&name, svg.as_deref(), json)
         }
+        Command::Backends { json } => backends::list(json),
         Command::Cite(args) => cite::cite(&args.study),
     };
     match done {

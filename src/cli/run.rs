@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use memridge::backend::Place;
 use memridge::error::{Error, Result};
 use memridge::report::{self, DeviceCurve};
 use memridge::study::{
     Artifact, Outcome, Progress, Study, check_target, run_study, runs_csv, store,
 };
 
-use super::{RunArgs, json, print};
+use super::{Backend, RunArgs, json, print};
 
 /// A progress bar; invisible where standard error is no terminal.
 struct Bar(ProgressBar);
@@ -26,11 +27,31 @@ impl Progress for Bar {
     }
 }
 
+/// Where to compute; a fallback is said on standard error.
+fn place(args: &RunArgs) -> Result<Place> {
+    if let Some(name) = &args.adapter {
+        return Place::gpu(Some(name));
+    }
+    Ok(match args.backend {
+        Backend::Cpu => Place::Cpu,
+        Backend::Gpu => Place::gpu(None)?,
+        Backend::Auto => {
+            let (place, why) = Place::auto();
+            if let Some(why) = why {
+                eprintln!("computing on the CPU: {why}");
+            }
+            place
+        }
+    })
+}
+
 /// Runs a study and writes its results.
 pub fn run(args: &RunArgs) -> Result<ExitCode> {
     args.study.set_threads()?;
     let path = &args.study.study;
     let study = Study::read(path, &args.study.overrides())?;
+    let place = place(args)?;
+    let study = study.at(&place);
     let out = args.out.clone().unwrap_or_else(|| default_folder(path));
     check_target(&out)?;
     let bar = Bar(ProgressBar::new(1));
@@ -50,7 +71,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     let base = &study.points[study.points.len() / 2];
     figures.push(report::device_figure(&DeviceCurve::of(&base.device)?));
     let study_toml = study.document.to_toml();
-    let provenance = provenance(&outcome, args)?;
+    let provenance = provenance(&outcome, args, &place)?;
     let labels: Vec<String> = summary.points.iter().map(|p| p.label.clone()).collect();
     let file = |name: &str, content: Vec<u8>| Artifact {
         name: name.into(),
@@ -128,7 +149,7 @@ fn broken(what: &str, detail: &str) -> Error {
 }
 
 /// What produced the results, as JSON.
-fn provenance(outcome: &Outcome, args: &RunArgs) -> Result<String> {
+fn provenance(outcome: &Outcome, args: &RunArgs, place: &Place) -> Result<String> {
     let folder = args
         .study
         .study
@@ -151,7 +172,7 @@ fn provenance(outcome: &Outcome, args: &RunArgs) -> Result<String> {
         "version": env!("CARGO_PKG_VERSION"),
         "git-commit": commit,
         "seed": outcome.summary.seed,
-        "backend": "cpu",
+        "backend": place.to_string(),
         "threads": rayon::current_num_threads(),
         "machine": {
             "processor": processor,

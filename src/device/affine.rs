@@ -32,17 +32,20 @@ pub fn affine_train<R: Real>(
     noise: &CycleNoise<R>,
 ) -> (R, R) {
     let (zero, one, two) = (R::lit(0.0), R::lit(1.0), R::lit(2.0));
-    // Sums of 1, 2, 4, … pulses.
-    let mut powers = [one; MOST_DIGITS];
-    for k in 1..n.digits() {
-        powers[k] = powers[k - 1] * (two - kappa * powers[k - 1]);
-    }
-    let (mut before, mut rest) = (zero, n.value() - one);
+    // What is left of `n - 1` when its digits above k are taken: at least 2ᵏ where it has digit k.
+    let mut rests = [zero; MOST_DIGITS];
+    let mut rest = n.value() - one;
     for k in (0..n.digits()).rev() {
         let size = R::lit((1_u64 << k) as f64);
-        let part = R::select_lt(rest, size, zero, powers[k]);
+        rests[k] = rest;
         rest = R::select_lt(rest, size, rest, rest - size);
+    }
+    // The lowest digit first: the sums of 1, 2, 4, … pulses are made beside, and the chain of results that wait is short.
+    let (mut before, mut power) = (zero, one);
+    for (k, &rest) in rests.iter().enumerate().take(n.digits()) {
+        let part = R::select_lt(rest, R::lit((1_u64 << k) as f64), zero, power);
         before = before + part * (one - kappa * before);
+        power = power * (two - kappa * power);
     }
     let last = one - kappa * before;
     let sum = before + last;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::expand::longest_train;
-use super::kernel::Own;
+use super::kernel::{Own, TILE};
 use super::law::{AnyLaw, COMMON, Cell, CycleNoise, OWN, STEP};
 use super::response::{Response, symmetric_point};
 use super::retention::Retention;
@@ -47,6 +47,8 @@ struct Varied {
     /// 4, 8 or 16, at least the number of places; 0 for none.
     width: usize,
     rows: Vec<f32>,
+    /// The same numbers in whole tiles, parameter by parameter.
+    tiles: Vec<f32>,
 }
 
 impl Varied {
@@ -70,10 +72,17 @@ impl Varied {
                 }
             }
         }
+        let mut tiles = Vec::new();
+        for tile in parameters.chunks_exact(width * TILE) {
+            for &place in &places {
+                tiles.extend(tile.chunks_exact(width).map(|p| p[place]));
+            }
+        }
         Self {
             places,
             width: row,
             rows,
+            tiles,
         }
     }
 }
@@ -204,6 +213,11 @@ impl Cells {
             places: &self.varied.places,
             rows: &self.varied.rows[range.start * width..range.end * width],
             width,
+            tiles: range.start.is_multiple_of(TILE).then(|| {
+                let tiles = range.start / TILE..range.end / TILE;
+                let size = TILE * self.varied.places.len();
+                &self.varied.tiles[tiles.start * size..tiles.end * size]
+            }),
         })
     }
 

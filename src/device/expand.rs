@@ -66,7 +66,7 @@ pub(super) fn expanded_train<L: Law, R: Real>(
 }
 
 /// Lengths that trains are tried with.
-const LENGTHS: [u32; 4] = [32, 16, 8, 4];
+const LENGTHS: [u32; 5] = [32, 16, 8, 4, 2];
 
 /// How many cells are tried.
 const STEEPEST: usize = 8;

@@ -4,11 +4,11 @@ use std::marker::PhantomData;
 
 use super::count::{Count, digits};
 use super::expand::expanded_train;
-use super::law::{Cell, Law, MOST_PARAMETERS, OWN, Pulse, STEP};
+use super::law::{Cell, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER};
 use crate::number::Real;
 
 /// Lanes that a loop with parameters of their own takes at a time.
-const TILE: usize = 64;
+pub const TILE: usize = 64;
 
 /// Parameters that differ from lane to lane; all others are those of the update's cell.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,9 @@ pub struct Own<'a> {
     pub rows: &'a [f32],
     /// 4, 8 or 16.
     pub width: usize,
+    /// The same numbers [`TILE`] lanes together, one parameter after the other, where there is such a copy: it spares the loop
+    /// to turn them.
+    pub tiles: Option<&'a [f32]>,
 }
 
 /// What happens to the lanes of an [`Update`].
@@ -29,7 +32,7 @@ pub enum Action {
         /// The largest count.
         most: u32,
     },
-    /// The mean response to `counts[i]` pulses, any real number; normals are not used.
+    /// The mean response to `counts[i]` pulses, any real number; nothing is drawn.
     Expected,
 }
 
@@ -51,44 +54,76 @@ pub struct Update<'a> {
     pub normals: &'a [f32],
 }
 
+/// Mean and variance of the state after one pulse of the sign of `n`.
+#[inline(always)]
+fn single<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> (R, R) {
+    let p = cell.parameters;
+    let change = L::step(p, s, &Pulse { polarity: n });
+    (s + change, cell.noise.variance(p[STEP], change))
+}
+
+/// Mean and variance of the state after `|n|` pulses, at most `2^digits`, of the sign of `n`. Laws without a closed form take the
+/// expanded one.
+#[inline(always)]
+fn several<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, digits: usize) -> (R, R) {
+    let (p, noise, pulse) = (cell.parameters, &cell.noise, Pulse { polarity: n });
+    match L::train(p, s, &pulse, &Count::new(n.abs(), digits), noise) {
+        Some(moments) => moments,
+        None => expanded_train::<L, R>(p, s, &pulse, n.abs(), noise),
+    }
+}
+
+/// The state between hard bounds, if it stops there.
+#[inline(always)]
+fn bounded<R: Real>(hard: bool, bounds: [R; 2], s: R) -> R {
+    if hard {
+        s.max(bounds[0]).min(bounds[1])
+    } else {
+        s
+    }
+}
+
+/// The state drawn from its moments by a standard normal `z`; without pulses the one that it was.
+#[inline(always)]
+fn drawn<R: Real>(cell: &Cell<R>, s: R, n: R, (mean, variance): (R, R), z: R) -> R {
+    let bounds = [cell.parameters[LOWER], cell.parameters[UPPER]];
+    let next = bounded(cell.hard_bounds, bounds, mean + variance.sqrt() * z);
+    R::select_lt(R::lit(0.0), n.abs(), next, s)
+}
+
 /// State after one pulse of the sign of `n` with standard normal `z`, where `n` is not zero.
 #[inline(always)]
 pub(super) fn one_pulse<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, z: R) -> R {
-    let p = cell.parameters;
-    let pulse = Pulse { polarity: n };
-    let change = L::step(p, s, &pulse);
-    let next = cell.bound(s + change + cell.noise.variance(p[STEP], change).sqrt() * z);
-    R::select_lt(R::lit(0.0), n.abs(), next, s)
+    drawn(cell, s, n, single::<L, R>(cell, s, n), z)
 }
 
 /// State after `n` pulses at once (sign = polarity), `|n|` at most `2^digits`, with one standard normal `z`: mean and variance
-/// of the single pulses, shape Gaussian. Laws without a closed form take the expanded one.
+/// of the single pulses, shape Gaussian.
 #[inline(always)]
 pub(super) fn many_pulses<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, digits: usize, z: R) -> R {
-    let pulse = Pulse { polarity: n };
-    let count = Count::new(n.abs(), digits);
-    let (mean, variance) = match L::train(cell.parameters, s, &pulse, &count, &cell.noise) {
-        Some(moments) => moments,
-        None => expanded_train::<L, R>(cell.parameters, s, &pulse, n.abs(), &cell.noise),
-    };
-    let next = cell.bound(mean + variance.sqrt() * z);
-    R::select_lt(R::lit(0.0), n.abs(), next, s)
+    drawn(cell, s, n, several::<L, R>(cell, s, n, digits), z)
 }
 
-/// State after the *expected* update of `n` pulses, `n` any real number: the response linear in the request,
-/// `U(w, Δ) = Δ F(w) - |Δ| G(w)` (Gokmen & Haensch 2020, <https://doi.org/10.3389/fnins.2020.00103>).
+/// Mean and variance of the state after the *expected* update of `n` pulses, `n` any real number: the response linear in the
+/// request, `U(w, Δ) = Δ F(w) - |Δ| G(w)` (Gokmen & Haensch 2020, <https://doi.org/10.3389/fnins.2020.00103>).
+#[inline(always)]
+fn linear<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> (R, R) {
+    let change = L::step(cell.parameters, s, &Pulse { polarity: n });
+    (s + n.abs() * change, R::lit(0.0))
+}
+
+/// State after the expected update of `n` pulses.
 #[inline(always)]
 pub(super) fn expected<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> R {
-    let pulse = Pulse { polarity: n };
-    cell.bound(s + n.abs() * L::step(cell.parameters, s, &pulse))
+    drawn(cell, s, n, linear::<L, R>(cell, s, n), R::lit(0.0))
 }
 
-/// What happens to one lane. A trait and not a closure: closures are called, not inlined, in a vector loop.
+/// Mean and variance of the state of one lane. A trait and not a closure: closures are called, not inlined, in a vector loop.
 trait Change {
     /// Parameters of a cell.
     const WIDTH: usize;
 
-    fn change(cell: &Cell<f32>, s: f32, n: f32, z: f32) -> f32;
+    fn moments(cell: &Cell<f32>, s: f32, n: f32) -> (f32, f32);
 }
 
 /// Trains of at most `2^DIGITS` pulses.
@@ -98,11 +133,11 @@ impl<L: Law, const DIGITS: usize> Change for Train<L, DIGITS> {
     const WIDTH: usize = OWN + L::PARAMETERS.len();
 
     #[inline(always)]
-    fn change(cell: &Cell<f32>, s: f32, n: f32, z: f32) -> f32 {
+    fn moments(cell: &Cell<f32>, s: f32, n: f32) -> (f32, f32) {
         if DIGITS == 0 {
-            one_pulse::<L, f32>(cell, s, n, z)
+            single::<L, f32>(cell, s, n)
         } else {
-            many_pulses::<L, f32>(cell, s, n, DIGITS, z)
+            several::<L, f32>(cell, s, n, DIGITS)
         }
     }
 }
@@ -113,8 +148,8 @@ impl<L: Law> Change for Mean<L> {
     const WIDTH: usize = OWN + L::PARAMETERS.len();
 
     #[inline(always)]
-    fn change(cell: &Cell<f32>, s: f32, n: f32, _z: f32) -> f32 {
-        expected::<L, f32>(cell, s, n)
+    fn moments(cell: &Cell<f32>, s: f32, n: f32) -> (f32, f32) {
+        linear::<L, f32>(cell, s, n)
     }
 }
 
@@ -158,7 +193,7 @@ impl<C: Change> pulp::WithSimd for Same<'_, C> {
         };
         let lanes = update.states.iter_mut().zip(update.counts);
         for ((s, &n), &z) in lanes.zip(update.normals) {
-            *s = C::change(&cell, *s, n, z);
+            *s = drawn(&cell, *s, n, C::moments(&cell, *s, n), z);
         }
     }
 }
@@ -183,15 +218,27 @@ impl<C: Change> pulp::WithSimd for Different<'_, C> {
     fn with_simd<S: pulp::Simd>(self, _simd: S) {
         let (update, own) = (self.0, self.1);
         let shared = filled(update.cell.parameters);
-        let mut planes = shared.map(|p| [p; TILE]);
+        let mut planes = [[0.0; TILE]; MOST_PARAMETERS];
+        for (plane, &p) in planes.iter_mut().zip(&shared).take(C::WIDTH) {
+            plane.fill(p);
+        }
         let cell = update.cell;
         let (states, rest) = update.states.as_chunks_mut::<TILE>();
         let (counts, more_counts) = update.counts.as_chunks::<TILE>();
         let (normals, more_normals) = update.normals.as_chunks::<TILE>();
         let mut rows = own.rows.chunks_exact(TILE * own.width);
+        let size = TILE * own.places.len();
+        let mut turned = own.tiles.unwrap_or(&[]).chunks_exact(size);
         let tiles = states.iter_mut().zip(counts).zip(normals);
         for (((states, counts), normals), rows) in tiles.zip(&mut rows) {
-            unpack(&own, rows, &mut planes);
+            match turned.next() {
+                Some(tile) => {
+                    for (plane, &place) in tile.as_chunks().0.iter().zip(own.places) {
+                        planes[place] = *plane;
+                    }
+                }
+                None => unpack(&own, rows, &mut planes),
+            }
             tile::<C>(&cell, &planes, states, counts, normals);
         }
         if rest.is_empty() {
@@ -241,16 +288,20 @@ fn transpose<const WIDTH: usize>(
         return;
     };
     for (group, places) in places.chunks(4).enumerate() {
-        // Four columns together: loads of four numbers that shuffles turn.
-        let mut four = [[0.0; TILE]; 4];
-        for i in 0..TILE {
-            four[0][i] = rows[i][4 * group];
-            four[1][i] = rows[i][4 * group + 1];
-            four[2][i] = rows[i][4 * group + 2];
-            four[3][i] = rows[i][4 * group + 3];
+        // Four columns of four rows at a time: loads that a few shuffles turn.
+        let mut four = [[[0.0; 4]; TILE / 4]; 4];
+        for (i, rows) in rows.as_chunks::<4>().0.iter().enumerate() {
+            let part = |row: &[f32; WIDTH]| {
+                let part: [f32; 4] = std::array::from_fn(|k| row[(4 * group + k) % WIDTH]);
+                part
+            };
+            let [a, b, c, d] = [&rows[0], &rows[1], &rows[2], &rows[3]].map(part);
+            for k in 0..4 {
+                four[k][i] = [a[k], b[k], c[k], d[k]];
+            }
         }
         for (plane, &place) in four.iter().zip(places) {
-            planes[place] = *plane;
+            planes[place].copy_from_slice(plane.as_flattened());
         }
     }
 }
@@ -263,6 +314,9 @@ fn tile<C: Change>(
     counts: &[f32; TILE],
     normals: &[f32; TILE],
 ) {
+    // Two loops: the shorter a chain of results that wait for each other, the more of them a processor works on at once.
+    let mut means = [0.0; TILE];
+    let mut variances = [0.0; TILE];
     for i in 0..TILE {
         let mut parameters = [0.0; MOST_PARAMETERS];
         for (k, p) in parameters.iter_mut().enumerate() {
@@ -274,6 +328,17 @@ fn tile<C: Change>(
             parameters: &parameters,
             ..*cell
         };
-        states[i] = C::change(&cell, states[i], counts[i], normals[i]);
+        (means[i], variances[i]) = C::moments(&cell, states[i], counts[i]);
+    }
+    for i in 0..TILE {
+        let mut parameters = [0.0; MOST_PARAMETERS];
+        parameters[LOWER] = planes[LOWER][i];
+        parameters[UPPER] = planes[UPPER][i];
+        let cell = Cell {
+            parameters: &parameters,
+            ..*cell
+        };
+        let moments = (means[i], variances[i]);
+        states[i] = drawn(&cell, states[i], counts[i], moments, normals[i]);
     }
 }

@@ -182,17 +182,6 @@ pub struct Cell<'a, R> {
     pub hard_bounds: bool,
 }
 
-impl<R: Real> Cell<'_, R> {
-    #[inline(always)]
-    pub(super) fn bound(&self, s: R) -> R {
-        if self.hard_bounds {
-            s.max(self.parameters[LOWER]).min(self.parameters[UPPER])
-        } else {
-            s
-        }
-    }
-}
-
 /// A law behind an object: whole slices of `f32`, the `f64` oracle, third-order jets.
 ///
 /// Every [`Law`] is one, so a user's own law works like ours.

@@ -16,10 +16,10 @@ use crate::number::{Draw, Purpose};
 pub(super) const CHUNK: usize = 512;
 
 /// Coincidences a cell below which a row is gathered: where measured times cross.
-const GATHER_BELOW: f64 = 0.7;
+const GATHER_BELOW: f64 = 0.35;
 
 /// Share of cells with pulses left below which the rest of a chunk is gathered: where measured times cross.
-const GATHER_REST_BELOW: f64 = 0.4;
+const GATHER_REST_BELOW: f64 = 0.25;
 
 /// Buffers of one chunk of cells and of one replica's request.
 pub(super) struct Across {

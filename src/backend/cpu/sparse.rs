@@ -169,11 +169,15 @@ impl Cpu {
             }
             once &= !twice;
             self.pulses += u64::from(once.count_ones());
+            if once != 0 {
+                sparse.single.most = 1.0;
+            }
             while once != 0 {
                 let column = word * 64 + once.trailing_zeros() as usize;
-                sparse
-                    .single
-                    .push(first + column, signed(1, sign, columns[column]));
+                let signs = sign.to_bits() ^ columns[column].to_bits();
+                let one = 1.0_f32.copysign(f32::from_bits(signs));
+                sparse.single.cells.push((first + column) as u32);
+                sparse.single.counts.push(one);
                 once &= once - 1;
             }
             while twice != 0 {
@@ -274,6 +278,7 @@ impl Cpu {
             }
             Own {
                 rows: &sparse.rows[..len * own.width],
+                tiles: None,
                 ..own
             }
         });
