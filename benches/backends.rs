@@ -99,7 +99,6 @@ fn time(stack: &mut dyn Backend, operation: Operation, iterations: u64) -> Durat
     };
     let voltages = filled(inputs, lanes);
     let mut currents = StackVector::zeros(outputs, lanes);
-    // Compiles the kernels, and leaves nothing to be waited for.
     let mut run = |stack: &mut dyn Backend, step: u32| match operation {
         Operation::Relax => stack.relax(1.0),
         Operation::Pulse | Operation::SinglePulses => {

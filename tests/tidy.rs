@@ -243,7 +243,8 @@ fn backends_hold_no_physics() {
     for place in ["STEP", "LOWER", "UPPER", "OWN", "COMMON"] {
         forbidden.insert(place.to_owned());
     }
-    for path in files("src/backend", "rs") {
+    let shaders = files("src/backend", "wgsl");
+    for path in files("src/backend", "rs").into_iter().chain(shaders) {
         let text = code(&read(&path));
         for word in &forbidden {
             assert!(!has_word(&text, word), "{} knows {word}", name(&path));

@@ -115,8 +115,7 @@ fn linear<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> (R, R) {
 /// State after the expected update of `n` pulses.
 #[inline(always)]
 pub(super) fn expected<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> R {
-    let bounds = [cell.parameters[LOWER], cell.parameters[UPPER]];
-    bounded(cell.hard_bounds, bounds, linear::<L, R>(cell, s, n).0)
+    drawn(cell, s, n, linear::<L, R>(cell, s, n), R::lit(0.0))
 }
 
 /// Mean and variance of the state of one lane. A trait and not a closure: closures are called, not inlined, in a vector loop.

@@ -446,13 +446,7 @@ impl Real for Expr<'_> {
     }
     fn ln_1p(self) -> Self {
         let lowest = Self::Constant(LOWEST_LOGARITHM);
-        let inside = <Self as Single>::select_lt(
-            Self::Constant(-1.0),
-            self,
-            elementary::ln_1p(self),
-            lowest,
-        );
-        inside
+        <Self as Single>::select_lt(Self::Constant(-1.0), self, elementary::ln_1p(self), lowest)
     }
     fn sqrt(self) -> Self {
         Single::sqrt(self)

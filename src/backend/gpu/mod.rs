@@ -26,7 +26,7 @@ const WORKGROUP: u64 = 64;
 const LONGEST: u32 = 1 << 24;
 /// Outputs and samples of a tile.
 const TILE: u64 = 32;
-/// From this many samples on, reads go tile by tile.
+/// From this many samples and outputs on, reads go tile by tile; fewer would leave most of a tile empty.
 const MANY: u64 = 16;
 
 // Codes of `stack.wgsl`.
@@ -144,7 +144,7 @@ impl GpuStack {
         } else {
             strides
         };
-        let tiled = lanes / replicas >= MANY;
+        let tiled = lanes / replicas >= MANY && outputs as u64 >= MANY;
         // Where there are fewer lanes than invocations, several share the inputs of one.
         let parts = WORKGROUP / lanes.clamp(1, WORKGROUP).next_power_of_two();
         let arguments = Arguments {
