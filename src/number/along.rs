@@ -10,9 +10,6 @@ use super::random::{Purpose, Stream, normal_pair, uniform};
 /// Blocks of four cells that are drawn at a time.
 const BATCH: usize = 128;
 
-/// Cells that are drawn at a time where they are scattered.
-const SCATTERED: usize = 256;
-
 /// Where random numbers of one replica are drawn: everything but the cell.
 #[derive(Debug, Clone, Copy)]
 pub struct Draw {
@@ -53,19 +50,17 @@ impl Stream {
         });
     }
 
-    /// The normal number of each of these cells, in any order; neighbours in the list that share a block share its words.
+    /// The normal number of each of these cells, in any order.
     ///
     /// # Panics
     /// If the index has more than 24 bits.
     pub fn fill_scattered_normals(&self, arch: Arch, at: Draw, cells: &[u32], out: &mut [f32]) {
-        for (cells, out) in cells.chunks(SCATTERED).zip(out.chunks_mut(SCATTERED)) {
-            arch.dispatch(Scattered {
-                stream: *self,
-                at,
-                cells,
-                out,
-            });
-        }
+        arch.dispatch(Scattered {
+            stream: *self,
+            at,
+            cells,
+            out,
+        });
     }
 
     /// Words of [`LANES`] blocks.
@@ -158,40 +153,38 @@ impl WithSimd for Scattered<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        // Different blocks of neighbours in the list, and where each cell's word will be.
-        let mut blocks = [0; SCATTERED];
-        let mut places = [0_usize; SCATTERED];
-        let mut slot = usize::MAX;
-        let mut previous = u32::MAX;
-        for (place, &cell) in places.iter_mut().zip(self.cells) {
-            let block = cell / 4;
-            slot = slot.wrapping_add(usize::from(block != previous));
-            previous = block;
-            blocks[slot % SCATTERED] = block;
-            *place = slot * 4 + (cell % 4) as usize;
+        let (cells, last_cells) = self.cells.as_chunks::<LANES>();
+        let (out, last_out) = self.out.as_chunks_mut::<LANES>();
+        for (out, cells) in out.iter_mut().zip(cells) {
+            *out = scattered(&self.stream, self.at, cells);
         }
-        let used = slot.wrapping_add(1);
-        let mut words = [[0; 4]; SCATTERED];
-        let lanes = blocks.as_chunks::<LANES>().0;
-        let tiles = words.as_chunks_mut::<LANES>().0;
-        for (tile, blocks) in tiles.iter_mut().zip(lanes).take(used.div_ceil(LANES)) {
-            let [a, b, c, d] = self.stream.blocks(self.at, blocks);
-            for i in 0..LANES {
-                tile[i] = [a[i], b[i], c[i], d[i]];
-            }
-        }
-        let words = words.as_flattened();
-        let mut pairs = [[0; SCATTERED]; 2];
-        for (i, &place) in places.iter().take(self.cells.len()).enumerate() {
-            let place = place % (4 * SCATTERED);
-            pairs[0][i] = words[place & !1];
-            pairs[1][i] = words[place | 1];
-        }
-        for (i, (z, cell)) in self.out.iter_mut().zip(self.cells).enumerate() {
-            let (even, odd) = normal_pair(pairs[0][i], pairs[1][i]);
-            *z = if cell & 1 == 0 { even } else { odd };
+        if !last_cells.is_empty() {
+            let mut cells = [0; LANES];
+            cells[..last_cells.len()].copy_from_slice(last_cells);
+            let values = scattered(&self.stream, self.at, &cells);
+            last_out.copy_from_slice(&values[..last_cells.len()]);
         }
     }
+}
+
+/// Normal numbers of any cells. Each takes its own block: neighbours that share one cost less than finding them.
+#[inline(always)]
+fn scattered(stream: &Stream, at: Draw, cells: &[u32; LANES]) -> [f32; LANES] {
+    let mut blocks = [0; LANES];
+    for (block, cell) in blocks.iter_mut().zip(cells) {
+        *block = cell / 4;
+    }
+    let words = stream.blocks(at, &blocks);
+    let mut out = [0.0; LANES];
+    for i in 0..LANES {
+        // A choice by masks: an `if` becomes an address for each lane, and scalar loads.
+        let second = (cells[i] >> 1 & 1).wrapping_neg();
+        let radius = words[0][i] ^ ((words[0][i] ^ words[2][i]) & second);
+        let angle = words[1][i] ^ ((words[1][i] ^ words[3][i]) & second);
+        let (even, odd) = normal_pair(radius, angle);
+        out[i] = if cells[i] & 1 == 0 { even } else { odd };
+    }
+    out
 }
 
 #[cfg(test)]
