@@ -52,15 +52,20 @@ pub fn cpu() -> Site {
 
 /// The graphics processor, a software driver if there is no other; never nothing.
 #[cfg(feature = "gpu")]
-pub fn gpu() -> Site {
+pub fn gpu_place() -> Place {
     use memridge::backend::{Choice, Gpu};
     use std::sync::OnceLock;
     static GPU: OnceLock<std::result::Result<Arc<Gpu>, String>> = OnceLock::new();
     let opened = GPU.get_or_init(|| Gpu::open(&Choice::Any).map_err(|e| e.to_string()));
     match opened {
-        Ok(gpu) => Site::Place(Place::Gpu(Arc::clone(gpu))),
+        Ok(gpu) => Place::Gpu(Arc::clone(gpu)),
         Err(message) => panic!("{message}"),
     }
+}
+
+#[cfg(feature = "gpu")]
+pub fn gpu() -> Site {
+    Site::Place(gpu_place())
 }
 
 pub fn shape(replicas: usize, rows: usize, columns: usize) -> Shape {

@@ -15,6 +15,8 @@ mod faults;
 mod fixture;
 mod order;
 mod reads;
+#[cfg(feature = "gpu")]
+mod studies;
 mod updates;
 
 #[cfg(feature = "gpu")]
@@ -85,4 +87,10 @@ suite!(on_gpu, gpu());
 #[test]
 fn the_example_runs() {
     custom_law::main().unwrap();
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_study_on_the_gpu_is_the_study_on_the_cpu() {
+    studies::the_same_numbers(&fixture::gpu_place());
 }
