@@ -581,6 +581,16 @@ fn changes_of_weight(
     (out, crossbar.pulses().unwrap())
 }
 
+/// Bit trains make outer products: a request for each cell has none, and would be applied without rounding.
+#[test]
+#[should_panic(expected = "coincidences are counted between bit trains")]
+fn coincidences_of_a_dense_request_are_refused() {
+    let map = Mapping::ReferenceColumn;
+    let mut crossbar = Crossbar::new(&plan(counters(6, 0.0), map, 3, 2, 0.0), 0, 4).unwrap();
+    let changes = StackVector::zeros(6, 4);
+    let _ = crossbar.update_dense(0, &changes, SPARSE, 0.1);
+}
+
 /// `η |x d|/δ` pulses on average: every scheme of whole pulses moves every weight by what was asked (nearest rounding only
 /// where that is whole). n = 20000 replicas; probabilities are exact to 2⁻²³ of 31 bits, far below the standard error.
 #[test]

@@ -936,6 +936,7 @@ fn every_command_says_what_it_does() {
         (&["device", "--help"], "devices that come with the program"),
         (&["device", "list", "--help"], "table of the devices"),
         (&["device", "show", "--help"], "symmetric point"),
+        (&["backends", "--help"], "where memridge can compute"),
     ] {
         let ran = place.memridge(args);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
@@ -952,6 +953,120 @@ fn every_command_says_what_it_does() {
         assert_eq!(ran.code, Some(2));
         assert!(ran.stderr.contains("Usage") || ran.stderr.contains("--help"));
     }
+}
+
+// ------------------------------------------------------------------------------------------------------- where to compute
+
+/// What `memridge backends --json` says.
+fn backends(place: &Place) -> Vec<Value> {
+    let ran = place.memridge(&["backends", "--json"]);
+    let list: Vec<Value> = serde_json::from_str(&ran.stdout).unwrap();
+    // Without a graphics processor the status is 1.
+    assert_eq!(ran.code, Some(i32::from(list.len() == 1)));
+    list
+}
+
+fn computed_by(place: &Place, out: &str) -> String {
+    let provenance = place.read(&format!("{out}/provenance.json"));
+    let provenance: Value = serde_json::from_str(&provenance).unwrap();
+    provenance["backend"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn backends_are_listed() {
+    let place = Place::with(&[]);
+    let list = backends(&place);
+    assert_eq!(list[0]["backend"], "cpu");
+    assert!(list[0]["threads"].as_u64().unwrap() > 0);
+    let table = place.memridge(&["backends"]).stdout;
+    assert!(table.contains("backend") && table.contains(" cpu ") && table.contains("threads"));
+    for processor in &list[1..] {
+        assert_eq!(processor["backend"], "gpu");
+        assert!(processor["largest-binding-bytes"].as_u64().unwrap() >= 1 << 27);
+        assert!(processor["most-workgroups"].as_u64().unwrap() > 0);
+        for key in ["name", "kind", "interface", "driver"] {
+            let text = processor[key].as_str().unwrap();
+            assert!(!text.is_empty() && (key == "driver" || table.contains(text)));
+        }
+    }
+    assert_eq!(
+        table.contains("memridge was built without"),
+        !cfg!(feature = "gpu")
+    );
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_study_runs_on_a_graphics_processor() {
+    let place = Place::with(&[]);
+    let list = backends(&place);
+    let name = list.get(1).expect("a graphics processor")["name"]
+        .as_str()
+        .unwrap();
+    place.runs("cpu");
+    assert_eq!(computed_by(&place, "cpu"), "cpu");
+    let of_cpu = &place.summary("cpu")["points"][0];
+    let part = name[..name.len().min(4)].to_uppercase();
+    for (out, choice) in [
+        ("gpu", ["--backend", "gpu"]),
+        ("adapter", ["--adapter", &part]),
+    ] {
+        let ran = place.memridge(&[&["run", "study.toml", "--out", out][..], &choice].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(computed_by(&place, out), format!("gpu ({name})"));
+        let point = &place.summary(out)["points"][0];
+        for (key, value) in of_cpu.as_object().unwrap() {
+            let there = &point[key];
+            assert_eq!(value.is_null(), there.is_null(), "{key}");
+        }
+        // The same random integers: far nearer than the 24 replicas' error.
+        let norm = |point: &Value| point["bias-norm"].as_f64().unwrap();
+        let error = of_cpu["monte-carlo-error"].as_f64().unwrap();
+        assert!((norm(point) / norm(of_cpu) - 1.0).abs() < 0.1 * error);
+    }
+}
+
+/// A software driver does not count: it is slower than the CPU backend.
+#[test]
+fn the_choice_of_the_backend_can_be_left_to_the_program() {
+    let place = Place::with(&[]);
+    let hardware = |p: &Value| p["backend"] == "gpu" && p["kind"] != "software";
+    let found = backends(&place).iter().any(hardware);
+    let ran = place.memridge(&["run", "study.toml", "--out", "out", "--backend", "auto"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(computed_by(&place, "out") == "cpu", !found);
+    let says = ran
+        .stderr
+        .contains("computing on the CPU: no graphics processor ");
+    assert_eq!(says, !found, "{}", ran.stderr);
+}
+
+#[test]
+fn a_graphics_processor_that_is_not_there_is_refused() {
+    let place = Place::with(&[]);
+    let before = place.files();
+    let ran = place.memridge(&["run", "study.toml", "--adapter", "nonsense"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+    let part = if cfg!(feature = "gpu") {
+        "no graphics processor is called \"nonsense\"; there is "
+    } else {
+        "no graphics processor can be used by a memridge built without its GPU backend; build it with the feature gpu"
+    };
+    assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    let both = ["run", "study.toml", "--adapter", "x", "--backend", "gpu"];
+    let ran = place.memridge(&both);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+    assert!(
+        ran.stderr
+            .contains("--adapter <NAME>' cannot be used with '--backend"),
+        "{}",
+        ran.stderr
+    );
+    if cfg!(not(feature = "gpu")) {
+        let ran = place.memridge(&["run", "study.toml", "--backend", "gpu"]);
+        assert_eq!(ran.code, Some(2));
+    }
+    assert!(before == place.files(), "a refused run left files");
 }
 
 // ------------------------------------------------------------------------------------------------------- strange studies

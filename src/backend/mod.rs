@@ -120,6 +120,21 @@ pub enum Request<'a> {
     },
 }
 
+impl Request<'_> {
+    /// Asserts that `counting` makes pulses of this request.
+    ///
+    /// # Panics
+    /// For [`Counting::Coincidence`] without [`Request::Trains`]: coincidences are counted between trains, and a request that has
+    /// none would be applied without rounding.
+    pub fn assert_countable(&self, counting: Counting) {
+        let coincidence = matches!(counting, Counting::Coincidence { .. });
+        assert!(
+            !coincidence || matches!(self, Request::Trains { .. }),
+            "coincidences are counted between bit trains: ask with Request::Trains, or count in another way"
+        );
+    }
+}
+
 /// Gaussian noise on every output of a read.
 ///
 /// Output o of sample b and replica r is off by `deviation` times the normal number at the coordinates (`step` + b, o, r,
@@ -152,7 +167,8 @@ impl ReadNoise {
 /// The CPU never fails; a graphics processor may be lost, out of memory or silent, and every operation says so.
 ///
 /// # Panics
-/// If a vector does not have the shape that the operation needs.
+/// If a vector does not have the shape that the operation needs, or a request not the form that its counting needs
+/// ([`Request::assert_countable`]).
 pub trait Backend: Send {
     /// The shape of the stack.
     fn shape(&self) -> Shape;

@@ -3,34 +3,45 @@
 use std::process::ExitCode;
 
 use comfy_table::Table;
-#[cfg(feature = "gpu")]
-use memridge::backend::Gpu;
 use memridge::error::Result;
 use memridge::report::TABLE_STYLE;
+use serde_json::{Value, json};
 
-use super::{json, print};
+use super::print;
 
-/// Prints where memridge can compute on this machine. The exit status is 1 where there is no graphics processor.
-pub fn list(as_json: bool) -> Result<ExitCode> {
-    #[cfg(feature = "gpu")]
-    let adapters = Gpu::adapters();
-    #[cfg(feature = "gpu")]
-    let found = !adapters.is_empty();
-    #[cfg(not(feature = "gpu"))]
-    let found = false;
+/// Somewhere to compute: a row of the table, and the same for programs.
+struct Line {
+    row: [String; 5],
+    json: Value,
+}
 
+/// This machine's processor.
+fn processor() -> Line {
     let threads = rayon::current_num_threads();
     let vectors = format!("{:?}", pulp::Arch::new());
     let vectors = vectors.split('(').next().unwrap_or_default();
-    if as_json {
-        let mut all = vec![serde_json::json!({
+    let name = format!("{threads} threads, {vectors} instructions");
+    Line {
+        row: ["cpu", &name, "", "", ""].map(Into::into),
+        json: json!({
             "backend": "cpu",
             "instructions": vectors,
             "threads": threads,
-        })];
-        #[cfg(feature = "gpu")]
-        all.extend(adapters.iter().map(|a| {
-            serde_json::json!({
+        }),
+    }
+}
+
+/// The graphics processors, the most preferred first.
+#[cfg(feature = "gpu")]
+fn graphics_processors() -> Vec<Line> {
+    let adapters = memridge::backend::Gpu::adapters().into_iter();
+    let lines = adapters.map(|a| {
+        // One state of four bytes a cell and replica.
+        let cells = format!("{:.0}e6 cells × replicas", a.largest_binding as f64 / 4e6);
+        let driver = format!("{} {}", a.interface, a.driver);
+        Line {
+            row: ["gpu".into(), a.name.clone(), a.kind.into(), driver, cells],
+            json: json!({
                 "backend": "gpu",
                 "name": a.name,
                 "kind": a.kind,
@@ -39,21 +50,31 @@ pub fn list(as_json: bool) -> Result<ExitCode> {
                 "largest-binding-bytes": a.largest_binding,
                 "largest-buffer-bytes": a.largest_buffer,
                 "most-workgroups": a.most_workgroups,
-            })
-        }));
-        print(&json(&all)?);
+            }),
+        }
+    });
+    lines.collect()
+}
+
+#[cfg(not(feature = "gpu"))]
+fn graphics_processors() -> Vec<Line> {
+    Vec::new()
+}
+
+/// Prints where memridge can compute on this machine. The exit status is 1 where there is no graphics processor.
+pub fn list(as_json: bool) -> Result<ExitCode> {
+    let processors = graphics_processors();
+    let found = !processors.is_empty();
+    let all = std::iter::once(processor()).chain(processors);
+    if as_json {
+        let all: Vec<Value> = all.map(|line| line.json).collect();
+        print(&super::json(&all)?);
     } else {
         let mut table = Table::new();
         table.load_style(TABLE_STYLE);
         table.set_header(["backend", "name", "kind", "driver", "largest array"]);
-        let cpu = format!("{threads} threads, {vectors} instructions");
-        table.add_row(["cpu", &cpu, "", "", ""]);
-        #[cfg(feature = "gpu")]
-        for a in &adapters {
-            // One state of four bytes a cell and replica.
-            let cells = format!("{:.0}e6 cells × replicas", a.largest_binding as f64 / 4e6);
-            let driver = format!("{} {}", a.interface, a.driver);
-            table.add_row(["gpu", &a.name, a.kind, &driver, &cells]);
+        for line in all {
+            table.add_row(line.row);
         }
         print(&format!("{table}\n"));
         if !found {

@@ -40,6 +40,9 @@ pub trait Synapses {
         rate: f64,
     ) -> Result<()>;
     /// Asks every weight (row-major) for its own change; `rate` is the learning rate in `changes`.
+    ///
+    /// # Panics
+    /// A device asked for changes by [`Counting::Coincidence`]: bit trains make outer products alone.
     fn update_dense(
         &mut self,
         step: u32,
@@ -299,8 +302,9 @@ impl Synapses for Crossbar {
                 *n = factor * change;
             }
         }
-        self.backend
-            .pulse(step, &Request::Dense(&self.cells), counting)
+        let request = Request::Dense(&self.cells);
+        request.assert_countable(counting);
+        self.backend.pulse(step, &request, counting)
     }
 
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {

@@ -3,7 +3,7 @@
 //!
 //! A [`Document`] is read from a file, layered over others with [`Document::merge`] and changed by
 //! [`Document::set`]. A [`Section`] reads one of its tables with typed getters. A getter that meets a missing or
-//! wrong value records a [`Violation`] and returns a harmless stand-in, so the reading goes on to the next error;
+//! wrong value records a [`Violation`](crate::error::Violation) and returns a harmless stand-in, so the reading goes on to the next error;
 //! [`Violations::check`] refuses the whole afterwards, and nothing ever uses the stand-ins.
 //!
 //! ```

@@ -1,11 +1,11 @@
 //! Random integers: equal, not close.
 
-use memridge::backend::{Backend, Place, Request};
+use memridge::backend::{Backend, Request};
 use memridge::device::{Counting, round_request};
 use memridge::number::Purpose;
 
 use super::devices::{EXACT_STEP, counters};
-use super::fixture::{at, scattered, shape, stack, states, stream, vector};
+use super::fixture::{Site, at, scattered, shape, stack, states, stream, vector};
 
 /// Signed pulses of every cell since it was written to mid-window.
 fn pulses(stack: &mut dyn Backend) -> Vec<f64> {
@@ -19,7 +19,7 @@ fn pulses(stack: &mut dyn Backend) -> Vec<f64> {
 
 /// The 23 bits of a word that a uniform number has, for every place in a block: a request of 1 − u is rounded up to one by u and
 /// by no larger one, and one last place less to zero by u and by no smaller one.
-pub fn random_words(place: Place) {
+pub fn random_words(site: Site) {
     let shape = shape(37, 3, 7);
     let cells = counters(shape.cells());
     for (step, below) in [
@@ -28,7 +28,7 @@ pub fn random_words(place: Place) {
         (3, 0.5_f32.powi(23)),
         (77, 0.5_f32.powi(23)),
     ] {
-        let mut stack = stack(&place, shape, &cells, true);
+        let mut stack = stack(&site, shape, &cells, true);
         stack.write(&vec![0.5; shape.cells()]).unwrap();
         let uniform =
             |cell, replica| stream().uniform(at(step, cell, replica, Purpose::CountRounding, 0));
@@ -53,7 +53,7 @@ pub fn random_words(place: Place) {
 }
 
 /// Requests of every size, rank one and dense. Reports the share of counts that differ; a rounding may flip one in 10⁵.
-pub fn rounded_counts(place: Place) {
+pub fn rounded_counts(site: Site) {
     let shape = shape(130, 31, 33);
     let cells = counters(shape.cells());
     let rows = vector(shape.rows, shape.replicas, |i, r| {
@@ -74,7 +74,7 @@ pub fn rounded_counts(place: Place) {
     ];
     for (step, request) in (5..).zip(&requests) {
         for counting in [Counting::StochasticRounding, Counting::Deterministic] {
-            let mut stack = stack(&place, shape, &cells, true);
+            let mut stack = stack(&site, shape, &cells, true);
             stack.write(&vec![0.5; shape.cells()]).unwrap();
             stack.pulse(step, request, counting).unwrap();
             let (mut different, mut total) = (0, 0);
@@ -104,7 +104,7 @@ pub fn rounded_counts(place: Place) {
 }
 
 /// Bit trains: the number of common ones, with the sign of the product.
-pub fn coincidences(place: Place) {
+pub fn coincidences(site: Site) {
     let shape = shape(66, 5, 9);
     let cells = counters(shape.cells());
     let word = |i: usize| stream().word(at(9, i, 0, Purpose::Input, 0));
@@ -116,7 +116,7 @@ pub fn coincidences(place: Place) {
     let rows = vector(shape.rows, shape.replicas, |i, r| sign(i + r));
     let columns = vector(shape.columns, shape.replicas, |i, r| sign(2 * i + 5 * r));
     for aggregate in [true, false] {
-        let mut stack = stack(&place, shape, &cells, aggregate);
+        let mut stack = stack(&site, shape, &cells, aggregate);
         stack.write(&vec![0.5; shape.cells()]).unwrap();
         let request = Request::Trains {
             rows: &rows,

@@ -1,9 +1,14 @@
-//! Every device file of the library, and every law with parameters that all differ from cell to cell.
+//! Every device file of the library, and every law with parameters that all differ from cell to cell: the crate's own, and the
+//! one that the example adds from outside.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use memridge::device::{Cells, CycleNoise, LIBRARY, Retention, STEP, Window, laws, load_device};
+use memridge::device::{
+    self, AnyLaw, Cells, CycleNoise, LIBRARY, Retention, STEP, Window, load_device,
+};
+
+use super::custom_law::BowedBounds;
 
 pub const WINDOW: Window = Window {
     g_min: 1e-5,
@@ -12,6 +17,12 @@ pub const WINDOW: Window = Window {
 
 /// A step whose whole multiples, added to the middle of the window, are exact in single precision here.
 pub const EXACT_STEP: f64 = 1.0 / 1024.0;
+
+/// The laws that device files can name, and one of a user's own.
+fn laws() -> Vec<Arc<dyn AnyLaw>> {
+    let own: Arc<dyn AnyLaw> = Arc::new(BowedBounds);
+    device::laws().into_iter().chain([own]).collect()
+}
 
 /// Equal cells of a law.
 fn equal(
@@ -69,6 +80,7 @@ fn sensible(law: &str) -> &'static [f64] {
         "linear-step" => &[0.01, 0.0, 1.0, 0.1, 0.5, 0.6, -0.2],
         "soft-bounds" => &[0.01, 0.0, 1.0, 0.5],
         "exp-step" => &[0.01, 0.0, 1.0, 0.1, 1.0, 0.1, 5.0, 1.0, 0.9, 5.0],
+        "bowed-bounds" => &[0.01, 0.0, 1.0, 0.8],
         "power-step" => &[0.01, 0.0, 1.0, 0.5, 2.0, 1.5],
         other => panic!("give the law {other} parameters here"),
     }

@@ -1,31 +1,71 @@
-//! Places, stacks and numbers that all contracts use.
+//! Sites, stacks and numbers that all contracts use.
 
 use std::sync::Arc;
 
-use memridge::backend::{Backend, Place, Shape, StackVector};
+use memridge::backend::{Backend, Cpu, Place, Shape, StackVector};
 use memridge::device::Cells;
+use memridge::error::Result;
 use memridge::number::{Coordinates, Purpose, Stream};
+use pulp::Arch;
 
 pub const SEED: u64 = 0x5eed_0123_4567_89ab;
 
 /// Replicas are numbered from here, so that a backend that forgets the offset fails.
 pub const FIRST: u32 = 1000;
 
-pub fn cpu() -> Place {
-    Place::Cpu
+/// Where a contract is checked.
+#[derive(Clone)]
+pub enum Site {
+    /// The CPU, its updates made without vector instructions.
+    Scalar,
+    /// Where a study can be computed; the CPU with the best instructions that it has.
+    Place(Place),
+}
+
+impl Site {
+    /// A stack there whose replicas begin at `first`.
+    pub fn stack(
+        &self,
+        shape: Shape,
+        first: u32,
+        stream: Stream,
+        cells: Arc<Cells>,
+        aggregate: bool,
+    ) -> Result<Box<dyn Backend>> {
+        match self {
+            Self::Scalar => {
+                let stack = Cpu::new(shape, first, stream, cells, aggregate);
+                Ok(Box::new(stack.with_arch(Arch::Scalar)))
+            }
+            Self::Place(place) => place.stack(shape, first, stream, cells, aggregate),
+        }
+    }
+}
+
+pub fn scalar() -> Site {
+    Site::Scalar
+}
+
+pub fn cpu() -> Site {
+    Site::Place(Place::Cpu)
 }
 
 /// The graphics processor, a software driver if there is no other; never nothing.
 #[cfg(feature = "gpu")]
-pub fn gpu() -> Place {
+pub fn gpu_place() -> Place {
     use memridge::backend::{Choice, Gpu};
     use std::sync::OnceLock;
-    static GPU: OnceLock<Result<Arc<Gpu>, String>> = OnceLock::new();
+    static GPU: OnceLock<std::result::Result<Arc<Gpu>, String>> = OnceLock::new();
     let opened = GPU.get_or_init(|| Gpu::open(&Choice::Any).map_err(|e| e.to_string()));
     match opened {
         Ok(gpu) => Place::Gpu(Arc::clone(gpu)),
         Err(message) => panic!("{message}"),
     }
+}
+
+#[cfg(feature = "gpu")]
+pub fn gpu() -> Site {
+    Site::Place(gpu_place())
 }
 
 pub fn shape(replicas: usize, rows: usize, columns: usize) -> Shape {
@@ -40,9 +80,8 @@ pub fn stream() -> Stream {
     Stream::new(SEED)
 }
 
-pub fn stack(place: &Place, shape: Shape, cells: &Arc<Cells>, aggregate: bool) -> Box<dyn Backend> {
-    place
-        .stack(shape, FIRST, stream(), Arc::clone(cells), aggregate)
+pub fn stack(site: &Site, shape: Shape, cells: &Arc<Cells>, aggregate: bool) -> Box<dyn Backend> {
+    site.stack(shape, FIRST, stream(), Arc::clone(cells), aggregate)
         .unwrap()
 }
 

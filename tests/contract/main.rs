@@ -1,77 +1,96 @@
 //! What every backend must do, run whole for each: the same random integers, the same results within rounding of the
 //! double-precision oracle, for every law and device file, with noise on.
 //!
-//! Tolerance: a backend may be four times as far from the oracle as the scalar arithmetic of the CPU is at its worst in the same
+//! Tolerance: a backend may be four times as far from the oracle as the CPU without vector instructions is at its worst in the same
 //! test. Real graphics processors divide and take roots less exactly than IEEE 754 and fuse products and sums; none of that
 //! is allowed to accumulate beyond this. Integers are compared exactly.
 
 mod counts;
+#[path = "../../examples/custom_law.rs"]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+mod custom_law;
 mod devices;
 #[cfg(feature = "gpu")]
 mod faults;
 mod fixture;
 mod order;
 mod reads;
+#[cfg(feature = "gpu")]
+mod studies;
 mod updates;
 
-use fixture::cpu;
 #[cfg(feature = "gpu")]
 use fixture::gpu;
+use fixture::{cpu, scalar};
 
-/// Runs every contract for one place.
+/// Runs every contract at one site.
 macro_rules! suite {
-    ($name:ident, $place:expr) => {
+    ($name:ident, $site:expr) => {
         mod $name {
             use super::*;
 
             #[test]
             fn random_words() {
-                counts::random_words($place);
+                counts::random_words($site);
             }
             #[test]
             fn rounded_counts() {
-                counts::rounded_counts($place);
+                counts::rounded_counts($site);
             }
             #[test]
             fn coincidences() {
-                counts::coincidences($place);
+                counts::coincidences($site);
             }
             #[test]
             fn updates_of_every_device_and_law() {
-                updates::every_device_and_law($place);
+                updates::every_device_and_law($site);
             }
             #[test]
             fn write_noise() {
-                updates::write_noise($place);
+                updates::write_noise($site);
             }
             #[test]
             fn relaxation() {
-                updates::relaxation($place);
+                updates::relaxation($site);
             }
             #[test]
             fn reads_of_every_shape() {
-                reads::every_shape($place);
+                reads::every_shape($site);
             }
             #[test]
             fn read_noise() {
-                reads::read_noise($place);
+                reads::read_noise($site);
             }
             #[test]
             fn reads_see_the_write_noise() {
-                reads::write_noise_is_seen($place);
+                reads::write_noise_is_seen($site);
             }
             #[test]
             fn replicas_do_not_depend_on_the_cut() {
-                order::cut_into_stacks($place);
+                order::cut_into_stacks($site);
             }
             #[test]
             fn many_operations_between_reads() {
-                order::many_operations($place);
+                order::many_operations($site);
             }
         }
     };
 }
 
+suite!(on_cpu_without_vectors, scalar());
 suite!(on_cpu, cpu());
 #[cfg(feature = "gpu")]
 suite!(on_gpu, gpu());
+
+/// The example itself: its law simulated on both places, and predicted.
+#[cfg(feature = "gpu")]
+#[test]
+fn the_example_runs() {
+    custom_law::main().unwrap();
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_study_on_the_gpu_is_the_study_on_the_cpu() {
+    studies::the_same_numbers(&fixture::gpu_place());
+}

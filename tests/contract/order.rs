@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use memridge::backend::{Backend, Place, Request, Shape};
+use memridge::backend::{Backend, Request, Shape};
 use memridge::device::{Cells, Counting};
 
 use super::devices;
-use super::fixture::{FIRST, scattered, shape, states, stream, vector};
+use super::fixture::{FIRST, Site, scattered, shape, states, stream, vector};
 
 fn device(count: usize) -> Arc<Cells> {
     let all = devices::all(count);
@@ -41,13 +41,13 @@ fn update(stack: &mut dyn Backend, step: u32, skip: usize) {
 }
 
 /// Replicas 40 to 69 of 90, alone and among the others, bit for bit.
-pub fn cut_into_stacks(place: Place) {
+pub fn cut_into_stacks(site: Site) {
     let (whole, part) = (shape(90, 3, 5), shape(30, 3, 5));
     let cells = device(whole.cells());
     for aggregate in [true, false] {
         let run = |shape: Shape, skip: usize| {
             let first = FIRST + skip as u32;
-            let mut stack = place
+            let mut stack = site
                 .stack(shape, first, stream(), Arc::clone(&cells), aggregate)
                 .unwrap();
             stack.write(&vec![0.5; shape.cells()]).unwrap();
@@ -64,11 +64,11 @@ pub fn cut_into_stacks(place: Place) {
 }
 
 /// Six hundred updates at once and with a read after each, bit for bit.
-pub fn many_operations(place: Place) {
+pub fn many_operations(site: Site) {
     let shape = shape(10, 2, 3);
     let cells = device(shape.cells());
     let run = |read_every: u32| {
-        let mut stack = place
+        let mut stack = site
             .stack(shape, FIRST, stream(), Arc::clone(&cells), true)
             .unwrap();
         stack.write(&vec![0.5; shape.cells()]).unwrap();

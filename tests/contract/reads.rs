@@ -1,20 +1,20 @@
 //! Reads in both directions, of few and many samples.
 
-use memridge::backend::{Backend, Place, ReadNoise, Request, Shape, StackVector};
+use memridge::backend::{Backend, ReadNoise, Request, Shape, StackVector};
 use memridge::device::Counting;
 use memridge::number::Purpose;
 
 use super::devices::{WINDOW, counters, noisy_counters};
-use super::fixture::{Worst, cpu, normal, scattered, shape, stack, vector};
+use super::fixture::{Site, Worst, normal, scalar, scattered, shape, stack, vector};
 
 /// A stack whose replicas hold different states, and their conductances as they are seen, in double precision.
-fn programmed(place: &Place, shape: Shape, write_noise: f64) -> (Box<dyn Backend>, StackVector) {
+fn programmed(site: &Site, shape: Shape, write_noise: f64) -> (Box<dyn Backend>, StackVector) {
     let cells = if write_noise > 0.0 {
         noisy_counters(shape.cells(), write_noise)
     } else {
         counters(shape.cells())
     };
-    let mut stack = stack(place, shape, &cells, true);
+    let mut stack = stack(site, shape, &cells, true);
     let positions: Vec<f64> = (0..shape.cells()).map(scattered).collect();
     stack.write(&positions).unwrap();
     let requests = vector(shape.cells(), shape.replicas, |k, r| {
@@ -29,14 +29,14 @@ fn programmed(place: &Place, shape: Shape, write_noise: f64) -> (Box<dyn Backend
 
 /// One read and its distance from the oracle.
 fn distance(
-    place: &Place,
+    site: &Site,
     shape: Shape,
     samples: usize,
     transposed: bool,
     noise: ReadNoise,
     write_noise: f64,
 ) -> Worst {
-    let (mut stack, seen) = programmed(place, shape, write_noise);
+    let (mut stack, seen) = programmed(site, shape, write_noise);
     let lanes = samples * shape.replicas;
     let (inputs, outputs) = if transposed {
         (shape.columns, shape.rows)
@@ -85,39 +85,38 @@ const SHAPES: [(usize, usize, usize, usize); 9] = [
     (20, 6, 5, 17),
 ];
 
-fn check(place: &Place, noise: ReadNoise, write_noise: f64) {
+fn check(site: &Site, noise: ReadNoise, write_noise: f64) {
     for (replicas, rows, columns, samples) in SHAPES {
         let shape = shape(replicas, rows, columns);
         for transposed in [false, true] {
-            let run =
-                |place: &Place| distance(place, shape, samples, transposed, noise, write_noise);
+            let run = |site: &Site| distance(site, shape, samples, transposed, noise, write_noise);
             let what = format!("{shape:?}, {samples} samples, transposed {transposed}");
             // Conductances round to 5e-5 · 6e-8, currents of up to 70 such cells add; and the scalar sum of one product is exact
             // now and then, hence the floor of one rounding of a single current.
             let scalar = Worst(
-                run(&cpu())
+                run(&scalar())
                     .0
                     .max(0.5 * WINDOW.g_max * f64::from(f32::EPSILON)),
             );
-            run(place).check(&what, scalar, 1e-10 + 1e-6 * f64::from(noise.deviation));
+            run(site).check(&what, scalar, 1e-10 + 1e-6 * f64::from(noise.deviation));
         }
     }
 }
 
-pub fn every_shape(place: Place) {
-    check(&place, ReadNoise::NONE, 0.0);
+pub fn every_shape(site: Site) {
+    check(&site, ReadNoise::NONE, 0.0);
 }
 
 /// Noise that is as large as the currents; steps that wrap.
-pub fn read_noise(place: Place) {
+pub fn read_noise(site: Site) {
     let noise = ReadNoise {
         step: u32::MAX - 3,
         index: 5,
         deviation: 1e-4,
     };
-    check(&place, noise, 0.0);
+    check(&site, noise, 0.0);
 }
 
-pub fn write_noise_is_seen(place: Place) {
-    check(&place, ReadNoise::NONE, 2.0);
+pub fn write_noise_is_seen(site: Site) {
+    check(&site, ReadNoise::NONE, 2.0);
 }

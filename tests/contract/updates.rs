@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use memridge::backend::{Place, Request, Shape, StackVector};
+use memridge::backend::{Request, Shape, StackVector};
 use memridge::device::{Cells, Counting};
 use memridge::number::Purpose;
 
 use super::devices::{self, forgetful, noisy_counters};
-use super::fixture::{Worst, cpu, normal, scattered, shape, stack, states, vector};
+use super::fixture::{Site, Worst, normal, scalar, scattered, shape, stack, states, vector};
 
 const STEP: u32 = 4_000_000_000;
 
@@ -35,8 +35,8 @@ fn counts(shape: Shape) -> StackVector {
 }
 
 /// Worst distance of one update from the double-precision oracle, which gets the same counts and the same random words.
-fn distance(place: &Place, cells: &Arc<Cells>, way: Way, shape: Shape) -> Worst {
-    let mut stack = stack(place, shape, cells, way == Way::Together);
+fn distance(site: &Site, cells: &Arc<Cells>, way: Way, shape: Shape) -> Worst {
+    let mut stack = stack(site, shape, cells, way == Way::Together);
     let (start, requests) = (positions(cells), counts(shape));
     stack.write(&start).unwrap();
     let counting = match way {
@@ -71,13 +71,13 @@ fn distance(place: &Place, cells: &Arc<Cells>, way: Way, shape: Shape) -> Worst 
 }
 
 /// Every device file and every law, each way of making pulses.
-pub fn every_device_and_law(place: Place) {
+pub fn every_device_and_law(site: Site) {
     // A number of cells that no block of four divides, and of replicas that no workgroup does.
     let shape = shape(19, 3, 5);
     for (name, cells) in devices::all(shape.cells()) {
         for way in [Way::Together, Way::Singly, Way::Expected] {
-            let scalar = distance(&cpu(), &cells, way, shape);
-            let actual = distance(&place, &cells, way, shape);
+            let scalar = distance(&scalar(), &cells, way, shape);
+            let actual = distance(&site, &cells, way, shape);
             // One update loses a few roundings of a number of the size of the window.
             actual.check(&format!("{name}, {way:?}"), scalar, 3e-6);
         }
@@ -85,13 +85,13 @@ pub fn every_device_and_law(place: Place) {
 }
 
 /// A read sees a pulsed cell with write noise, the others as they were.
-pub fn write_noise(place: Place) {
+pub fn write_noise(site: Site) {
     let shape = shape(21, 2, 7);
     let cells = noisy_counters(shape.cells(), 3.0);
     let requests = counts(shape);
     let start = positions(&cells);
-    let run = |place: &Place, pulsed: bool| {
-        let mut stack = stack(place, shape, &cells, true);
+    let run = |site: &Site, pulsed: bool| {
+        let mut stack = stack(site, shape, &cells, true);
         stack.write(&start).unwrap();
         if pulsed {
             stack
@@ -115,27 +115,27 @@ pub fn write_noise(place: Place) {
     };
     for pulsed in [false, true] {
         // A few roundings of 5e-5 S.
-        run(&place, pulsed).check("conductances", run(&cpu(), pulsed), 2e-11);
+        run(&site, pulsed).check("conductances", run(&scalar(), pulsed), 2e-11);
     }
 }
 
 /// States and what is seen of them relax alike; cells without retention keep theirs.
-pub fn relaxation(place: Place) {
+pub fn relaxation(site: Site) {
     let shape = shape(9, 3, 3);
     let cells = forgetful(shape.cells());
     let start = positions(&cells);
-    let run = |place: &Place| {
-        let mut stack = stack(place, shape, &cells, true);
+    let run = |site: &Site| {
+        let mut stack = stack(site, shape, &cells, true);
         stack.write(&start).unwrap();
         stack.relax(0.5).unwrap();
         stack.relax(0.25).unwrap();
         let left = (-0.75_f64 / 2.0).exp();
         Worst::of(&states(&mut *stack), |k, _| 0.4 + (start[k] - 0.4) * left)
     };
-    run(&place).check("relaxed states", run(&cpu()), 3e-7);
+    run(&site).check("relaxed states", run(&scalar()), 3e-7);
 
     let cells = devices::counters(shape.cells());
-    let mut stack = stack(&place, shape, &cells, true);
+    let mut stack = stack(&site, shape, &cells, true);
     stack.write(&start).unwrap();
     stack.relax(1e9).unwrap();
     let kept = states(&mut *stack);

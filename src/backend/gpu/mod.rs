@@ -230,6 +230,7 @@ impl Backend for GpuStack {
     }
 
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()> {
+        request.assert_countable(counting);
         let (rows, columns) = (self.shape.rows, self.shape.columns);
         let mut vectors: [&[u32]; 4] = [&[]; 4];
         let (request_code, lengths) = match request {
