@@ -19,7 +19,7 @@ pub struct Own<'a> {
     pub rows: &'a [f32],
     /// 4, 8 or 16.
     pub width: usize,
-    /// The same numbers [`TILE`] lanes together, one parameter after the other, where there is such a copy: it spares the loop
+    /// The same numbers 64 lanes together, one parameter after the other, where there is such a copy: it spares the loop
     /// to turn them.
     pub tiles: Option<&'a [f32]>,
 }

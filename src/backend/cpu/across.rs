@@ -15,10 +15,10 @@ use crate::number::{Draw, Purpose};
 /// Cells that are updated at a time: their buffers stay in the first-level cache.
 pub(super) const CHUNK: usize = 512;
 
-/// Coincidences a cell below which a row is gathered: where measured times cross.
+/// Coincidences a cell below which a row is gathered: about where times cross.
 const GATHER_BELOW: f64 = 0.35;
 
-/// Share of cells with pulses left below which the rest of a chunk is gathered: where measured times cross.
+/// Share of cells with pulses left below which the rest of a chunk is gathered: about where times cross.
 const GATHER_REST_BELOW: f64 = 0.25;
 
 /// Buffers of one chunk of cells and of one replica's request.
