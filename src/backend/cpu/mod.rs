@@ -122,6 +122,7 @@ impl Backend for Cpu {
     }
 
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()> {
+        request.assert_countable(counting);
         if self.shape.replicas >= WIDE {
             self.pulse_wide(step, request, counting);
         } else {

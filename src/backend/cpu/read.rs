@@ -59,7 +59,7 @@ impl Cpu {
             }
         } else {
             for sample in 0..samples {
-                pulp::Arch::new().dispatch(Read {
+                self.arch.dispatch(Read {
                     states: self.seen(),
                     columns,
                     replicas,
@@ -73,7 +73,7 @@ impl Cpu {
         let window = self.cells.window();
         scratch.sums.clear();
         scratch.sums.resize(width, 0.0);
-        pulp::Arch::new().dispatch(Scale {
+        self.arch.dispatch(Scale {
             g_min: window.g_min as f32,
             span: window.span() as f32,
             voltages,
