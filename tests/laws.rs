@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use memridge::device::{
-    AnyLaw, Cell, Cells, CycleNoise, LIBRARY, LOWER, STEP, UPPER, Window, laws, load_device,
-    round_request,
+    Action, AnyLaw, Cell, Cells, CycleNoise, LIBRARY, LOWER, STEP, UPPER, Update, Window, laws,
+    load_device, piece, round_request,
 };
 use memridge::number::{Coordinates, Purpose, Stream};
 use proptest::prelude::*;
@@ -21,6 +21,65 @@ const WINDOW: Window = Window {
     g_min: 1e-5,
     g_max: 5e-5,
 };
+
+/// The loops of a law on lanes that are copies of one cell.
+trait Loops {
+    /// `counts[i]` pulses at once with the standard normal `normals[i]`.
+    fn pulse_many(&self, cell: &Cell<f32>, states: &mut [f32], counts: &[f32], normals: &[f32]);
+    /// One pulse to every lane with `|counts[i]| > done`.
+    fn pulse_one(
+        &self,
+        cell: &Cell<f32>,
+        states: &mut [f32],
+        counts: &[f32],
+        done: f32,
+        normals: &[f32],
+    );
+    /// The expected update of `requests[i]` pulses.
+    fn pulse_expected(&self, cell: &Cell<f32>, states: &mut [f32], requests: &[f32]);
+}
+
+fn update(
+    law: &(impl AnyLaw + ?Sized),
+    action: Action,
+    cell: &Cell<f32>,
+    states: &mut [f32],
+    [counts, normals]: [&[f32]; 2],
+) {
+    law.update(Update {
+        arch: pulp::Arch::new(),
+        action,
+        cell: *cell,
+        own: None,
+        states,
+        counts,
+        normals,
+    });
+}
+
+impl<T: AnyLaw + ?Sized> Loops for T {
+    fn pulse_many(&self, cell: &Cell<f32>, states: &mut [f32], counts: &[f32], normals: &[f32]) {
+        let most = counts.iter().fold(0.0_f32, |m, n| m.max(n.abs())) as u32;
+        let action = Action::Pulses { most };
+        update(self, action, cell, states, [counts, normals]);
+    }
+
+    fn pulse_one(
+        &self,
+        cell: &Cell<f32>,
+        states: &mut [f32],
+        counts: &[f32],
+        done: f32,
+        normals: &[f32],
+    ) {
+        let counts: Vec<f32> = counts.iter().map(|&n| piece(n, done, 1.0)).collect();
+        self.pulse_many(cell, states, &counts, normals);
+    }
+
+    fn pulse_expected(&self, cell: &Cell<f32>, states: &mut [f32], requests: &[f32]) {
+        update(self, Action::Expected, cell, states, [requests, requests]);
+    }
+}
 
 fn law(name: &str) -> Arc<dyn AnyLaw> {
     laws().into_iter().find(|l| l.name() == name).unwrap()

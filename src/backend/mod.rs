@@ -7,7 +7,7 @@ mod place;
 
 pub use cpu::Cpu;
 #[cfg(feature = "gpu")]
-pub use gpu::{AdapterSummary, Choice, Gpu, GpuStack};
+pub use gpu::{AdapterSummary, Choice, Gpu, GpuStack, INSTALL};
 pub use place::Place;
 
 use crate::device::Counting;
@@ -28,6 +28,35 @@ impl Shape {
     /// Cells of one crossbar.
     pub fn cells(&self) -> usize {
         self.rows * self.columns
+    }
+
+    /// Inputs and outputs of a read, against the flow where `transposed`.
+    ///
+    /// # Panics
+    /// If the vectors have not that many elements, or not the same number of lanes, whole samples.
+    fn ends(
+        &self,
+        transposed: bool,
+        voltages: &StackVector,
+        currents: &StackVector,
+    ) -> (usize, usize) {
+        let (inputs, outputs) = if transposed {
+            (self.columns, self.rows)
+        } else {
+            (self.rows, self.columns)
+        };
+        let (width, replicas) = (voltages.width(), self.replicas);
+        assert!(
+            voltages.len() == inputs && currents.len() == outputs && currents.width() == width,
+            "{} inputs and {} outputs of an array with {inputs} and {outputs}, {width} lanes",
+            voltages.len(),
+            currents.len(),
+        );
+        assert!(
+            width.is_multiple_of(replicas),
+            "{width} lanes for {replicas} replicas"
+        );
+        (inputs, outputs)
     }
 }
 
@@ -121,6 +150,16 @@ pub enum Request<'a> {
 }
 
 impl Request<'_> {
+    /// Whether it asks for mean changes instead of pulses; trains ignore `counting`.
+    fn is_mean(&self, counting: Counting) -> bool {
+        counting == Counting::Expected && !matches!(self, Self::Trains { .. })
+    }
+
+    /// Whether a random number rounds each of its counts; trains ignore `counting`.
+    fn is_rounded(&self, counting: Counting) -> bool {
+        counting == Counting::StochasticRounding && !matches!(self, Self::Trains { .. })
+    }
+
     /// Asserts that `counting` makes pulses of this request.
     ///
     /// # Panics

@@ -78,15 +78,19 @@ pub fn list(as_json: bool) -> Result<ExitCode> {
         }
         print(&format!("{table}\n"));
         if !found {
-            print(NONE);
+            print(&format!("\n{}.\n", none()));
         }
     }
     Ok(ExitCode::from(u8::from(!found)))
 }
 
+/// What to do about it.
 #[cfg(feature = "gpu")]
-const NONE: &str = "\nNo graphics processor: install the vendor's Vulkan driver, or a software one \
-     (Debian: apt-get install mesa-vulkan-drivers libvulkan1).\n";
+fn none() -> String {
+    format!("No graphics processor: {}", memridge::backend::INSTALL)
+}
 
 #[cfg(not(feature = "gpu"))]
-const NONE: &str = "\nThis memridge was built without its GPU backend (feature gpu).\n";
+fn none() -> String {
+    "This memridge was built without its GPU backend (feature gpu)".into()
+}

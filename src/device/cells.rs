@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::count::SINGLE_DIGITS;
 use super::expand::longest_train;
 use super::kernel::{Own, TILE};
 use super::law::{AnyLaw, COMMON, Cell, CycleNoise, OWN, STEP};
 use super::response::{Response, symmetric_point};
 use super::retention::Retention;
+use crate::number::Real;
 
 /// The conductance window of a device, in siemens.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,7 +104,7 @@ impl Cells {
         let single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
         let width = OWN + law.parameters().len();
         let longest_train = if law.has_train() {
-            u32::MAX
+            1 << SINGLE_DIGITS
         } else {
             longest_train(&*law, &noise, parameters.chunks_exact(width))
         };
@@ -184,6 +186,11 @@ impl Cells {
         self.write_noise
     }
 
+    /// Standard deviation of the write noise, as a position.
+    pub fn write_deviation(&self) -> f32 {
+        (self.write_noise * self.nominal_step()) as f32
+    }
+
     /// Symmetric point of the nominal cell, as a position.
     pub fn nominal_symmetric_point(&self) -> Option<f64> {
         symmetric_point(&*self.law, &self.nominal)
@@ -193,8 +200,14 @@ impl Cells {
     #[inline]
     pub fn single(&self, k: usize) -> Cell<'_, f32> {
         let width = self.width();
+        self.with_parameters(&self.single[k * width..(k + 1) * width])
+    }
+
+    /// The physics of a cell with these parameters, in any number.
+    #[inline]
+    pub(super) fn with_parameters<'a, R: Real>(&self, parameters: &'a [R]) -> Cell<'a, R> {
         Cell {
-            parameters: &self.single[k * width..(k + 1) * width],
+            parameters,
             noise: CycleNoise::new(self.noise.additive(), self.noise.multiplicative()),
             hard_bounds: self.hard_bounds,
         }
@@ -224,11 +237,7 @@ impl Cells {
     /// The physics of cell `k` in double precision.
     pub fn double(&self, k: usize) -> Cell<'_, f64> {
         let width = self.width();
-        Cell {
-            parameters: &self.parameters[k * width..(k + 1) * width],
-            noise: self.noise,
-            hard_bounds: self.hard_bounds,
-        }
+        self.with_parameters(&self.parameters[k * width..(k + 1) * width])
     }
 
     /// `F`, `G` of cell `k` at position `s`, in units of the nominal step.

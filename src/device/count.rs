@@ -38,6 +38,9 @@ pub fn round_request<R: Real>(m: R, u: R) -> R {
     R::select_lt(m, R::lit(0.0), R::lit(0.0) - n, n)
 }
 
+/// Binary digits of the longest train in single precision: counts are whole numbers of at most 2²⁴.
+pub(super) const SINGLE_DIGITS: usize = 24;
+
 /// The most binary digits of a [`Count`].
 pub(super) const MOST_DIGITS: usize = 32;
 

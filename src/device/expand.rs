@@ -3,6 +3,17 @@
 use super::law::{AnyLaw, CycleNoise, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER};
 use crate::number::{Jet, Real, variable};
 
+/// Mean change by one pulse, with its first three derivatives in the state.
+#[inline(always)]
+pub(super) fn step_jet<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> Jet<R> {
+    let mut constants = [Jet::lit(0.0); MOST_PARAMETERS];
+    for k in 0..OWN + L::PARAMETERS.len() {
+        constants[k] = Jet::constant(p[k]);
+    }
+    let polarity = Jet::constant(pulse.polarity);
+    L::step(&constants, variable(s), &Pulse { polarity })
+}
+
 /// Mean and variance of the state after `n ≥ 1` pulses.
 ///
 /// # Equation
@@ -21,12 +32,7 @@ pub(super) fn expanded_train<L: Law, R: Real>(
     n: R,
     noise: &CycleNoise<R>,
 ) -> (R, R) {
-    let mut constants = [Jet::lit(0.0); MOST_PARAMETERS];
-    for k in 0..OWN + L::PARAMETERS.len() {
-        constants[k] = Jet::constant(p[k]);
-    }
-    let polarity = Jet::constant(pulse.polarity);
-    let d = L::step(&constants, variable(s), &Pulse { polarity });
+    let d = step_jet::<L, R>(p, s, pulse);
     let first = noise.variance(p[STEP], d.re);
 
     let (half, third) = (R::lit(0.5), R::lit(1.0 / 3.0));

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::count::{Count, digits};
+use super::count::{Count, SINGLE_DIGITS, digits};
 use super::expand::expanded_train;
 use super::law::{Cell, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER};
 use crate::number::Real;
@@ -162,8 +162,7 @@ pub(super) fn update<L: Law>(update: Update) {
             0 => run::<Train<L, 0>>(update),
             1..=3 => run::<Train<L, 3>>(update),
             4..=5 => run::<Train<L, 5>>(update),
-            // Counts are whole numbers of single precision.
-            _ => run::<Train<L, 24>>(update),
+            _ => run::<Train<L, SINGLE_DIGITS>>(update),
         },
     }
 }

@@ -1,8 +1,10 @@
 //! What a device law is: the mean change that one pulse makes, written once for every number.
 
-use super::count::{Count, digits, piece};
-use super::expand::{SinglePulses, expanded_train};
-use super::kernel::{self, Action, Update};
+use super::count::{Count, digits};
+use super::expand::{SinglePulses, expanded_train, step_jet};
+#[cfg(doc)]
+use super::kernel::Action;
+use super::kernel::{self, Update};
 use super::shader;
 use crate::number::{Expr, Jet, Real};
 
@@ -194,11 +196,11 @@ pub trait AnyLaw: Send + Sync {
     fn has_train(&self) -> bool;
     /// Makes an update of many lanes.
     fn update(&self, update: Update);
-    /// `f64` oracle of [`AnyLaw::pulse_many`].
+    /// `f64` oracle of [`Action::Pulses`]: `n` pulses at once with the standard normal `z`.
     fn oracle_many(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
     /// `f64` oracle of one pulse.
     fn oracle_one(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
-    /// `f64` oracle of [`AnyLaw::pulse_expected`].
+    /// `f64` oracle of [`Action::Expected`].
     fn oracle_expected(&self, cell: &Cell<f64>, s: f64, n: f64) -> f64;
     /// Records the state after `change` on the tape of its arguments.
     fn record<'t>(
@@ -225,52 +227,6 @@ pub trait AnyLaw: Send + Sync {
         polarity: f64,
         n: u32,
     ) -> (f64, f64);
-
-    /// Applies `counts[i]` pulses at once to `states[i]` with the standard normal `normals[i]`; all lanes are copies of one
-    /// cell.
-    fn pulse_many(&self, cell: &Cell<f32>, states: &mut [f32], counts: &[f32], normals: &[f32]) {
-        let most = counts.iter().fold(0.0_f32, |m, n| m.max(n.abs())) as u32;
-        self.update(Update {
-            arch: pulp::Arch::new(),
-            action: Action::Pulses { most },
-            cell: *cell,
-            own: None,
-            states,
-            counts,
-            normals,
-        });
-    }
-
-    /// Applies one pulse to every lane with `|counts[i]| > done`.
-    fn pulse_one(
-        &self,
-        cell: &Cell<f32>,
-        states: &mut [f32],
-        counts: &[f32],
-        done: f32,
-        normals: &[f32],
-    ) {
-        let counts: Vec<f32> = counts.iter().map(|&n| piece(n, done, 1.0)).collect();
-        self.pulse_many(cell, states, &counts, normals);
-    }
-
-    /// Applies the expected update of `requests[i]` pulses.
-    fn pulse_expected(&self, cell: &Cell<f32>, states: &mut [f32], requests: &[f32]) {
-        self.update(Update {
-            arch: pulp::Arch::new(),
-            action: Action::Expected,
-            cell: *cell,
-            own: None,
-            states,
-            counts: requests,
-            normals: requests,
-        });
-    }
-}
-
-/// The largest parameter slice, as jets that do not vary.
-fn constants(p: &[f64]) -> [Jet<f64>; MOST_PARAMETERS] {
-    std::array::from_fn(|k| Jet::lit(p.get(k).copied().unwrap_or(0.0)))
 }
 
 impl<L: Law> AnyLaw for L {
@@ -325,10 +281,7 @@ impl<L: Law> AnyLaw for L {
     }
 
     fn step_jet(&self, p: &[f64], s: f64, polarity: f64) -> Jet<f64> {
-        let pulse = Pulse {
-            polarity: Jet::lit(polarity),
-        };
-        L::step(&constants(p), crate::number::variable(s), &pulse)
+        step_jet::<L, f64>(p, s, &Pulse { polarity })
     }
 
     fn train(&self, cell: &Cell<f64>, s: f64, polarity: f64, n: u32) -> (f64, f64) {

@@ -1,8 +1,7 @@
 //! The physics of an array's cells in WGSL, recorded from the same functions that the CPU runs.
 
 use super::cells::Cells;
-use super::count::{piece, round_request};
-use super::law::{Cell, CycleNoise};
+use super::count::{SINGLE_DIGITS, piece, round_request};
 use super::retention::relaxed;
 use crate::number::{Expr, Real, Tape};
 
@@ -48,8 +47,6 @@ pub struct Shader {
 
 /// Digits of trains that are short: those of bit trains are.
 const SHORT_DIGITS: usize = 5;
-/// Counts are whole numbers of single precision.
-const LONG_DIGITS: usize = 24;
 
 impl Cells {
     /// The physics of these cells for a graphics processor.
@@ -63,7 +60,7 @@ impl Cells {
             .collect();
 
         let short = 1_u32 << SHORT_DIGITS;
-        let write_deviation = (self.write_noise() * self.nominal_step()) as f32;
+        let write_deviation = self.write_deviation();
         let noisy = self.noise().additive() != 0.0 || self.noise().multiplicative() != 0.0;
         let mut functions = format!(
             "\
@@ -87,11 +84,7 @@ const WRITE_DEVIATION: f32 = {write_deviation:?}f;
                     None => Expr::Constant(value(0, index)),
                 })
                 .collect();
-            let cell = Cell {
-                parameters: &p,
-                noise: CycleNoise::new(self.noise().additive(), self.noise().multiplicative()),
-                hard_bounds: self.hard_bounds(),
-            };
+            let cell = self.with_parameters(&p);
             let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
             let next = self.law().record(&cell, change, s, n, z);
             let z = if change == Change::Mean {
@@ -111,7 +104,7 @@ const WRITE_DEVIATION: f32 = {write_deviation:?}f;
         record(
             "after_long_train",
             Change::Train {
-                digits: LONG_DIGITS,
+                digits: SINGLE_DIGITS,
             },
         );
         record("after_pulse", Change::Pulse);

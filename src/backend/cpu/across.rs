@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::count::{Count, Fired, From, Piece};
+use super::count::{Count, Fired, From, Piece, set_bits};
 use super::sparse::Sparse;
 use super::{BLOCK, Cpu};
 use crate::backend::{Request, Shape, StackVector};
@@ -64,13 +64,6 @@ pub(super) struct Job<'a> {
     pub(super) replica: usize,
 }
 
-impl Job<'_> {
-    /// Whether it makes no pulses.
-    fn expected(&self) -> bool {
-        self.counting == Counting::Expected && !matches!(self.request, Request::Trains { .. })
-    }
-}
-
 impl Cpu {
     pub(super) fn pulse_across(&mut self, step: u32, request: &Request, counting: Counting) {
         for replica in 0..self.shape.replicas {
@@ -118,11 +111,9 @@ impl Cpu {
                 let out = self.across.column_bits.iter_mut();
                 out.zip(bits).for_each(|(o, x)| *o = *x);
                 self.across.with_bit = [0; 32];
-                for bits in &self.across.column_bits {
-                    let mut rest = *bits;
-                    while rest != 0 {
-                        self.across.with_bit[rest.trailing_zeros() as usize] += 1;
-                        rest &= rest - 1;
+                for &bits in &self.across.column_bits {
+                    for bit in set_bits(bits.into()) {
+                        self.across.with_bit[bit] += 1;
                     }
                 }
                 self.across.sparse.clear();
@@ -135,12 +126,10 @@ impl Cpu {
         let Request::Trains { row_bits, .. } = job.request else {
             return false;
         };
-        let mut rest = row_bits[row * self.shape.replicas + job.replica];
-        let mut coincidences = 0;
-        while rest != 0 {
-            coincidences += self.across.with_bit[rest.trailing_zeros() as usize];
-            rest &= rest - 1;
-        }
+        let train = row_bits[row * self.shape.replicas + job.replica];
+        let coincidences: u32 = set_bits(train.into())
+            .map(|bit| self.across.with_bit[bit])
+            .sum();
         f64::from(coincidences) < GATHER_BELOW * self.shape.columns as f64
     }
 
@@ -156,7 +145,7 @@ impl Cpu {
 
     fn chunk(&mut self, job: &Job, cells: Range<usize>) {
         let fired = self.count_chunk(job, cells.clone());
-        if job.expected() {
+        if job.request.is_mean(job.counting) {
             return self.update_chunk(job, cells, Action::Expected, false);
         }
         if fired.total == 0 {
@@ -199,9 +188,7 @@ impl Cpu {
     fn count_chunk(&mut self, job: &Job, cells: Range<usize>) -> Fired {
         let (columns, replicas) = (self.shape.columns, self.shape.replicas);
         let skip = cells.start % BLOCK;
-        let rounded = job.counting == Counting::StochasticRounding
-            && !matches!(job.request, Request::Trains { .. });
-        if rounded {
+        if job.request.is_rounded(job.counting) {
             let at = self.draw(job, Purpose::CountRounding, 0);
             let out = &mut self.across.uniforms[..skip + cells.len()];
             self.stream
@@ -299,7 +286,7 @@ impl Cpu {
             return;
         }
         self.chunk_normals(job, cells.clone(), Purpose::WriteNoise, 0);
-        let scale = (self.cells.write_noise() * self.cells.nominal_step()) as f32;
+        let deviation = self.cells.write_deviation();
         let replicas = self.shape.replicas;
         let Some(apparent) = &mut self.apparent else {
             return;
@@ -309,9 +296,6 @@ impl Cpu {
         let seen = apparent[lanes.clone()].iter_mut().step_by(replicas);
         let states = self.states[lanes].iter().step_by(replicas);
         let normals = &self.across.normals[cells.start % BLOCK..];
-        let draws = self.across.counts.iter().zip(normals);
-        for ((a, s), (&n, z)) in seen.zip(states).zip(draws) {
-            *a = if n == 0.0 { *a } else { s + scale * z };
-        }
+        Self::rewrite(seen, states, &self.across.counts, normals, deviation);
     }
 }

@@ -136,6 +136,14 @@ fn ones(x: u32) -> i32 {
     ((((x + (x >> 4)) & 0x0f0f_0f0f).wrapping_mul(0x0101_0101)) >> 24) as i32
 }
 
+/// Places of the ones of a word, the lowest first.
+pub(super) fn set_bits(word: u64) -> impl Iterator<Item = usize> {
+    let rests = std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)));
+    rests
+        .take_while(|rest| *rest != 0)
+        .map(|rest| rest.trailing_zeros() as usize)
+}
+
 /// Writes what is left of counts after `done` pulses, at most `length`; returns how many have something left.
 pub(super) struct Piece<'a> {
     pub(super) counts: &'a [f32],

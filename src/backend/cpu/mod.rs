@@ -128,7 +128,7 @@ impl Backend for Cpu {
         } else {
             self.pulse_across(step, request, counting);
         }
-        if counting == Counting::Expected && !matches!(request, Request::Trains { .. }) {
+        if request.is_mean(counting) {
             // Without pulses there is no write noise either.
             self.forget_write_noise();
         }
@@ -163,6 +163,20 @@ impl Cpu {
     /// The states as a read sees them.
     fn seen(&self) -> &[f32] {
         self.apparent.as_ref().unwrap_or(&self.states)
+    }
+
+    /// Redraws the write noise of every cell that was pulsed, and leaves it where it rested.
+    fn rewrite<'a>(
+        seen: impl Iterator<Item = &'a mut f32>,
+        states: impl Iterator<Item = &'a f32>,
+        counts: &[f32],
+        normals: &[f32],
+        deviation: f32,
+    ) {
+        let draws = counts.iter().zip(normals);
+        for ((a, s), (&n, z)) in seen.zip(states).zip(draws) {
+            *a = if n == 0.0 { *a } else { s + deviation * z };
+        }
     }
 
     fn forget_write_noise(&mut self) {

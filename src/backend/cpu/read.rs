@@ -5,7 +5,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 use super::{BLOCK, Cpu, WIDE};
 use crate::backend::{ReadNoise, StackVector};
-use crate::number::Purpose;
+use crate::number::{Draw, Purpose};
 
 /// Partial sums of a product of two rows: they keep the vector units busy, and their order is fixed.
 const PARTIAL: usize = 32;
@@ -21,8 +21,10 @@ pub(super) struct ReadScratch {
     outputs: Vec<f32>,
     /// `Σ V` of every lane.
     sums: Vec<f32>,
-    /// Noise of four outputs.
+    /// Noise of four outputs, replica by replica.
     normals: [Vec<f32>; BLOCK],
+    /// Noise of all outputs of one replica.
+    noise: Vec<f32>,
 }
 
 impl Cpu {
@@ -34,23 +36,9 @@ impl Cpu {
         noise: ReadNoise,
         currents: &mut StackVector,
     ) {
-        let (replicas, rows, columns) = (self.shape.replicas, self.shape.rows, self.shape.columns);
-        let (inputs, outputs) = if transposed {
-            (columns, rows)
-        } else {
-            (rows, columns)
-        };
+        self.shape.ends(transposed, voltages, currents);
+        let (replicas, columns) = (self.shape.replicas, self.shape.columns);
         let width = voltages.width();
-        assert!(
-            voltages.len() == inputs && currents.len() == outputs && currents.width() == width,
-            "{} inputs and {} outputs of an array with {inputs} and {outputs}, {width} lanes",
-            voltages.len(),
-            currents.len(),
-        );
-        assert!(
-            width.is_multiple_of(replicas),
-            "{width} lanes for {replicas} replicas"
-        );
         let mut scratch = std::mem::take(&mut self.read_scratch);
         let samples = width / replicas;
         if replicas < WIDE && samples > 1 {
@@ -82,7 +70,11 @@ impl Cpu {
         });
         if noise.deviation > 0.0 {
             for sample in 0..samples {
-                self.add_noise(noise, sample, &mut scratch.normals, currents);
+                if replicas < WIDE {
+                    self.add_noise_across(noise, sample, &mut scratch.noise, currents);
+                } else {
+                    self.add_noise_along(noise, sample, &mut scratch.normals, currents);
+                }
             }
         }
         self.read_scratch = scratch;
@@ -133,7 +125,34 @@ impl Cpu {
         }
     }
 
-    fn add_noise(
+    /// Noise of few replicas: drawn across the outputs of each.
+    fn add_noise_across(
+        &self,
+        noise: ReadNoise,
+        sample: usize,
+        normals: &mut Vec<f32>,
+        currents: &mut StackVector,
+    ) {
+        let (replicas, width) = (self.shape.replicas, currents.width());
+        normals.resize(currents.len(), 0.0);
+        for replica in 0..replicas {
+            let at = Draw {
+                step: noise.step.wrapping_add(sample as u32),
+                replica: self.first_replica.wrapping_add(replica as u32),
+                purpose: Purpose::ReadNoise,
+                index: noise.index,
+            };
+            self.stream.fill_cell_normals(self.arch, at, 0, normals);
+            let lane = sample * replicas + replica;
+            let outputs = currents.all_mut()[lane..].iter_mut().step_by(width);
+            for (i, z) in outputs.zip(&*normals) {
+                *i += noise.deviation * z;
+            }
+        }
+    }
+
+    /// Noise of many replicas: drawn along the replicas of every output.
+    fn add_noise_along(
         &self,
         noise: ReadNoise,
         sample: usize,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Cpu;
 use super::across::{CHUNK, Job};
-use super::count::{Piece, signed};
+use super::count::{Piece, set_bits, signed};
 use crate::backend::Request;
 use crate::device::{Action, MOST_PARAMETERS, Own, Update};
 use crate::number::Purpose;
@@ -130,11 +130,8 @@ impl Sparse {
         self.known = true;
         self.columns_with.fill(0);
         for (column, bits) in column_bits.iter().enumerate() {
-            let mut rest = *bits;
-            while rest != 0 {
-                let bit = rest.trailing_zeros() as usize;
+            for bit in set_bits((*bits).into()) {
                 self.columns_with[bit * self.words + column / 64] |= 1 << (column % 64);
-                rest &= rest - 1;
             }
         }
     }
@@ -159,35 +156,28 @@ impl Cpu {
         for word in 0..sparse.words {
             // Columns with at least one coincidence, and with at least two.
             let (mut once, mut twice) = (0_u64, 0_u64);
-            let mut rest = train;
-            while rest != 0 {
-                let with =
-                    sparse.columns_with[rest.trailing_zeros() as usize * sparse.words + word];
+            for bit in set_bits(train.into()) {
+                let with = sparse.columns_with[bit * sparse.words + word];
                 twice |= once & with;
                 once |= with;
-                rest &= rest - 1;
             }
             once &= !twice;
             self.pulses += u64::from(once.count_ones());
             if once != 0 {
                 sparse.single.most = 1.0;
             }
-            while once != 0 {
-                let column = word * 64 + once.trailing_zeros() as usize;
+            for column in set_bits(once).map(|bit| word * 64 + bit) {
                 let signs = sign.to_bits() ^ columns[column].to_bits();
                 let one = 1.0_f32.copysign(f32::from_bits(signs));
                 sparse.single.cells.push((first + column) as u32);
                 sparse.single.counts.push(one);
-                once &= once - 1;
             }
-            while twice != 0 {
-                let column = word * 64 + twice.trailing_zeros() as usize;
+            for column in set_bits(twice).map(|bit| word * 64 + bit) {
                 let meet = train & bits[column];
                 self.pulses += u64::from(meet.count_ones());
                 sparse
                     .several
                     .push(first + column, signed(meet, sign, columns[column]));
-                twice &= twice - 1;
             }
         }
         if sparse.single.cells.len() >= WAITING || sparse.several.cells.len() >= WAITING {
@@ -197,24 +187,22 @@ impl Cpu {
 
     /// Updates the cells found so far.
     pub(super) fn finish_gathered(&mut self, job: &Job) {
-        let mut single = std::mem::take(&mut self.across.sparse.single);
-        self.update_gathered(job, &mut single, 0);
-        self.gathered_write_noise(job, &single);
-        single.clear();
-        self.across.sparse.single = single;
-
-        let mut several = std::mem::take(&mut self.across.sparse.several);
-        let mut rest = std::mem::take(&mut self.across.sparse.rest);
-        rest.copy(&several);
-        self.update_gathered(job, &mut rest, 0);
-        self.gathered_write_noise(job, &several);
-        rest.clear();
-        several.clear();
-        self.across.sparse.rest = rest;
-        self.across.sparse.several = several;
+        let single = std::mem::take(&mut self.across.sparse.single);
+        self.across.sparse.single = self.finish_list(job, single);
+        let several = std::mem::take(&mut self.across.sparse.several);
+        self.across.sparse.several = self.finish_list(job, several);
     }
 
-    /// Updates the cells taken by [`Sparse::take_rest`], from piece `first` on.
+    /// Updates the cells of a list, and returns it empty.
+    fn finish_list(&mut self, job: &Job, mut list: List) -> List {
+        self.across.sparse.rest.copy(&list);
+        self.finish_rest(job, 0);
+        self.gathered_write_noise(job, &list);
+        list.clear();
+        list
+    }
+
+    /// Updates the cells of the rest, from piece `first` on.
     pub(super) fn finish_rest(&mut self, job: &Job, first: u32) {
         let mut rest = std::mem::take(&mut self.across.sparse.rest);
         self.update_gathered(job, &mut rest, first);
@@ -299,15 +287,10 @@ impl Cpu {
     }
 
     fn gathered_write_noise(&mut self, job: &Job, list: &List) {
+        let at = self.draw(job, Purpose::WriteNoise, 0);
+        let deviation = self.cells.write_deviation();
         let Some(apparent) = &mut self.apparent else {
             return;
-        };
-        let scale = (self.cells.write_noise() * self.cells.nominal_step()) as f32;
-        let at = crate::number::Draw {
-            step: job.step,
-            replica: self.first_replica.wrapping_add(job.replica as u32),
-            purpose: Purpose::WriteNoise,
-            index: 0,
         };
         let normals = &mut self.across.sparse.normals;
         for cells in list.cells.chunks(GROUP) {
@@ -315,7 +298,7 @@ impl Cpu {
                 .fill_scattered_normals(self.arch, at, cells, &mut normals[..cells.len()]);
             for (&cell, z) in cells.iter().zip(normals.iter()) {
                 let lane = cell as usize * self.shape.replicas + job.replica;
-                apparent[lane] = self.states[lane] + scale * z;
+                apparent[lane] = self.states[lane] + deviation * z;
             }
         }
     }

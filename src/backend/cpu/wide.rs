@@ -34,10 +34,9 @@ impl Wide {
 
 impl Cpu {
     pub(super) fn pulse_wide(&mut self, step: u32, request: &Request, counting: Counting) {
-        let expected = counting == Counting::Expected && !matches!(request, Request::Trains { .. });
         for block in 0..self.shape.cells().div_ceil(BLOCK) {
             let fired = self.count(step, block, request, counting);
-            if expected {
+            if request.is_mean(counting) {
                 self.each(block, Action::Expected, false);
             } else if fired.total > 0 {
                 self.pulses += fired.total;
@@ -70,7 +69,7 @@ impl Cpu {
         request: &Request<'a>,
         counting: Counting,
     ) -> Fired {
-        if counting == Counting::StochasticRounding && !matches!(request, Request::Trains { .. }) {
+        if request.is_rounded(counting) {
             self.stream.fill_uniforms(
                 step,
                 block as u32,
@@ -159,7 +158,7 @@ impl Cpu {
             return;
         }
         self.normals(step, block, Purpose::WriteNoise, 0);
-        let scale = (self.cells.write_noise() * self.cells.nominal_step()) as f32;
+        let deviation = self.cells.write_deviation();
         let replicas = self.shape.replicas;
         let range = self.cells_of(block);
         let Some(apparent) = &mut self.apparent else {
@@ -169,10 +168,8 @@ impl Cpu {
             let lanes = cell * replicas..(cell + 1) * replicas;
             let states = self.states[lanes.clone()].iter();
             let seen = apparent[lanes].iter_mut();
-            let draws = self.wide.counts[k].iter().zip(&self.wide.normals[k]);
-            for ((a, s), (&n, z)) in seen.zip(states).zip(draws) {
-                *a = if n == 0.0 { *a } else { s + scale * z };
-            }
+            let (counts, normals) = (&self.wide.counts[k], &self.wide.normals[k]);
+            Self::rewrite(seen, states, counts, normals, deviation);
         }
     }
 }

@@ -10,7 +10,7 @@ mod queue;
 
 use std::sync::Arc;
 
-pub use open::{AdapterSummary, Choice, Gpu};
+pub use open::{AdapterSummary, Choice, Gpu, INSTALL};
 
 use self::arguments::Arguments;
 use self::kernels::Kernel;
@@ -22,8 +22,6 @@ use crate::number::{Purpose, Stream};
 
 /// Invocations of a workgroup.
 const WORKGROUP: u64 = 64;
-/// More pulses than a count in single precision holds.
-const LONGEST: u32 = 1 << 24;
 /// Outputs and samples of a tile.
 const TILE: u64 = 32;
 /// From this many samples and outputs on, reads go tile by tile; fewer would leave most of a tile empty.
@@ -67,11 +65,7 @@ impl GpuStack {
         aggregate: bool,
     ) -> Result<Self> {
         let shader = cells.shader();
-        let longest = if aggregate {
-            cells.longest_train().min(LONGEST)
-        } else {
-            1
-        };
+        let longest = if aggregate { cells.longest_train() } else { 1 };
         let window = cells.window();
         let elements = (shape.cells() as u64).saturating_mul(shape.replicas as u64);
         let queue = Queue::new(
@@ -120,25 +114,9 @@ impl GpuStack {
         noise: ReadNoise,
         currents: &mut StackVector,
     ) -> Result<()> {
-        let (rows, columns) = (self.shape.rows, self.shape.columns);
-        let (inputs, outputs) = if transposed {
-            (columns, rows)
-        } else {
-            (rows, columns)
-        };
+        let (inputs, outputs) = self.shape.ends(transposed, voltages, currents);
         let (lanes, replicas) = (voltages.width() as u64, self.shape.replicas as u64);
-        assert_eq!(
-            voltages.all().len(),
-            inputs * voltages.width(),
-            "one voltage an input"
-        );
-        assert_eq!(
-            currents.all().len(),
-            outputs * voltages.width(),
-            "one current an output"
-        );
-        assert!(lanes.is_multiple_of(replicas), "whole samples");
-        let strides = [1, columns as u32];
+        let strides = [1, self.shape.columns as u32];
         let [output_stride, input_stride] = if transposed {
             [strides[1], strides[0]]
         } else {
@@ -274,7 +252,7 @@ impl Backend for GpuStack {
             counting: counting_code,
             ..self.common
         };
-        if counting == Counting::Expected && request_code != TRAINS {
+        if request.is_mean(counting) {
             let workgroups = self.elements().div_ceil(WORKGROUP);
             return self
                 .queue

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What to install where there is no adapter at all.
-const INSTALL: &str = "install the vendor's Vulkan driver, or a software one (Debian: apt-get install mesa-vulkan-drivers libvulkan1)";
+pub const INSTALL: &str = "install the vendor's Vulkan driver, or a software one (Debian: apt-get install mesa-vulkan-drivers libvulkan1)";
 
 /// Which graphics processor to open.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
