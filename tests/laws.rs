@@ -404,7 +404,18 @@ fn worst_variance(noises: &[[f64; 2]], allowed: impl Fn(f64, u32, [f64; 2]) -> f
                     let (_, slope) = change_and_slope(&cells, s, polarity);
                     for n in 1..=40 {
                         let exact = exact_variance(&cells, s, polarity, n);
-                        let (_, found) = cells.law().train(&cells.double(0), s, polarity, n);
+                        // Noise that takes every feedback as one that matters.
+                        let full = Cell {
+                            noise: CycleNoise::new(noise[0], noise[1]),
+                            ..cells.double(0)
+                        };
+                        let (_, found) = cells.law().train(&full, s, polarity, n);
+                        // What cells leave out of short trains is at most 1e-3 of the variance.
+                        let (_, short) = cells.law().train(&cells.double(0), s, polarity, n);
+                        assert!(
+                            (0.999..=1.0 + 1e-12).contains(&(short / found)),
+                            "{short:e} of {found:e}"
+                        );
                         let miss = (found / exact - 1.0).abs() / allowed(slope, n, noise);
                         assert!(
                             miss <= 1.0,

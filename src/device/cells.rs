@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::count::SINGLE_DIGITS;
-use super::expand::longest_train;
+use super::expand::{longest_train, steepness};
 use super::kernel::{Own, TILE};
 use super::law::{AnyLaw, COMMON, Cell, CycleNoise, OWN, STEP};
 use super::response::{Response, symmetric_point};
@@ -42,14 +42,14 @@ pub struct Cells {
     retention: Option<Retention>,
 }
 
-/// The parameters that are not the same in all cells, cell by cell.
+/// The parameters that are not the same in all cells.
 #[derive(Clone)]
 struct Varied {
     places: Vec<usize>,
-    /// 4, 8 or 16, at least the number of places; 0 for none.
-    width: usize,
+    /// Cell by cell: 4, 8 or 16 numbers, at least the number of places; 0 for none.
     rows: Vec<f32>,
-    /// The same numbers in whole tiles, parameter by parameter.
+    width: usize,
+    /// The same numbers in tiles, parameter by parameter.
     tiles: Vec<f32>,
 }
 
@@ -74,17 +74,76 @@ impl Varied {
                 }
             }
         }
-        let mut tiles = Vec::new();
-        for tile in parameters.chunks_exact(width * TILE) {
-            for &place in &places {
-                tiles.extend(tile.chunks_exact(width).map(|p| p[place]));
-            }
-        }
-        Self {
+        let mut varied = Self {
             places,
-            width: row,
             rows,
+            width: row,
+            tiles: Vec::new(),
+        };
+        let all: Vec<u32> = (0..cells().len() as u32).collect();
+        varied.tiles = vec![0.0; varied.size(all.len())];
+        let mut tiles = std::mem::take(&mut varied.tiles);
+        varied.turn(pulp::Arch::new(), &all, &mut tiles);
+        Self { tiles, ..varied }
+    }
+
+    /// Numbers in the tiles of so many cells.
+    fn size(&self, cells: usize) -> usize {
+        cells.div_ceil(TILE) * TILE * self.places.len()
+    }
+
+    /// Writes the tiles of these cells.
+    fn turn(&self, arch: pulp::Arch, cells: &[u32], tiles: &mut [f32]) {
+        let varied = self;
+        arch.dispatch(Turn {
+            varied,
+            cells,
             tiles,
+        });
+    }
+}
+
+/// The loop that turns the parameters of some cells into tiles.
+struct Turn<'a> {
+    varied: &'a Varied,
+    cells: &'a [u32],
+    tiles: &'a mut [f32],
+}
+
+impl pulp::WithSimd for Turn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        match self.varied.width {
+            0 => {}
+            4 => turn::<4>(self),
+            8 => turn::<8>(self),
+            _ => turn::<16>(self),
+        }
+    }
+}
+
+#[inline(always)]
+fn turn<const WIDTH: usize>(task: Turn) {
+    let rows: &[[f32; WIDTH]] = task.varied.rows.as_chunks().0;
+    let planes = task.tiles.as_chunks_mut::<TILE>().0;
+    let tiles = planes.chunks_exact_mut(task.varied.places.len());
+    for (planes, cells) in tiles.zip(task.cells.chunks(TILE)) {
+        // Whole rows first: the loads do not wait for each other, wherever the cells lie.
+        let mut own = [[0.0; WIDTH]; TILE];
+        for (own, &cell) in own.iter_mut().zip(cells) {
+            *own = rows[cell as usize];
+        }
+        for (group, planes) in planes.chunks_mut(4).enumerate() {
+            let k = 4 * group % WIDTH;
+            let [mut a, mut b, mut c, mut d] = [[0.0; TILE]; 4];
+            for (i, own) in own.iter().enumerate() {
+                [a[i], b[i], c[i], d[i]] = [own[k], own[k + 1], own[k + 2], own[k + 3]];
+            }
+            for (plane, four) in planes.iter_mut().zip([&a, &b, &c, &d]) {
+                *plane = *four;
+            }
         }
     }
 }
@@ -103,10 +162,12 @@ impl Cells {
     ) -> Self {
         let single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
         let width = OWN + law.parameters().len();
+        let cells = || parameters.chunks_exact(width);
+        let noise = noise.for_slopes(cells().map(|p| steepness(&*law, p)));
         let longest_train = if law.has_train() {
             1 << SINGLE_DIGITS
         } else {
-            longest_train(&*law, &noise, parameters.chunks_exact(width))
+            longest_train(&*law, &noise, cells())
         };
         Self {
             varied: Varied::new(&single, width),
@@ -208,7 +269,7 @@ impl Cells {
     pub(super) fn with_parameters<'a, R: Real>(&self, parameters: &'a [R]) -> Cell<'a, R> {
         Cell {
             parameters,
-            noise: CycleNoise::new(self.noise.additive(), self.noise.multiplicative()),
+            noise: self.noise.cast(),
             hard_bounds: self.hard_bounds,
         }
     }
@@ -219,19 +280,35 @@ impl Cells {
         self.longest_train
     }
 
-    /// What the cells `range` do not share with cell 0; `None` where all cells are equal.
-    pub fn own(&self, range: std::ops::Range<usize>) -> Option<Own<'_>> {
-        let width = self.varied.width;
-        (width > 0).then(|| Own {
-            places: &self.varied.places,
-            rows: &self.varied.rows[range.start * width..range.end * width],
-            width,
-            tiles: range.start.is_multiple_of(TILE).then(|| {
-                let tiles = range.start / TILE..range.end / TILE;
-                let size = TILE * self.varied.places.len();
-                &self.varied.tiles[tiles.start * size..tiles.end * size]
-            }),
+    /// What the cells from `first` on do not share with cell 0, where `first` is a multiple of [`TILE`]; `None` where all cells
+    /// are equal.
+    pub fn own_from(&self, first: usize) -> Option<Own<'_>> {
+        debug_assert!(first.is_multiple_of(TILE));
+        let varied = &self.varied;
+        (varied.width > 0).then(|| Own {
+            places: &varied.places,
+            tiles: &varied.tiles[first * varied.places.len()..],
         })
+    }
+
+    /// What these cells do not share with cell 0, in a buffer of [`Cells::own_size`]; `None` where all cells are equal.
+    pub fn own_of<'a>(
+        &'a self,
+        arch: pulp::Arch,
+        cells: &[u32],
+        buffer: &'a mut [f32],
+    ) -> Option<Own<'a>> {
+        let varied = &self.varied;
+        varied.turn(arch, cells, buffer);
+        (varied.width > 0).then_some(Own {
+            places: &varied.places,
+            tiles: &buffer[..varied.size(cells.len())],
+        })
+    }
+
+    /// Size of a buffer for what `n` cells do not share.
+    pub fn own_size(&self, n: usize) -> usize {
+        self.varied.size(n)
     }
 
     /// The physics of cell `k` in double precision.

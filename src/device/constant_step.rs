@@ -66,6 +66,6 @@ impl Law for ConstantStep {
     ) -> Option<(R, R)> {
         let change = Self::step(p, s, pulse);
         let n = n.value();
-        Some((s + n * change, n * noise.variance(p[STEP], change)))
+        Some((n.mul_add(change, s), n * noise.variance(p[STEP], change)))
     }
 }

@@ -38,11 +38,8 @@ pub fn round_request<R: Real>(m: R, u: R) -> R {
     R::select_lt(m, R::lit(0.0), R::lit(0.0) - n, n)
 }
 
-/// Binary digits of the longest train in single precision: counts are whole numbers of at most 2²⁴.
-pub(super) const SINGLE_DIGITS: usize = 24;
-
-/// The most binary digits of a [`Count`].
-pub(super) const MOST_DIGITS: usize = 32;
+/// Binary digits of the longest train in single precision: those that [`Real::select_digit`] tells apart.
+pub(super) const SINGLE_DIGITS: usize = 23;
 
 /// A whole number of pulses, `n ≥ 1`, and how many binary digits `n - 1` can have: known before any loop over lanes, so that
 /// a loop over digits is unrolled and short where trains are.
@@ -53,17 +50,10 @@ pub struct Count<R> {
 }
 
 impl<R: Real> Count<R> {
-    /// `value` pulses, `1 ≤ value ≤ 2^digits`; at most 32 digits.
+    /// `value` pulses, `1 ≤ value ≤ 2^digits`; at most 23 digits in single precision.
     #[inline(always)]
     pub fn new(value: R, digits: usize) -> Self {
-        Self {
-            value,
-            digits: if digits < MOST_DIGITS {
-                digits
-            } else {
-                MOST_DIGITS
-            },
-        }
+        Self { value, digits }
     }
 
     /// The number of pulses.

@@ -90,7 +90,8 @@ impl Law for ExpStep {
         let x = s - R::lit(0.5);
         let own = &p[OWN..];
         let exponent = pulse.choose(R::lit(0.0) - own[3] * x, own[6] * x);
-        let factor = pulse.choose(own[1], own[4]) + pulse.choose(own[2], own[5]) * exponent.exp();
+        let (offset, amplitude) = (pulse.choose(own[1], own[4]), pulse.choose(own[2], own[5]));
+        let factor = amplitude.mul_add(exponent.exp(), offset);
         signed_step(p[super::law::STEP], own[0], pulse) * factor
     }
 }

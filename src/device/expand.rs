@@ -1,6 +1,8 @@
 //! Trains of pulses for laws without a closed form, from derivatives of the law.
 
-use super::law::{AnyLaw, CycleNoise, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER};
+use super::law::{
+    AnyLaw, CycleNoise, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, SHORT_DIGITS, STEP, UPPER,
+};
 use crate::number::{Jet, Real, variable};
 
 /// Mean change by one pulse, with its first three derivatives in the state.
@@ -19,7 +21,7 @@ pub(super) fn step_jet<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> Jet<
 /// # Equation
 /// Mean m and variance V go from pulse to pulse as `m ← m + d(m) + ½ d″(m) V` and
 /// `V ← V (1 + d′)² + (σ_a step)² + σ_m² (d² + d′² V)`, with the law d expanded about `s` to third order. Four pulses are made
-/// so; later ones follow from the forward differences of these, Newton's series `m_n = Σ_{k≤4} C(n, k) Δᵏm`, and the same for V.
+/// so (without d″ V and d′² V where [`CycleNoise::feeds_back`] says that they do not matter); later ones follow from the forward differences of these, Newton's series `m_n = Σ_{k≤4} C(n, k) Δᵏm`, and the same for V.
 ///
 /// # Behaviour
 /// Up to four pulses there is no error but that of the expansion, beyond, of the order of `C(n, 5) (n d′)⁴/n⁴` relative to the
@@ -34,6 +36,7 @@ pub(super) fn expanded_train<L: Law, R: Real>(
 ) -> (R, R) {
     let d = step_jet::<L, R>(p, s, pulse);
     let first = noise.variance(p[STEP], d.re);
+    let feedback = noise.feeds_back(SHORT_DIGITS);
 
     let (half, third) = (R::lit(0.5), R::lit(1.0 / 3.0));
     // How far the later changes and variances are off the first ones: small numbers, whose differences lose nothing.
@@ -41,21 +44,30 @@ pub(super) fn expanded_train<L: Law, R: Real>(
     let mut variances = [R::lit(0.0); 3];
     let (mut moved, mut variance) = (d.re, first);
     for k in 0..3 {
-        let curvature = d.v2 + moved * d.v3;
-        let slope = d.v1 + moved * (d.v2 + moved * d.v3 * half);
-        let change = moved * (d.v1 + moved * half * (d.v2 + moved * d.v3 * third));
-        let drift = half * curvature * variance;
+        let slope = moved.mul_add((moved * half).mul_add(d.v3, d.v2), d.v1);
+        let bent = (moved * third).mul_add(d.v3, d.v2);
+        let change = moved * (moved * half).mul_add(bent, d.v1);
         let spread = noise.sum(
             #[inline(always)]
             || R::lit(0.0),
             #[inline(always)]
             || {
-                let squares = change * (d.re + d.re + change) + slope.square() * variance;
+                let squares = change * (d.re + d.re + change);
+                let squares = if feedback {
+                    slope.square().mul_add(variance, squares)
+                } else {
+                    squares
+                };
                 noise.multiplicative().square() * squares
             },
         );
-        changes[k] = change + drift;
-        variances[k] = variance * slope * (R::lit(2.0) + slope) + spread;
+        changes[k] = if feedback {
+            let curvature = moved.mul_add(d.v3, d.v2);
+            (half * curvature).mul_add(variance, change)
+        } else {
+            change
+        };
+        variances[k] = (variance * slope).mul_add(R::lit(2.0) + slope, spread);
         moved = moved + d.re + changes[k];
         variance = variance + first + variances[k];
     }
@@ -64,8 +76,9 @@ pub(super) fn expanded_train<L: Law, R: Real>(
     let quadruples = triples * (n - R::lit(3.0)) * R::lit(0.25);
     let newton = |first: R, [a, b, c]: [R; 3]| {
         let second = b - a - a;
-        let third = c - R::lit(3.0) * (b - a);
-        n * first + (pairs * a + (triples * second + quadruples * third))
+        let third = R::lit(-3.0).mul_add(b - a, c);
+        let later = pairs.mul_add(a, triples.mul_add(second, quadruples * third));
+        n.mul_add(first, later)
     };
     let variance = newton(first, variances).max(R::lit(0.0));
     (s + newton(d.re, changes), variance)
@@ -76,6 +89,14 @@ const LENGTHS: [u32; 5] = [32, 16, 8, 4, 2];
 
 /// How many cells are tried.
 const STEEPEST: usize = 8;
+
+/// The largest slope of a cell's step in the state, at the ends of its window and in the middle.
+pub(super) fn steepness(law: &dyn AnyLaw, p: &[f64]) -> f64 {
+    let places = [0.0, 0.5, 1.0].map(|x| p[LOWER] + (p[UPPER] - p[LOWER]) * x);
+    let slope = |s, polarity| law.step_jet(p, s, polarity).v1.abs();
+    let slopes = places.map(|s| slope(s, 1.0).max(slope(s, -1.0)));
+    slopes.into_iter().fold(0.0, f64::max)
+}
 
 /// The longest train whose expanded moments stand for single pulses everywhere in the windows of these cells; 1 for none.
 ///
@@ -89,15 +110,9 @@ pub(super) fn longest_train<'a>(
     cells: impl Iterator<Item = &'a [f64]>,
 ) -> u32 {
     // The errors grow with the slope of the step: the cells of the largest slopes stand for all.
-    let steepness = |p: &[f64]| {
-        let places = [0.0, 0.5, 1.0].map(|x| p[LOWER] + (p[UPPER] - p[LOWER]) * x);
-        let slope = |s, polarity| law.step_jet(p, s, polarity).v1.abs();
-        let slopes = places.map(|s| slope(s, 1.0).max(slope(s, -1.0)));
-        slopes.into_iter().fold(0.0, f64::max)
-    };
     let mut steepest: Vec<(f64, &[f64])> = Vec::new();
     for p in cells {
-        let found = steepness(p);
+        let found = steepness(law, p);
         if steepest.len() < STEEPEST {
             steepest.push((found, p));
         } else if found > steepest[STEEPEST - 1].0 {

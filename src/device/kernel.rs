@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use super::count::{Count, SINGLE_DIGITS, digits};
 use super::expand::expanded_train;
-use super::law::{Cell, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER};
+#[cfg(doc)]
+use super::law::CycleNoise;
+use super::law::{Cell, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER, has_train};
 use crate::number::Real;
 
 /// Lanes that a loop with parameters of their own takes at a time.
@@ -15,13 +17,8 @@ pub const TILE: usize = 64;
 pub struct Own<'a> {
     /// Which parameters they are.
     pub places: &'a [usize],
-    /// Lane by lane, `width` numbers each: first one for each of `places`, then any numbers.
-    pub rows: &'a [f32],
-    /// 4, 8 or 16.
-    pub width: usize,
-    /// The same numbers 64 lanes together, one parameter after the other, where there is such a copy: it spares the loop
-    /// to turn them.
-    pub tiles: Option<&'a [f32]>,
+    /// 64 lanes together, one parameter after the other, in whole tiles: lanes beyond the last have any numbers.
+    pub tiles: &'a [f32],
 }
 
 /// What happens to the lanes of an [`Update`].
@@ -87,7 +84,7 @@ fn bounded<R: Real>(hard: bool, bounds: [R; 2], s: R) -> R {
 #[inline(always)]
 fn drawn<R: Real>(cell: &Cell<R>, s: R, n: R, (mean, variance): (R, R), z: R) -> R {
     let bounds = [cell.parameters[LOWER], cell.parameters[UPPER]];
-    let next = bounded(cell.hard_bounds, bounds, mean + variance.sqrt() * z);
+    let next = bounded(cell.hard_bounds, bounds, variance.sqrt().mul_add(z, mean));
     R::select_lt(R::lit(0.0), n.abs(), next, s)
 }
 
@@ -109,7 +106,7 @@ pub(super) fn many_pulses<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, digits: u
 #[inline(always)]
 fn linear<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> (R, R) {
     let change = L::step(cell.parameters, s, &Pulse { polarity: n });
-    (s + n.abs() * change, R::lit(0.0))
+    (n.abs().mul_add(change, s), R::lit(0.0))
 }
 
 /// State after the expected update of `n` pulses.
@@ -126,20 +123,55 @@ trait Change {
     fn moments(cell: &Cell<f32>, s: f32, n: f32) -> (f32, f32);
 }
 
-/// Trains of at most `2^DIGITS` pulses.
-struct Train<L, const DIGITS: usize>(PhantomData<L>);
+/// Trains of at most `2^DIGITS` pulses with noise of one of the [`KnownNoise`].
+struct Train<L, N, const DIGITS: usize>(PhantomData<(L, N)>);
 
-impl<L: Law, const DIGITS: usize> Change for Train<L, DIGITS> {
+impl<L: Law, N: KnownNoise, const DIGITS: usize> Change for Train<L, N, DIGITS> {
     const WIDTH: usize = OWN + L::PARAMETERS.len();
 
     #[inline(always)]
     fn moments(cell: &Cell<f32>, s: f32, n: f32) -> (f32, f32) {
+        let noise = cell.noise.known(N::KINDS, N::FEEDBACK);
+        let cell = Cell { noise, ..*cell };
         if DIGITS == 0 {
-            single::<L, f32>(cell, s, n)
+            single::<L, f32>(&cell, s, n)
         } else {
-            several::<L, f32>(cell, s, n, DIGITS)
+            several::<L, f32>(&cell, s, n, DIGITS)
         }
     }
+}
+
+/// Kinds of noise that loops are compiled for: inside a loop, the compiler would compute what is not there and throw it away.
+trait KnownNoise {
+    /// Additive and multiplicative.
+    const KINDS: [bool; 2];
+    /// As [`CycleNoise::feeds_back`] for short trains.
+    const FEEDBACK: bool;
+}
+
+struct Additive;
+struct Multiplicative;
+struct FedBack;
+struct AnyNoise;
+
+impl KnownNoise for Additive {
+    const KINDS: [bool; 2] = [true, false];
+    const FEEDBACK: bool = false;
+}
+
+impl KnownNoise for Multiplicative {
+    const KINDS: [bool; 2] = [false, true];
+    const FEEDBACK: bool = false;
+}
+
+impl KnownNoise for FedBack {
+    const KINDS: [bool; 2] = [false, true];
+    const FEEDBACK: bool = true;
+}
+
+impl KnownNoise for AnyNoise {
+    const KINDS: [bool; 2] = [true, true];
+    const FEEDBACK: bool = true;
 }
 
 struct Mean<L>(PhantomData<L>);
@@ -153,17 +185,30 @@ impl<L: Law> Change for Mean<L> {
     }
 }
 
-/// Makes an update with the shortest loop that holds its counts.
+/// Makes an update with the shortest loop that holds its counts and its noise.
 #[inline]
 pub(super) fn update<L: Law>(update: Update) {
+    let noise = update.cell.noise;
     match update.action {
         Action::Expected => run::<Mean<L>>(update),
-        Action::Pulses { most } => match digits(most) {
-            0 => run::<Train<L, 0>>(update),
-            1..=3 => run::<Train<L, 3>>(update),
-            4..=5 => run::<Train<L, 5>>(update),
-            _ => run::<Train<L, SINGLE_DIGITS>>(update),
+        Action::Pulses { most } => match noise.kinds() {
+            [_, false] => trains::<L, Additive>(update, most),
+            [false, true] if !noise.feeds_back(0) => trains::<L, Multiplicative>(update, most),
+            [false, true] => trains::<L, FedBack>(update, most),
+            [true, true] => trains::<L, AnyNoise>(update, most),
         },
+    }
+}
+
+fn trains<L: Law, N: KnownNoise>(update: Update, most: u32) {
+    match digits(most) {
+        0 => run::<Train<L, N, 0>>(update),
+        // Expanded trains do not count digits.
+        _ if !has_train::<L>() => run::<Train<L, N, 1>>(update),
+        1..=3 => run::<Train<L, N, 3>>(update),
+        4 => run::<Train<L, N, 4>>(update),
+        5 => run::<Train<L, N, 5>>(update),
+        _ => run::<Train<L, N, SINGLE_DIGITS>>(update),
     }
 }
 
@@ -190,9 +235,16 @@ impl<C: Change> pulp::WithSimd for Same<'_, C> {
             parameters: &parameters,
             ..update.cell
         };
-        let lanes = update.states.iter_mut().zip(update.counts);
-        for ((s, &n), &z) in lanes.zip(update.normals) {
-            *s = drawn(&cell, *s, n, C::moments(&cell, *s, n), z);
+        let states = update.states.chunks_mut(TILE);
+        let counts = update.counts.chunks(TILE);
+        for ((states, counts), normals) in states.zip(counts).zip(update.normals.chunks(TILE)) {
+            // Apart from the states, as in `tile`.
+            let mut next = [0.0; TILE];
+            let lanes = states.iter().zip(counts).zip(normals);
+            for (next, ((&s, &n), &z)) in next.iter_mut().zip(lanes) {
+                *next = drawn(&cell, s, n, C::moments(&cell, s, n), z);
+            }
+            states.copy_from_slice(&next[..states.len()]);
         }
     }
 }
@@ -210,105 +262,65 @@ fn filled(given: &[f32]) -> [f32; MOST_PARAMETERS] {
 /// A loop over lanes that are different cells, compiled for several processors.
 struct Different<'a, C>(Update<'a>, Own<'a>, PhantomData<C>);
 
+/// The parameters of a tile, one plane a parameter.
+type Planes<'a> = [&'a [f32; TILE]; MOST_PARAMETERS];
+
 impl<C: Change> pulp::WithSimd for Different<'_, C> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) {
         let (update, own) = (self.0, self.1);
-        let shared = filled(update.cell.parameters);
-        let mut planes = [[0.0; TILE]; MOST_PARAMETERS];
-        for (plane, &p) in planes.iter_mut().zip(&shared).take(C::WIDTH) {
+        let cell = update.cell;
+        let mut shared = [[0.0; TILE]; MOST_PARAMETERS];
+        for (plane, &p) in shared.iter_mut().zip(cell.parameters) {
             plane.fill(p);
         }
-        let cell = update.cell;
-        let (states, rest) = update.states.as_chunks_mut::<TILE>();
-        let (counts, more_counts) = update.counts.as_chunks::<TILE>();
-        let (normals, more_normals) = update.normals.as_chunks::<TILE>();
-        let mut rows = own.rows.chunks_exact(TILE * own.width);
-        let size = TILE * own.places.len();
-        let mut turned = own.tiles.unwrap_or(&[]).chunks_exact(size);
-        let tiles = states.iter_mut().zip(counts).zip(normals);
-        for (((states, counts), normals), rows) in tiles.zip(&mut rows) {
-            match turned.next() {
-                Some(tile) => {
-                    for (plane, &place) in tile.as_chunks().0.iter().zip(own.places) {
-                        planes[place] = *plane;
-                    }
-                }
-                None => unpack(&own, rows, &mut planes),
-            }
+        let (states, last_states) = update.states.as_chunks_mut::<TILE>();
+        let (counts, last_counts) = update.counts.as_chunks::<TILE>();
+        let (normals, last_normals) = update.normals.as_chunks::<TILE>();
+        let mut tiles = own.tiles.as_chunks().0.chunks_exact(own.places.len());
+        let lanes = states.iter_mut().zip(counts).zip(normals);
+        for (((states, counts), normals), own_planes) in lanes.zip(&mut tiles) {
+            let planes = planes(&shared, own.places, own_planes);
             tile::<C>(&cell, &planes, states, counts, normals);
         }
-        if rest.is_empty() {
+        let Some(own_planes) = tiles.next() else {
             return;
-        }
+        };
         // The last lanes in a tile whose other lanes get no pulse.
-        let lanes = rest.len();
+        let lanes = last_states.len();
         let mut last = [[0.0; TILE]; 3];
         let [states, counts, normals] = &mut last;
-        states[..lanes].copy_from_slice(rest);
-        counts[..lanes].copy_from_slice(&more_counts[..lanes]);
-        if !more_normals.is_empty() {
-            normals[..lanes].copy_from_slice(&more_normals[..lanes]);
+        states[..lanes].copy_from_slice(last_states);
+        counts[..lanes].copy_from_slice(&last_counts[..lanes]);
+        if !last_normals.is_empty() {
+            normals[..lanes].copy_from_slice(&last_normals[..lanes]);
         }
-        let mut padded = [0.0; TILE * MOST_PARAMETERS];
-        for row in padded.chunks_exact_mut(own.width).take(TILE) {
-            for (value, &place) in row.iter_mut().zip(own.places) {
-                *value = shared[place];
-            }
-        }
-        let given = &own.rows[(update.counts.len() - lanes) * own.width..][..lanes * own.width];
-        padded[..given.len()].copy_from_slice(given);
-        unpack(&own, &padded[..TILE * own.width], &mut planes);
+        let planes = planes(&shared, own.places, own_planes);
         tile::<C>(&cell, &planes, states, counts, normals);
-        rest.copy_from_slice(&states[..lanes]);
+        last_states.copy_from_slice(&states[..lanes]);
     }
 }
 
-/// The parameters of a tile, lane by lane, as one plane a parameter.
+/// Shared parameters, and a tile's own at their places.
 #[inline(always)]
-fn unpack(own: &Own, rows: &[f32], planes: &mut [[f32; TILE]; MOST_PARAMETERS]) {
-    match own.width {
-        4 => transpose::<4>(own.places, rows, planes),
-        8 => transpose::<8>(own.places, rows, planes),
-        _ => transpose::<16>(own.places, rows, planes),
-    }
-}
-
-#[inline(always)]
-fn transpose<const WIDTH: usize>(
+fn planes<'a>(
+    shared: &'a [[f32; TILE]; MOST_PARAMETERS],
     places: &[usize],
-    rows: &[f32],
-    planes: &mut [[f32; TILE]; MOST_PARAMETERS],
-) {
-    let rows: &[[f32; WIDTH]] = rows.as_chunks().0;
-    let Some(rows) = rows.first_chunk::<TILE>() else {
-        return;
-    };
-    for (group, places) in places.chunks(4).enumerate() {
-        // Four columns of four rows at a time: loads that a few shuffles turn.
-        let mut four = [[[0.0; 4]; TILE / 4]; 4];
-        for (i, rows) in rows.as_chunks::<4>().0.iter().enumerate() {
-            let part = |row: &[f32; WIDTH]| {
-                let part: [f32; 4] = std::array::from_fn(|k| row[(4 * group + k) % WIDTH]);
-                part
-            };
-            let [a, b, c, d] = [&rows[0], &rows[1], &rows[2], &rows[3]].map(part);
-            for k in 0..4 {
-                four[k][i] = [a[k], b[k], c[k], d[k]];
-            }
-        }
-        for (plane, &place) in four.iter().zip(places) {
-            planes[place].copy_from_slice(plane.as_flattened());
-        }
+    own: &'a [[f32; TILE]],
+) -> Planes<'a> {
+    let mut planes = shared.each_ref();
+    for (plane, &place) in own.iter().zip(places) {
+        planes[place] = plane;
     }
+    planes
 }
 
 #[inline(always)]
 fn tile<C: Change>(
     cell: &Cell<f32>,
-    planes: &[[f32; TILE]; MOST_PARAMETERS],
+    planes: &Planes,
     states: &mut [f32; TILE],
     counts: &[f32; TILE],
     normals: &[f32; TILE],
@@ -338,6 +350,8 @@ fn tile<C: Change>(
             ..*cell
         };
         let moments = (means[i], variances[i]);
-        states[i] = drawn(&cell, states[i], counts[i], moments, normals[i]);
+        means[i] = drawn(&cell, states[i], counts[i], moments, normals[i]);
     }
+    // Apart: a state that is written only where there was a pulse becomes a masked store, dozens of operations on some processors.
+    *states = means;
 }

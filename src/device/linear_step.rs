@@ -44,7 +44,7 @@ impl LinearStep {
         let lost = pulse.choose(p[OWN + 2], p[OWN + 3]);
         let signed = signed_step(p[STEP], asymmetry, pulse);
         let kappa = signed.abs() * lost / (bound - reference).abs();
-        (signed - kappa * (s - reference), kappa)
+        (kappa.mul_add(reference - s, signed), kappa)
     }
 }
 

@@ -26,7 +26,7 @@ pub use constant_step::ConstantStep;
 pub use count::{Count, CountMoments, Counting, digits, piece, round_request};
 pub use exp_step::ExpStep;
 pub use file::{Device, laws};
-pub use kernel::{Action, Own, Update};
+pub use kernel::{Action, Own, TILE, Update};
 pub use law::{
     AnyLaw, COMMON, Cell, CycleNoise, Kind, LOWER, Law, MOST_PARAMETERS, OWN, Parameter, Pulse,
     STEP, UPPER,

@@ -2,6 +2,7 @@
 
 use super::cells::Cells;
 use super::count::{SINGLE_DIGITS, piece, round_request};
+use super::law::SHORT_DIGITS;
 use super::retention::relaxed;
 use crate::number::{Expr, Real, Tape};
 
@@ -44,9 +45,6 @@ pub struct Shader {
     /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`.
     pub parameters: Vec<f32>,
 }
-
-/// Digits of trains that are short: those of bit trains are.
-const SHORT_DIGITS: usize = 5;
 
 impl Cells {
     /// The physics of these cells for a graphics processor.

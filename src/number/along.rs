@@ -2,13 +2,14 @@
 //!
 //! The same numbers as [`Stream::normal`] and [`Stream::uniform`] give cell by cell, made a batch of blocks at a time.
 
+use std::marker::PhantomData;
+
 use pulp::{Arch, Simd, WithSimd};
 
-use super::philox::{LANES, philox4x32_10_blocks};
-use super::random::{Purpose, Stream, normal_pair, uniform};
-
-/// Blocks of four cells that are drawn at a time.
-const BATCH: usize = 128;
+use super::philox::{RoundKeys, philox4x32_10};
+use super::random::{
+    BATCH, Map, Normals, Purpose, Stream, Uniforms, on_circle, put, squared_radius, take, uniform,
+};
 
 /// Where random numbers of one replica are drawn: everything but the cell.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +30,7 @@ impl Stream {
     /// # Panics
     /// If the index has more than 24 bits.
     pub fn fill_cell_normals(&self, arch: Arch, at: Draw, first_block: u32, out: &mut [f32]) {
-        self.consecutive(arch, at, first_block, Map::Normal, out);
+        self.consecutive::<Normals>(arch, at, first_block, out);
     }
 
     /// Uniform numbers of the cells from `4 · first_block` on.
@@ -37,16 +38,23 @@ impl Stream {
     /// # Panics
     /// If the index has more than 24 bits.
     pub fn fill_cell_uniforms(&self, arch: Arch, at: Draw, first_block: u32, out: &mut [f32]) {
-        self.consecutive(arch, at, first_block, Map::Uniform, out);
+        self.consecutive::<Uniforms>(arch, at, first_block, out);
     }
 
-    fn consecutive(&self, arch: Arch, at: Draw, first_block: u32, map: Map, out: &mut [f32]) {
-        arch.dispatch(Consecutive {
-            stream: *self,
+    fn consecutive<M: Map<Value = f32>>(
+        &self,
+        arch: Arch,
+        at: Draw,
+        first_block: u32,
+        out: &mut [f32],
+    ) {
+        let stream = *self;
+        arch.dispatch(Consecutive::<M> {
+            stream,
             at,
             first_block,
-            map,
             out,
+            map: PhantomData,
         });
     }
 
@@ -55,86 +63,51 @@ impl Stream {
     /// # Panics
     /// If the index has more than 24 bits.
     pub fn fill_scattered_normals(&self, arch: Arch, at: Draw, cells: &[u32], out: &mut [f32]) {
+        let stream = *self;
         arch.dispatch(Scattered {
-            stream: *self,
+            stream,
             at,
             cells,
             out,
         });
     }
-
-    /// Words of [`LANES`] blocks.
-    #[inline(always)]
-    fn blocks(&self, at: Draw, blocks: &[u32; LANES]) -> [[u32; LANES]; 4] {
-        let label = at.purpose.label(at.index);
-        philox4x32_10_blocks(at.step, blocks, at.replica, label, self.key())
-    }
 }
 
-/// What words become.
-#[derive(Clone, Copy)]
-enum Map {
-    Normal,
-    Uniform,
-}
-
-struct Consecutive<'a> {
+struct Consecutive<'a, M> {
     stream: Stream,
     at: Draw,
     first_block: u32,
-    map: Map,
     out: &'a mut [f32],
+    map: PhantomData<M>,
 }
 
-impl WithSimd for Consecutive<'_> {
+impl<M: Map<Value = f32>> WithSimd for Consecutive<'_, M> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
+        let Draw { step, replica, .. } = self.at;
+        let label = self.at.purpose.label(self.at.index);
+        let keys = RoundKeys::new(self.stream.key());
         let mut words = [[0; BATCH]; 4];
         let mut values = [[0.0; BATCH]; 4];
         let mut first = self.first_block;
         for out in self.out.chunks_mut(4 * BATCH) {
-            let batches = out.len().div_ceil(4 * LANES);
-            for batch in 0..batches {
-                let start = first.wrapping_add((batch * LANES) as u32);
-                let mut blocks = [0; LANES];
-                for (i, block) in (0..).zip(&mut blocks) {
-                    *block = start.wrapping_add(i);
-                }
-                let found = self.stream.blocks(self.at, &blocks);
-                for (all, found) in words.iter_mut().zip(&found) {
-                    all[batch * LANES..(batch + 1) * LANES].copy_from_slice(found);
-                }
+            let blocks = out.len().div_ceil(4);
+            for i in 0..blocks.min(BATCH) {
+                let counter = [step, first.wrapping_add(i as u32), replica, label];
+                put(&mut words, i, philox4x32_10(counter, &keys));
             }
-            let used = batches * LANES;
-            match self.map {
-                Map::Normal => {
-                    for pair in [0, 2] {
-                        for i in 0..used.min(BATCH) {
-                            let (even, odd) = normal_pair(words[pair][i], words[pair + 1][i]);
-                            values[pair][i] = even;
-                            values[pair + 1][i] = odd;
-                        }
-                    }
-                }
-                Map::Uniform => {
-                    for (values, words) in values.iter_mut().zip(&words) {
-                        for (v, &w) in values.iter_mut().zip(words) {
-                            *v = uniform(w);
-                        }
-                    }
-                }
+            for i in 0..blocks.min(BATCH) {
+                put(&mut values, i, M::map(take(&words, i)));
             }
             let (whole, rest) = out.as_chunks_mut::<4>();
-            let blocks = whole.len();
-            let [a, b, c, d] = &values;
-            let lanes = a.iter().zip(b).zip(c.iter().zip(d));
-            for (four, ((a, b), (c, d))) in whole.iter_mut().zip(lanes) {
-                *four = [*a, *b, *c, *d];
+            let last = whole.len();
+            for (i, four) in whole.iter_mut().enumerate().take(BATCH) {
+                *four = take(&values, i);
             }
             for (k, v) in rest.iter_mut().enumerate() {
-                *v = values[k][blocks];
+                *v = values[k][last];
             }
             first = first.wrapping_add(BATCH as u32);
         }
@@ -151,40 +124,34 @@ struct Scattered<'a> {
 impl WithSimd for Scattered<'_> {
     type Output = ();
 
+    /// Each cell takes its own block: neighbours that share one cost less than finding them.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let (cells, last_cells) = self.cells.as_chunks::<LANES>();
-        let (out, last_out) = self.out.as_chunks_mut::<LANES>();
-        for (out, cells) in out.iter_mut().zip(cells) {
-            *out = scattered(&self.stream, self.at, cells);
+        let Draw { step, replica, .. } = self.at;
+        let label = self.at.purpose.label(self.at.index);
+        let keys = RoundKeys::new(self.stream.key());
+        let mut pairs = [[0; BATCH]; 2];
+        let mut squares = [0.0; BATCH];
+        let batches = self.cells.chunks(BATCH);
+        for (cells, out) in batches.zip(self.out.chunks_mut(BATCH)) {
+            let n = cells.len().min(out.len()).min(BATCH);
+            for i in 0..n {
+                let words = philox4x32_10([step, cells[i] / 4, replica, label], &keys);
+                // A choice by masks: an `if` becomes an address for each lane, and scalar loads.
+                let second = (cells[i] >> 1 & 1).wrapping_neg();
+                pairs[0][i] = words[0] ^ ((words[0] ^ words[2]) & second);
+                pairs[1][i] = words[1] ^ ((words[1] ^ words[3]) & second);
+            }
+            // Two loops: the shorter a chain of results that wait for each other, the more of them a processor works on at once.
+            for i in 0..n {
+                squares[i] = squared_radius(uniform(pairs[0][i]));
+            }
+            for i in 0..n {
+                let (even, odd) = on_circle(squares[i], uniform(pairs[1][i]));
+                out[i] = if cells[i] & 1 == 0 { even } else { odd };
+            }
         }
-        if !last_cells.is_empty() {
-            let mut cells = [0; LANES];
-            cells[..last_cells.len()].copy_from_slice(last_cells);
-            let values = scattered(&self.stream, self.at, &cells);
-            last_out.copy_from_slice(&values[..last_cells.len()]);
-        }
     }
-}
-
-/// Normal numbers of any cells. Each takes its own block: neighbours that share one cost less than finding them.
-#[inline(always)]
-fn scattered(stream: &Stream, at: Draw, cells: &[u32; LANES]) -> [f32; LANES] {
-    let mut blocks = [0; LANES];
-    for (block, cell) in blocks.iter_mut().zip(cells) {
-        *block = cell / 4;
-    }
-    let words = stream.blocks(at, &blocks);
-    let mut out = [0.0; LANES];
-    for i in 0..LANES {
-        // A choice by masks: an `if` becomes an address for each lane, and scalar loads.
-        let second = (cells[i] >> 1 & 1).wrapping_neg();
-        let radius = words[0][i] ^ ((words[0][i] ^ words[2][i]) & second);
-        let angle = words[1][i] ^ ((words[1][i] ^ words[3][i]) & second);
-        let (even, odd) = normal_pair(radius, angle);
-        out[i] = if cells[i] & 1 == 0 { even } else { odd };
-    }
-    out
 }
 
 #[cfg(test)]

@@ -81,8 +81,12 @@ enum Op {
     Max,
     Floor,
     Round,
+    /// `a · b + c`
+    MulAdd,
     /// `a < b ? c : d`
     SelectLt,
+    /// `a` has the binary digit `2ᵏ ? b : c`
+    SelectDigit(u32),
     Opaque,
     TwoToThe,
     Mantissa,
@@ -106,7 +110,7 @@ impl Op {
             | Self::Mantissa
             | Self::Exponent => 1,
             Self::Add | Self::Sub | Self::Mul | Self::Div | Self::Min | Self::Max => 2,
-            Self::TurnedSine | Self::TurnedCosine => 3,
+            Self::MulAdd | Self::SelectDigit(_) | Self::TurnedSine | Self::TurnedCosine => 3,
             Self::SelectLt => 4,
         }
     }
@@ -126,7 +130,9 @@ impl Op {
             Self::Max => Real::max(a, b),
             Self::Floor => elementary::floor(a),
             Self::Round => Single::round(a),
+            Self::MulAdd => a.mul_add(b, c),
             Self::SelectLt => <f32 as Real>::select_lt(a, b, c, d),
+            Self::SelectDigit(k) => <f32 as Real>::select_digit(a, k, b, c),
             Self::Opaque => a,
             // As in WGSL: finite.
             Self::TwoToThe => <f32 as Single>::two_to_the(Real::min(a, 127.0)),
@@ -152,7 +158,11 @@ impl Op {
             Self::Max => format!("max({a}, {b})"),
             Self::Floor => format!("floor({a})"),
             Self::Round => format!("round({a})"),
+            Self::MulAdd => format!("fma({a}, {b}, {c})"),
             Self::SelectLt => format!("select({d}, {c}, {a} < {b})"),
+            Self::SelectDigit(k) => {
+                format!("select({c}, {b}, ((bitcast<u32>({a} + 8388608.0f) >> {k}u) & 1u) != 0u)")
+            }
             Self::Opaque => format!("opaque({a})"),
             Self::TwoToThe => format!("two_to_the({a})"),
             Self::Mantissa => format!("mantissa({a})"),
@@ -171,6 +181,10 @@ impl Op {
             Self::Mul | Self::Div if b.is(1.0) => Some(a),
             Self::Mul if a.is(0.0) || b.is(0.0) => Some(Expr::Constant(0.0)),
             Self::Div if a.is(0.0) => Some(Expr::Constant(0.0)),
+            Self::MulAdd if a.is(0.0) || b.is(0.0) => Some(c),
+            Self::MulAdd if a.is(1.0) => Some(b + c),
+            Self::MulAdd if b.is(1.0) => Some(a + c),
+            Self::MulAdd if c.is(0.0) => Some(a * b),
             Self::SelectLt if c.operand() == d.operand() => Some(c),
             // A choice that is made already, whatever its sides are.
             Self::SelectLt => match (a, b) {
@@ -401,6 +415,9 @@ impl Single for Expr<'_> {
     fn sqrt(self) -> Self {
         Self::apply(Op::Sqrt, [self])
     }
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        Self::apply(Op::MulAdd, [self, a, b])
+    }
     fn opaque(self) -> Self {
         Self::apply(Op::Opaque, [self])
     }
@@ -451,6 +468,9 @@ impl Real for Expr<'_> {
     fn sqrt(self) -> Self {
         Single::sqrt(self)
     }
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        Single::mul_add(self, a, b)
+    }
     fn abs(self) -> Self {
         Self::apply(Op::Abs, [self])
     }
@@ -465,6 +485,9 @@ impl Real for Expr<'_> {
     }
     fn select_lt(a: Self, b: Self, then: Self, otherwise: Self) -> Self {
         <Self as Single>::select_lt(a, b, then, otherwise)
+    }
+    fn select_digit(n: Self, k: u32, then: Self, otherwise: Self) -> Self {
+        Self::apply(Op::SelectDigit(k), [n, then, otherwise])
     }
     fn turns_sin_cos(self) -> (Self, Self) {
         elementary::turns_sin_cos(self)
@@ -482,7 +505,9 @@ mod tests {
         let smooth = (-x).exp() + x.exp_m1() * half - x.ln() + (x / R::lit(3.0)).ln_1p();
         let kinked = x.min(half).max(R::lit(0.1)) + (x - half).abs() + (x * R::lit(2.5)).floor();
         let chosen = R::select_lt(x, half, Real::sqrt(x), x.square());
-        smooth + kinked + chosen + s * c + x.powf(R::lit(1.5))
+        let digit = R::select_digit((x * R::lit(9.0)).floor(), 1, x, half);
+        let fused = Real::mul_add(s, c, chosen + digit);
+        smooth + kinked + fused + x.powf(R::lit(1.5))
     }
 
     /// Bit for bit: the tape records the operations that `f32` does, in their order.

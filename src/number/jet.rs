@@ -28,6 +28,9 @@ pub struct Jet<R> {
     pub v2: R,
     /// The third derivative, `f‴` (not divided by 3!).
     pub v3: R,
+    /// The derivatives above this one are zero: 0, 1 or 3. Known wherever a law is compiled, so that nothing is spent on them;
+    /// a compiler may not drop a product with zero by itself.
+    order: usize,
 }
 
 /// The variable itself at `x`: value `x`, first derivative one.
@@ -42,6 +45,7 @@ pub struct Jet<R> {
 pub fn variable<R: Real>(x: R) -> Jet<R> {
     Jet {
         v1: R::lit(1.0),
+        order: 1,
         ..Jet::constant(x)
     }
 }
@@ -68,30 +72,74 @@ impl<R: Real> Jet<R> {
             v1: zero,
             v2: zero,
             v3: zero,
+            order: 0,
         }
     }
 
     /// `f` of this number, from f and its derivatives at the value.
     #[inline(always)]
     fn chain(self, f: [R; 4]) -> Self {
+        let [re, f1, f2, f3] = f;
+        if self.order == 0 {
+            return Self::constant(re);
+        }
         let square = self.v1 * self.v1;
+        let alone = Self {
+            re,
+            v1: f1 * self.v1,
+            v2: f2 * square,
+            v3: f3 * square * self.v1,
+            order: 3,
+        };
+        if self.order == 1 {
+            return alone;
+        }
         let cross = R::lit(3.0) * self.v1 * self.v2;
         Self {
-            re: f[0],
-            v1: f[1] * self.v1,
-            v2: f[2] * square + f[1] * self.v2,
-            v3: f[3] * square * self.v1 + f[2] * cross + f[1] * self.v3,
+            v2: f1.mul_add(self.v2, alone.v2),
+            v3: f2.mul_add(cross, f1.mul_add(self.v3, alone.v3)),
+            ..alone
         }
     }
 
     #[inline(always)]
     fn each(self, other: Self, f: impl Fn(R, R) -> R) -> Self {
-        Self {
-            re: f(self.re, other.re),
-            v1: f(self.v1, other.v1),
-            v2: f(self.v2, other.v2),
-            v3: f(self.v3, other.v3),
+        let order = self.order.max(other.order);
+        let mut out = Self::constant(f(self.re, other.re));
+        out.order = order;
+        if order > 0 {
+            out.v1 = f(self.v1, other.v1);
         }
+        if order > 1 {
+            out.v2 = f(self.v2, other.v2);
+            out.v3 = f(self.v3, other.v3);
+        }
+        out
+    }
+
+    /// A constant times this number, plus another.
+    #[inline(always)]
+    fn scaled_add(self, factor: R, c: Self) -> Self {
+        let mut out = Self {
+            re: factor.mul_add(self.re, c.re),
+            ..c
+        };
+        if self.order > 0 {
+            out.v1 = if c.order > 0 {
+                factor.mul_add(self.v1, c.v1)
+            } else {
+                factor * self.v1
+            };
+        }
+        if self.order > 1 {
+            (out.v2, out.v3) = if c.order > 1 {
+                (factor.mul_add(self.v2, c.v2), factor.mul_add(self.v3, c.v3))
+            } else {
+                (factor * self.v2, factor * self.v3)
+            };
+        }
+        out.order = self.order.max(c.order);
+        out
     }
 }
 
@@ -120,6 +168,7 @@ impl<R: Real> Neg for Jet<R> {
             v1: -self.v1,
             v2: -self.v2,
             v3: -self.v3,
+            order: self.order,
         }
     }
 }
@@ -128,12 +177,9 @@ impl<R: Real> Mul for Jet<R> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, b: Self) -> Self {
-        let (a, two, three) = (self, R::lit(2.0), R::lit(3.0));
         Self {
-            re: a.re * b.re,
-            v1: a.v1 * b.re + a.re * b.v1,
-            v2: a.v2 * b.re + two * a.v1 * b.v1 + a.re * b.v2,
-            v3: a.v3 * b.re + three * (a.v2 * b.v1 + a.v1 * b.v2) + a.re * b.v3,
+            re: self.re * b.re,
+            ..self.mul_add(b, Self::lit(0.0))
         }
     }
 }
@@ -145,10 +191,22 @@ impl<R: Real> Div for Jet<R> {
         let (two, three) = (R::lit(2.0), R::lit(3.0));
         let per = R::lit(1.0) / b.re;
         let re = self.re / b.re;
+        if b.order == 0 {
+            return Self {
+                re,
+                ..self.scaled_add(per, Self::lit(0.0))
+            };
+        }
         let v1 = (self.v1 - re * b.v1) * per;
         let v2 = (self.v2 - two * v1 * b.v1 - re * b.v2) * per;
         let v3 = (self.v3 - three * (v2 * b.v1 + v1 * b.v2) - re * b.v3) * per;
-        Self { re, v1, v2, v3 }
+        Self {
+            re,
+            v1,
+            v2,
+            v3,
+            order: 3,
+        }
     }
 }
 
@@ -188,6 +246,25 @@ impl<R: Real> Real for Jet<R> {
         self.chain([root, first, second, R::lit(-1.5) * second * per])
     }
     #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        let a = self;
+        if a.order == 0 {
+            return b.scaled_add(a.re, c);
+        }
+        if b.order == 0 {
+            return a.scaled_add(b.re, c);
+        }
+        let (two, three) = (R::lit(2.0), R::lit(3.0));
+        let crossed = a.v2.mul_add(b.v1, a.v1 * b.v2);
+        Self {
+            re: a.re.mul_add(b.re, c.re),
+            v1: a.v1.mul_add(b.re, a.re.mul_add(b.v1, c.v1)),
+            v2: (two * a.v1).mul_add(b.v1, a.v2.mul_add(b.re, a.re.mul_add(b.v2, c.v2))),
+            v3: three.mul_add(crossed, a.v3.mul_add(b.re, a.re.mul_add(b.v3, c.v3))),
+            order: 3,
+        }
+    }
+    #[inline(always)]
     fn abs(self) -> Self {
         Self {
             re: self.re.abs(),
@@ -209,6 +286,10 @@ impl<R: Real> Real for Jet<R> {
     #[inline(always)]
     fn select_lt(a: Self, b: Self, then: Self, otherwise: Self) -> Self {
         then.each(otherwise, |t, o| R::select_lt(a.re, b.re, t, o))
+    }
+    #[inline(always)]
+    fn select_digit(n: Self, k: u32, then: Self, otherwise: Self) -> Self {
+        then.each(otherwise, |t, o| R::select_digit(n.re, k, t, o))
     }
     #[inline(always)]
     fn turns_sin_cos(self) -> (Self, Self) {

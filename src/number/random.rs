@@ -18,10 +18,13 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::elementary::{self, Single};
-use super::philox::{LANES, philox4x32_10, philox4x32_10_ascending};
+use super::philox::{RoundKeys, philox4x32_10};
 
-/// How many replicas [`Stream::normals`] and [`Stream::uniforms`] treat at a time.
-const BATCH: usize = 128;
+/// How many blocks are drawn at a time.
+pub(super) const BATCH: usize = 128;
+
+/// The four words of [`BATCH`] blocks, or what became of them: one row for each place in a block.
+pub(super) type Batch<T> = [[T; BATCH]; 4];
 
 /// What a random number is for. Numbers for different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,120 +138,16 @@ impl Stream {
     /// The four words of the block that a cell is in.
     fn block(&self, at: Coordinates) -> [u32; 4] {
         let label = at.purpose.label(at.index);
-        philox4x32_10([at.step, at.cell / 4, at.replica, label], self.key)
+        let counter = [at.step, at.cell / 4, at.replica, label];
+        philox4x32_10(counter, &RoundKeys::new(self.key))
     }
 
     /// The words of cells `4·block … 4·block + 3` for replicas `first_replica …`: one slice a cell, one
-    /// element a replica.
-    ///
-    /// It is always inlined, so that its loops are compiled for the processor features of the caller:
-    /// call it inside of a `pulp` dispatch, or call [`fill_words`](Stream::fill_words).
+    /// element a replica. The last two slices may be empty.
     ///
     /// # Panics
     ///
     /// If the slices differ in length, or the index has more than 24 bits.
-    #[inline(always)]
-    pub fn words(
-        &self,
-        step: u32,
-        block: u32,
-        first_replica: u32,
-        purpose: Purpose,
-        index: u32,
-        out: [&mut [u32]; 4],
-    ) {
-        let label = purpose.label(index);
-        let length = common_length(&out);
-        let mut replica = first_replica;
-        let [out0, out1, out2, out3] = out;
-        let (out0, tail0) = out0.as_chunks_mut::<LANES>();
-        let (out1, tail1) = out1.as_chunks_mut::<LANES>();
-        let (out2, tail2) = out2.as_chunks_mut::<LANES>();
-        let (out3, tail3) = out3.as_chunks_mut::<LANES>();
-        for (((out0, out1), out2), out3) in out0.iter_mut().zip(out1).zip(out2).zip(out3) {
-            [*out0, *out1, *out2, *out3] =
-                philox4x32_10_ascending([step, block, replica, label], self.key);
-            replica = replica.wrapping_add(LANES as u32);
-        }
-        let rest = length % LANES;
-        if rest > 0 {
-            let words = philox4x32_10_ascending([step, block, replica, label], self.key);
-            for (tail, words) in [tail0, tail1, tail2, tail3].into_iter().zip(words) {
-                tail.copy_from_slice(&words[..rest]);
-            }
-        }
-    }
-
-    /// Uniform numbers in the shape of [`words`](Stream::words), see [`uniform`]. The last two slices may be empty.
-    ///
-    /// # Panics
-    ///
-    /// As [`words`](Stream::words).
-    #[inline(always)]
-    pub fn uniforms(
-        &self,
-        step: u32,
-        block: u32,
-        first_replica: u32,
-        purpose: Purpose,
-        index: u32,
-        out: [&mut [f32]; 4],
-    ) {
-        let length = common_length(&out);
-        let [out0, out1, out2, out3] = out;
-        let mut buffer = [[0; BATCH]; 4];
-        for start in (0..length).step_by(BATCH) {
-            let range = start..length.min(start + BATCH);
-            let replica = first_replica.wrapping_add(start as u32);
-            let [b0, b1, b2, b3] = cut(&mut buffer, range.len());
-            self.words(step, block, replica, purpose, index, [b0, b1, b2, b3]);
-            map_uniform(&buffer[0], &mut out0[range.clone()]);
-            map_uniform(&buffer[1], &mut out1[range.clone()]);
-            if !out2.is_empty() {
-                map_uniform(&buffer[2], &mut out2[range.clone()]);
-                map_uniform(&buffer[3], &mut out3[range]);
-            }
-        }
-    }
-
-    /// Standard normal numbers in the shape of [`words`](Stream::words), see [`normal_pair`]: words 0 and
-    /// 1 make the numbers of the first two cells, words 2 and 3 those of the others. The last two slices may be empty.
-    ///
-    /// # Panics
-    ///
-    /// As [`words`](Stream::words).
-    #[inline(always)]
-    pub fn normals(
-        &self,
-        step: u32,
-        block: u32,
-        first_replica: u32,
-        purpose: Purpose,
-        index: u32,
-        out: [&mut [f32]; 4],
-    ) {
-        let length = common_length(&out);
-        let [out0, out1, out2, out3] = out;
-        let mut buffer = [[0; BATCH]; 4];
-        for start in (0..length).step_by(BATCH) {
-            let range = start..length.min(start + BATCH);
-            let replica = first_replica.wrapping_add(start as u32);
-            let [b0, b1, b2, b3] = cut(&mut buffer, range.len());
-            self.words(step, block, replica, purpose, index, [b0, b1, b2, b3]);
-            let (even, odd) = (&mut out0[range.clone()], &mut out1[range.clone()]);
-            map_normal(&buffer[0], &buffer[1], even, odd);
-            if !out2.is_empty() {
-                let (even, odd) = (&mut out2[range.clone()], &mut out3[range]);
-                map_normal(&buffer[2], &buffer[3], even, odd);
-            }
-        }
-    }
-
-    /// [`words`](Stream::words), compiled for the processor features found at run time.
-    ///
-    /// # Panics
-    ///
-    /// As [`words`](Stream::words).
     pub fn fill_words(
         &self,
         step: u32,
@@ -258,23 +157,15 @@ impl Stream {
         index: u32,
         out: [&mut [u32]; 4],
     ) {
-        let out = Out::Words(out);
-        Arch::new().dispatch(Fill {
-            stream: *self,
-            step,
-            block,
-            first_replica,
-            purpose,
-            index,
-            out,
-        });
+        let counter = [step, block, first_replica, purpose.label(index)];
+        self.fill(counter, Out::Words(out));
     }
 
-    /// [`uniforms`](Stream::uniforms), compiled for the processor features found at run time.
+    /// Uniform numbers in the shape of [`fill_words`](Stream::fill_words), see [`uniform`].
     ///
     /// # Panics
     ///
-    /// As [`words`](Stream::words).
+    /// As [`fill_words`](Stream::fill_words).
     pub fn fill_uniforms(
         &self,
         step: u32,
@@ -284,23 +175,16 @@ impl Stream {
         index: u32,
         out: [&mut [f32]; 4],
     ) {
-        let out = Out::Uniforms(out);
-        Arch::new().dispatch(Fill {
-            stream: *self,
-            step,
-            block,
-            first_replica,
-            purpose,
-            index,
-            out,
-        });
+        let counter = [step, block, first_replica, purpose.label(index)];
+        self.fill(counter, Out::Uniforms(out));
     }
 
-    /// [`normals`](Stream::normals), compiled for the processor features found at run time.
+    /// Standard normal numbers in the shape of [`fill_words`](Stream::fill_words), see [`normal_pair`]: words 0 and
+    /// 1 make the numbers of the first two cells, words 2 and 3 those of the others.
     ///
     /// # Panics
     ///
-    /// As [`words`](Stream::words).
+    /// As [`fill_words`](Stream::fill_words).
     pub fn fill_normals(
         &self,
         step: u32,
@@ -310,14 +194,14 @@ impl Stream {
         index: u32,
         out: [&mut [f32]; 4],
     ) {
-        let out = Out::Normals(out);
+        let counter = [step, block, first_replica, purpose.label(index)];
+        self.fill(counter, Out::Normals(out));
+    }
+
+    fn fill(&self, counter: [u32; 4], out: Out) {
         Arch::new().dispatch(Fill {
             stream: *self,
-            step,
-            block,
-            first_replica,
-            purpose,
-            index,
+            counter,
             out,
         });
     }
@@ -330,14 +214,11 @@ enum Out<'a> {
     Normals([&'a mut [f32]; 4]),
 }
 
-/// A call of a vector method of [`Stream`] as a task that `pulp` compiles for several processors.
+/// One block of cells for many replicas, as a task that `pulp` compiles for several processors.
 struct Fill<'a> {
     stream: Stream,
-    step: u32,
-    block: u32,
-    first_replica: u32,
-    purpose: Purpose,
-    index: u32,
+    /// Of the first replica.
+    counter: [u32; 4],
     out: Out<'a>,
 }
 
@@ -346,19 +227,98 @@ impl WithSimd for Fill<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let Self {
-            stream,
-            step,
-            block,
-            first_replica,
-            purpose,
-            index,
-            out,
-        } = self;
-        match out {
-            Out::Words(out) => stream.words(step, block, first_replica, purpose, index, out),
-            Out::Uniforms(out) => stream.uniforms(step, block, first_replica, purpose, index, out),
-            Out::Normals(out) => stream.normals(step, block, first_replica, purpose, index, out),
+        let (stream, counter) = (&self.stream, self.counter);
+        match self.out {
+            Out::Words(out) => along_replicas::<Words>(stream, counter, out),
+            Out::Uniforms(out) => along_replicas::<Uniforms>(stream, counter, out),
+            Out::Normals(out) => along_replicas::<Normals>(stream, counter, out),
+        }
+    }
+}
+
+/// Block `i` of a batch.
+#[inline(always)]
+pub(super) fn take<T: Copy>(batch: &Batch<T>, i: usize) -> [T; 4] {
+    [batch[0][i], batch[1][i], batch[2][i], batch[3][i]]
+}
+
+/// Sets block `i` of a batch.
+#[inline(always)]
+pub(super) fn put<T>(batch: &mut Batch<T>, i: usize, block: [T; 4]) {
+    for (row, value) in batch.iter_mut().zip(block) {
+        row[i] = value;
+    }
+}
+
+/// What the words of a block become. A trait and not a closure: closures are called, not inlined, in a vector loop.
+pub(super) trait Map {
+    /// A word, or a number.
+    type Value: Copy + Default;
+
+    fn map(words: [u32; 4]) -> [Self::Value; 4];
+}
+
+/// The words themselves.
+struct Words;
+
+/// [`uniform`] numbers.
+pub(super) struct Uniforms;
+
+/// Numbers of [`normal_pair`].
+pub(super) struct Normals;
+
+impl Map for Words {
+    type Value = u32;
+
+    #[inline(always)]
+    fn map(words: [u32; 4]) -> [u32; 4] {
+        words
+    }
+}
+
+impl Map for Uniforms {
+    type Value = f32;
+
+    #[inline(always)]
+    fn map([a, b, c, d]: [u32; 4]) -> [f32; 4] {
+        [uniform(a), uniform(b), uniform(c), uniform(d)]
+    }
+}
+
+impl Map for Normals {
+    type Value = f32;
+
+    #[inline(always)]
+    fn map([a, b, c, d]: [u32; 4]) -> [f32; 4] {
+        let (first, second) = (normal_pair(a, b), normal_pair(c, d));
+        [first.0, first.1, second.0, second.1]
+    }
+}
+
+#[inline(always)]
+fn along_replicas<M: Map>(
+    stream: &Stream,
+    [step, block, first, label]: [u32; 4],
+    mut out: [&mut [M::Value]; 4],
+) {
+    let length = common_length(&out);
+    let keys = RoundKeys::new(stream.key);
+    let mut words = [[0; BATCH]; 4];
+    let mut values = [[M::Value::default(); BATCH]; 4];
+    for start in (0..length).step_by(BATCH) {
+        let n = BATCH.min(length - start);
+        let first = first.wrapping_add(start as u32);
+        for i in 0..n {
+            let counter = [step, block, first.wrapping_add(i as u32), label];
+            put(&mut words, i, philox4x32_10(counter, &keys));
+        }
+        for i in 0..n {
+            put(&mut values, i, M::map(take(&words, i)));
+        }
+        for (out, values) in out.iter_mut().zip(&values) {
+            if !out.is_empty() {
+                out[start..start + n].copy_from_slice(&values[..n]);
+            }
         }
     }
 }
@@ -400,34 +360,21 @@ pub fn normal_pair(word0: u32, word1: u32) -> (f32, f32) {
 /// [`normal_pair`] of two uniform numbers in (0, 1).
 #[inline(always)]
 pub(super) fn box_muller<S: Single>(u0: S, u1: S) -> (S, S) {
-    let radius = (S::lit(-2.0) * elementary::ln(u0)).sqrt();
-    let (sin, cos) = elementary::turns_sin_cos(u1);
+    on_circle(squared_radius(u0), u1)
+}
+
+/// `−2 ln u`.
+#[inline(always)]
+pub(super) fn squared_radius<S: Single>(u: S) -> S {
+    S::lit(-2.0) * elementary::ln(u)
+}
+
+/// The two coordinates at `u` turns on the circle of a squared radius.
+#[inline(always)]
+pub(super) fn on_circle<S: Single>(squared_radius: S, u: S) -> (S, S) {
+    let radius = squared_radius.sqrt();
+    let (sin, cos) = elementary::turns_sin_cos(u);
     (radius * cos, radius * sin)
-}
-
-/// [`uniform`] of each word.
-#[inline(always)]
-fn map_uniform(words: &[u32], out: &mut [f32]) {
-    for (out, &word) in out.iter_mut().zip(words) {
-        *out = uniform(word);
-    }
-}
-
-/// [`normal_pair`] of each pair of words.
-#[inline(always)]
-fn map_normal(words0: &[u32], words1: &[u32], even: &mut [f32], odd: &mut [f32]) {
-    let n = even.len();
-    let (words0, words1, odd) = (&words0[..n], &words1[..n], &mut odd[..n]);
-    for i in 0..n {
-        (even[i], odd[i]) = normal_pair(words0[i], words1[i]);
-    }
-}
-
-/// The first `n` elements of each row of a buffer.
-#[inline(always)]
-fn cut(buffer: &mut [[u32; BATCH]; 4], n: usize) -> [&mut [u32]; 4] {
-    let [b0, b1, b2, b3] = buffer;
-    [&mut b0[..n], &mut b1[..n], &mut b2[..n], &mut b3[..n]]
 }
 
 /// The one length of four slices; the last two may be empty where a block has only two cells.
@@ -494,7 +441,8 @@ mod tests {
             purpose: Purpose::CycleNoise,
             index: 0xabcdef,
         };
-        let words = philox4x32_10([5, 77, 8, 0x01ab_cdef], [0x1111_1111, 0x2222_2222]);
+        let keys = RoundKeys::new([0x1111_1111, 0x2222_2222]);
+        let words = philox4x32_10([5, 77, 8, 0x01ab_cdef], &keys);
         assert_eq!(stream.word(at), words[2]);
     }
 
@@ -528,7 +476,6 @@ mod tests {
                 let block = block.min(u32::MAX / 4);
                 let mut words = vec![0; 4 * length];
                 let mut floats = vec![0.0; 4 * length];
-                let mut plain = vec![0.0; 4 * length];
                 let check = |what: &str, same: &dyn Fn(usize, Coordinates) -> bool| {
                     for i in 0..4 * length {
                         let (cell, replica) = ((i / length) as u32, (i % length) as u32);
@@ -556,15 +503,6 @@ mod tests {
                 check("normal", &|i, at| {
                     floats[i].to_bits() == stream.normal(at).to_bits()
                 });
-
-                // Without the dispatch, and so without fused operations or wide registers.
-                stream.normals(step, block, first, purpose, index, quarters(&mut plain));
-                assert!(
-                    floats
-                        .iter()
-                        .zip(&plain)
-                        .all(|(a, b)| a.to_bits() == b.to_bits())
-                );
             }
         }
     }

@@ -64,6 +64,10 @@ pub trait Real:
     /// `a < b ? then : otherwise`. Both sides are computed, so both must be finite.
     fn select_lt(a: Self, b: Self, then: Self, otherwise: Self) -> Self;
 
+    /// `then` where the whole number `n` has the binary digit `2ᵏ`, else `otherwise`, for `0 ≤ n < 2²³`. Both sides are
+    /// computed.
+    fn select_digit(n: Self, k: u32, then: Self, otherwise: Self) -> Self;
+
     /// Sine and cosine of an angle in turns, `(sin 2πt, cos 2πt)`, for `|t| < 2²⁰`.
     fn turns_sin_cos(self) -> (Self, Self);
 
@@ -71,6 +75,12 @@ pub trait Real:
     #[inline(always)]
     fn powf(self, exponent: Self) -> Self {
         (exponent * self.ln()).exp()
+    }
+
+    /// `self · a + b`. Single precision rounds it once, on the CPU and, where the processor can, on the GPU.
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self * a + b
     }
 
     /// Square, `x²`.
@@ -127,6 +137,14 @@ impl Real for f64 {
         if a < b { then } else { otherwise }
     }
     #[inline(always)]
+    fn select_digit(n: Self, k: u32, then: Self, otherwise: Self) -> Self {
+        if n as u32 >> k & 1 == 1 {
+            then
+        } else {
+            otherwise
+        }
+    }
+    #[inline(always)]
     fn turns_sin_cos(self) -> (Self, Self) {
         (TAU * (self - self.round())).sin_cos()
     }
@@ -178,6 +196,10 @@ impl Real for f32 {
         f32::sqrt(self)
     }
     #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        f32::mul_add(self, a, b)
+    }
+    #[inline(always)]
     fn abs(self) -> Self {
         f32::abs(self)
     }
@@ -198,6 +220,15 @@ impl Real for f32 {
         if a < b { then } else { otherwise }
     }
     #[inline(always)]
+    fn select_digit(n: Self, k: u32, then: Self, otherwise: Self) -> Self {
+        // Adding 2²³ brings the digits to the low bits; a conversion to an integer would check its range lane by lane.
+        if (n + 8_388_608.0).to_bits() >> k & 1 == 1 {
+            then
+        } else {
+            otherwise
+        }
+    }
+    #[inline(always)]
     fn turns_sin_cos(self) -> (Self, Self) {
         elementary::turns_sin_cos(self)
     }
@@ -214,7 +245,9 @@ mod tests {
         let smooth = (-x).exp() + x.exp_m1() * half - x.ln() + (x / R::lit(3.0)).ln_1p();
         let kinked = x.min(half).max(R::lit(0.1)) + (x - half).abs() + (x * R::lit(2.5)).floor();
         let chosen = R::select_lt(x, half, x.sqrt(), x.square());
-        smooth + kinked + chosen + s * c + x.powf(R::lit(1.5))
+        let digit = R::select_digit((x * R::lit(9.0)).floor(), 1, x, half);
+        let fused = Real::mul_add(s, c, chosen + digit);
+        smooth + kinked + fused + x.powf(R::lit(1.5))
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub const FIRST: u32 = 1000;
 /// Where a contract is checked.
 #[derive(Clone)]
 pub enum Site {
-    /// The CPU, its updates made without vector instructions.
-    Scalar,
+    /// The CPU, its updates made with other instructions than the best.
+    Instructions(Arch),
     /// Where a study can be computed; the CPU with the best instructions that it has.
     Place(Place),
 }
@@ -33,17 +33,27 @@ impl Site {
         aggregate: bool,
     ) -> Result<Box<dyn Backend>> {
         match self {
-            Self::Scalar => {
+            Self::Instructions(arch) => {
                 let stack = Cpu::new(shape, first, stream, cells, aggregate);
-                Ok(Box::new(stack.with_arch(Arch::Scalar)))
+                Ok(Box::new(stack.with_arch(*arch)))
             }
             Self::Place(place) => place.stack(shape, first, stream, cells, aggregate),
         }
     }
 }
 
+/// The CPU without vector instructions.
 pub fn scalar() -> Site {
-    Site::Scalar
+    Site::Instructions(Arch::Scalar)
+}
+
+/// The CPU with 256-bit vectors, where it has them and longer ones.
+pub fn avx2() -> Site {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = pulp::x86::V3::try_new() {
+        return Site::Instructions(Arch::V3(v3));
+    }
+    cpu()
 }
 
 pub fn cpu() -> Site {

@@ -21,7 +21,7 @@ mod updates;
 
 #[cfg(feature = "gpu")]
 use fixture::gpu;
-use fixture::{cpu, scalar};
+use fixture::{avx2, cpu, scalar};
 
 /// Runs every contract at one site.
 macro_rules! suite {
@@ -78,6 +78,7 @@ macro_rules! suite {
 }
 
 suite!(on_cpu_without_vectors, scalar());
+suite!(on_cpu_with_avx2, avx2());
 suite!(on_cpu, cpu());
 #[cfg(feature = "gpu")]
 suite!(on_gpu, gpu());

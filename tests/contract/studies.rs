@@ -72,6 +72,11 @@ const PULSE: f64 = 1e-3;
 /// makes one too many or too few: it moves a weight by one step, and training forgets it within some 1/η = 20 samples, a
 /// fraction of the 300 samples of the mean. So no mean may be off by a whole pulse, most replicas have none, and λ keeps its value
 /// to a hundredth of its interval.
+///
+/// How many pulses: products and sums that one place fuses and the other does not leave residuals off by some 1e-6 of themselves.
+/// 48 000 samples with eleven trains of 31 bits that are set with probability 0.2 have 16 million bits, of which some three flip; one
+/// in a column's train makes or takes two or three of that sample's pulses, and the answer of training as many again: 15 in 6 · 10⁵,
+/// 2.5e-5. Twice that is allowed. (Counts of the same requests are held to 1e-5 in `counts.rs`.)
 pub fn the_same_numbers(place: &Place) {
     for text in [STUDY.to_owned(), with_trains()] {
         let (cpu, other) = (run(&text, &Place::Cpu), run(&text, place));
@@ -92,7 +97,7 @@ pub fn the_same_numbers(place: &Place) {
         println!(
             "share of pulses {share:.1e}, mean weights: median {median:.1e}, worst {worst:.1e}"
         );
-        assert!(share < 1e-5, "{share}");
+        assert!(share < 5e-5, "{share}");
         assert!(median < 0.01 * PULSE, "{median}");
         assert!(worst < PULSE, "{worst}");
         for (a, b) in cpu.summary.points.iter().zip(&other.summary.points) {

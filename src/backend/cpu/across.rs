@@ -1,25 +1,28 @@
 //! Updates of few replicas: loops run across the cells of one replica.
 //!
-//! Rows where most cells get a pulse are updated whole, chunk by chunk ([`Cpu::chunk`]); elsewhere the cells that get one are
-//! gathered first ([`super::sparse`]). Both make the same numbers.
+//! Rows where most cells get a pulse are updated whole, chunk by chunk ([`Part::chunk`]); elsewhere the cells that get one are
+//! gathered first ([`super::sparse`]). Both make the same numbers. Bands of rows are updated by threads of their own.
 
 use std::ops::Range;
 
 use super::count::{Count, Fired, From, Piece, set_bits};
 use super::sparse::Sparse;
-use super::{BLOCK, Cpu};
+use super::{BLOCK, Fixed, Part, rewrite};
 use crate::backend::{Request, Shape, StackVector};
-use crate::device::{Action, Counting, Update};
+use crate::device::{Action, Cells, Counting, TILE, Update};
 use crate::number::{Draw, Purpose};
 
-/// Cells that are updated at a time: their buffers stay in the first-level cache.
-pub(super) const CHUNK: usize = 512;
+/// Cells that are updated at a time: enough to outweigh what a loop costs before it runs, few enough for the fast caches.
+pub(super) const CHUNK: usize = 2048;
 
 /// Coincidences a cell below which a row is gathered: about where times cross.
-const GATHER_BELOW: f64 = 0.35;
+const GATHER_BELOW: f64 = 0.55;
 
 /// Share of cells with pulses left below which the rest of a chunk is gathered: about where times cross.
-const GATHER_REST_BELOW: f64 = 0.25;
+const GATHER_REST_BELOW: f64 = 0.33;
+
+/// Cells of a band, at least: below, waking a thread takes longer than it saves.
+const BAND: usize = 1 << 15;
 
 /// Buffers of one chunk of cells and of one replica's request.
 pub(super) struct Across {
@@ -37,22 +40,30 @@ pub(super) struct Across {
 }
 
 impl Across {
-    pub(super) fn new(shape: Shape) -> Self {
-        let used = |n: usize| if shape.replicas < super::WIDE { n } else { 0 };
-        let chunk = || vec![0.0; used(CHUNK)];
+    fn new(shape: Shape, cells: &Cells) -> Self {
+        let chunk = CHUNK.min(shape.cells());
         Self {
-            counts: chunk(),
+            counts: vec![0.0; chunk],
             // Numbers are drawn from whole blocks on.
-            uniforms: vec![0.0; used(CHUNK + BLOCK)],
-            normals: vec![0.0; used(CHUNK + BLOCK)],
-            piece: chunk(),
-            states: chunk(),
-            columns: vec![0.0; used(shape.columns)],
-            column_bits: vec![0; used(shape.columns)],
+            uniforms: vec![0.0; chunk + BLOCK],
+            normals: vec![0.0; chunk + BLOCK],
+            piece: vec![0.0; chunk],
+            states: vec![0.0; chunk],
+            columns: vec![0.0; shape.columns],
+            column_bits: vec![0; shape.columns],
             with_bit: [0; 32],
-            sparse: Sparse::new(used(shape.columns)),
+            sparse: Sparse::new(shape.columns, chunk, cells),
         }
     }
+}
+
+/// Buffers of every band that an array is updated in: one for each thread, if the array is large enough.
+pub(super) fn bands(shape: Shape, cells: &Cells) -> Vec<Across> {
+    let threads = rayon::current_num_threads();
+    let most = (shape.cells() * shape.replicas / BAND).min(shape.rows);
+    (0..threads.min(most).max(1))
+        .map(|_| Across::new(shape, cells))
+        .collect()
 }
 
 /// One replica's update.
@@ -64,9 +75,61 @@ pub(super) struct Job<'a> {
     pub(super) replica: usize,
 }
 
-impl Cpu {
-    pub(super) fn pulse_across(&mut self, step: u32, request: &Request, counting: Counting) {
-        for replica in 0..self.shape.replicas {
+impl Part<'_, [Across]> {
+    /// Updates the cells, and tells with how many pulses.
+    pub(super) fn pulse(self, step: u32, request: &Request, counting: Counting) -> u64 {
+        let shape = self.fixed.shape;
+        let bands = self.buffers.len();
+        if bands == 1 {
+            let band = Part {
+                fixed: self.fixed,
+                first: self.first,
+                states: self.states,
+                apparent: self.apparent,
+                buffers: &mut self.buffers[0],
+                pulses: 0,
+            };
+            return band.pulse(step, request, counting);
+        }
+        let rows = self.states.len() / (shape.columns * shape.replicas);
+        let cells = rows * (bands / 2) / bands * shape.columns;
+        let lanes = cells * shape.replicas;
+        let (states, more_states) = self.states.split_at_mut(lanes);
+        let (apparent, more_apparent) = match self.apparent {
+            Some(apparent) => {
+                let (apparent, more) = apparent.split_at_mut(lanes);
+                (Some(apparent), Some(more))
+            }
+            None => (None, None),
+        };
+        let (buffers, more_buffers) = self.buffers.split_at_mut(bands / 2);
+        let upper = Part {
+            states,
+            apparent,
+            buffers,
+            ..self
+        };
+        let lower = Part {
+            first: self.first + cells,
+            states: more_states,
+            apparent: more_apparent,
+            buffers: more_buffers,
+            ..self
+        };
+        let (a, b) = rayon::join(
+            || upper.pulse(step, request, counting),
+            || lower.pulse(step, request, counting),
+        );
+        a + b
+    }
+}
+
+impl Part<'_, Across> {
+    fn pulse(mut self, step: u32, request: &Request, counting: Counting) -> u64 {
+        let (replicas, columns) = (self.fixed.shape.replicas, self.fixed.shape.columns);
+        let rows = self.states.len() / (columns * replicas);
+        let first_row = self.first / columns;
+        for replica in 0..replicas {
             let job = Job {
                 step,
                 request,
@@ -75,9 +138,9 @@ impl Cpu {
             };
             self.take_columns(&job);
             // Rows that wait to be updated whole.
-            let mut whole = 0..0;
-            for row in 0..self.shape.rows {
-                let cells = row * self.shape.columns..(row + 1) * self.shape.columns;
+            let mut whole = self.first..self.first;
+            for row in first_row..first_row + rows {
+                let cells = row * columns..(row + 1) * columns;
                 if self.is_sparse(&job, row) {
                     self.chunks(&job, whole);
                     whole = cells.end..cells.end;
@@ -89,34 +152,42 @@ impl Cpu {
             self.chunks(&job, whole);
             self.finish_gathered(&job);
         }
+        self.pulses
+    }
+
+    /// Where the states of these cells lie.
+    fn lanes(&self, cells: &Range<usize>) -> Range<usize> {
+        let replicas = self.fixed.shape.replicas;
+        (cells.start - self.first) * replicas..(cells.end - self.first) * replicas
     }
 
     /// Takes the columns' part of the request.
     fn take_columns(&mut self, job: &Job) {
-        let (replicas, replica) = (self.shape.replicas, job.replica);
+        let (replicas, replica) = (self.fixed.shape.replicas, job.replica);
         let one = |v: &StackVector, out: &mut [f32]| {
             let all = v.all()[replica..].iter().step_by(replicas);
             out.iter_mut().zip(all).for_each(|(o, x)| *o = *x);
         };
+        let across = &mut *self.buffers;
         match job.request {
-            Request::Outer { columns, .. } => one(columns, &mut self.across.columns),
+            Request::Outer { columns, .. } => one(columns, &mut across.columns),
             Request::Dense(_) => {}
             Request::Trains {
                 columns,
                 column_bits,
                 ..
             } => {
-                one(columns, &mut self.across.columns);
+                one(columns, &mut across.columns);
                 let bits = column_bits[replica..].iter().step_by(replicas);
-                let out = self.across.column_bits.iter_mut();
+                let out = across.column_bits.iter_mut();
                 out.zip(bits).for_each(|(o, x)| *o = *x);
-                self.across.with_bit = [0; 32];
-                for &bits in &self.across.column_bits {
+                across.with_bit = [0; 32];
+                for &bits in &across.column_bits {
                     for bit in set_bits(bits.into()) {
-                        self.across.with_bit[bit] += 1;
+                        across.with_bit[bit] += 1;
                     }
                 }
-                self.across.sparse.clear();
+                across.sparse.clear();
             }
         }
     }
@@ -126,18 +197,28 @@ impl Cpu {
         let Request::Trains { row_bits, .. } = job.request else {
             return false;
         };
-        let train = row_bits[row * self.shape.replicas + job.replica];
+        // Where cells are gathered, their numbers leave room for a sign.
+        if self.fixed.shape.cells() > i32::MAX as usize {
+            return false;
+        }
+        let train = row_bits[row * self.fixed.shape.replicas + job.replica];
         let coincidences: u32 = set_bits(train.into())
-            .map(|bit| self.across.with_bit[bit])
+            .map(|bit| self.buffers.with_bit[bit])
             .sum();
-        f64::from(coincidences) < GATHER_BELOW * self.shape.columns as f64
+        f64::from(coincidences) < GATHER_BELOW * self.fixed.shape.columns as f64
     }
 
     /// Updates these cells, all of them.
     fn chunks(&mut self, job: &Job, cells: Range<usize>) {
         let mut start = cells.start;
         while start < cells.end {
-            let end = cells.end.min(start + CHUNK);
+            // Only the first chunk may begin within a tile.
+            let whole = if start.is_multiple_of(TILE) {
+                CHUNK
+            } else {
+                TILE
+            };
+            let end = cells.end.min((start / TILE * TILE) + whole);
             self.chunk(job, start..end);
             start = end;
         }
@@ -152,32 +233,28 @@ impl Cpu {
             return;
         }
         self.pulses += fired.total;
-        let len = cells.len();
-        if fired.most <= self.longest {
+        let (len, longest) = (cells.len(), self.fixed.longest);
+        if fired.most <= longest {
             self.chunk_normals(job, cells.clone(), Purpose::CycleNoise, 0);
-            self.update_chunk(
-                job,
-                cells.clone(),
-                Action::Pulses { most: fired.most },
-                false,
-            );
+            let all = Action::Pulses { most: fired.most };
+            self.update_chunk(job, cells.clone(), all, false);
         } else {
-            for piece in 0..fired.most.div_ceil(self.longest) {
-                let left = self.arch.dispatch(Piece {
-                    counts: &self.across.counts[..len],
-                    done: (piece * self.longest) as f32,
-                    length: self.longest as f32,
-                    out: &mut self.across.piece[..len],
+            for piece in 0..fired.most.div_ceil(longest) {
+                let done = (piece * longest) as f32;
+                let left = self.fixed.arch.dispatch(Piece {
+                    counts: &self.buffers.counts[..len],
+                    done,
+                    length: longest as f32,
+                    out: &mut self.buffers.piece[..len],
                 });
                 if (left as f64) < GATHER_REST_BELOW * len as f64 {
-                    let Across { counts, sparse, .. } = &mut self.across;
-                    let done = (piece * self.longest) as f32;
+                    let Across { counts, sparse, .. } = &mut *self.buffers;
                     sparse.take_rest(cells.clone(), counts, done);
-                    self.finish_rest(job, piece);
+                    self.finish_rest(job, piece, fired.most);
                     break;
                 }
                 self.chunk_normals(job, cells.clone(), Purpose::CycleNoise, piece);
-                let most = Action::Pulses { most: self.longest };
+                let most = Action::Pulses { most: longest };
                 self.update_chunk(job, cells.clone(), most, true);
             }
         }
@@ -186,13 +263,16 @@ impl Cpu {
 
     /// Draws the signed counts of a chunk.
     fn count_chunk(&mut self, job: &Job, cells: Range<usize>) -> Fired {
-        let (columns, replicas) = (self.shape.columns, self.shape.replicas);
+        let fixed = self.fixed;
+        let (columns, replicas) = (fixed.shape.columns, fixed.shape.replicas);
         let skip = cells.start % BLOCK;
         if job.request.is_rounded(job.counting) {
             let at = self.draw(job, Purpose::CountRounding, 0);
-            let out = &mut self.across.uniforms[..skip + cells.len()];
-            self.stream
-                .fill_cell_uniforms(self.arch, at, (cells.start / BLOCK) as u32, out);
+            let out = &mut self.buffers.uniforms[..skip + cells.len()];
+            let first_block = (cells.start / BLOCK) as u32;
+            fixed
+                .stream
+                .fill_cell_uniforms(fixed.arch, at, first_block, out);
         }
         let mut fired = Fired::default();
         let mut cell = cells.start;
@@ -201,7 +281,7 @@ impl Cpu {
             let end = cells.end.min((row + 1) * columns);
             let (from, to) = (cell - cells.start, end - cells.start);
             let part = column..column + (end - cell);
-            let across = &mut self.across;
+            let across = &mut *self.buffers;
             let source = match job.request {
                 Request::Outer { rows, .. } => {
                     From::Row(rows.lanes(row)[job.replica], &across.columns[part])
@@ -220,7 +300,7 @@ impl Cpu {
                     bits: &across.column_bits[part],
                 },
             };
-            fired = fired.and(self.arch.dispatch(Count {
+            fired = fired.and(fixed.arch.dispatch(Count {
                 counts: &mut across.counts[from..to],
                 uniforms: &across.uniforms[skip + from..skip + to],
                 counting: job.counting,
@@ -232,35 +312,43 @@ impl Cpu {
     }
 
     pub(super) fn draw(&self, job: &Job, purpose: Purpose, index: u32) -> Draw {
-        Draw {
-            step: job.step,
-            replica: self.first_replica.wrapping_add(job.replica as u32),
-            purpose,
-            index,
-        }
+        self.fixed.draw(job.step, job.replica, purpose, index)
     }
 
     fn chunk_normals(&mut self, job: &Job, cells: Range<usize>, purpose: Purpose, index: u32) {
         let at = self.draw(job, purpose, index);
-        let out = &mut self.across.normals[..cells.start % BLOCK + cells.len()];
-        self.stream
-            .fill_cell_normals(self.arch, at, (cells.start / BLOCK) as u32, out);
+        let out = &mut self.buffers.normals[..cells.start % BLOCK + cells.len()];
+        let first_block = (cells.start / BLOCK) as u32;
+        let Fixed { stream, arch, .. } = self.fixed;
+        stream.fill_cell_normals(*arch, at, first_block, out);
     }
 
     fn update_chunk(&mut self, job: &Job, cells: Range<usize>, action: Action, piece: bool) {
-        let (replicas, len, skip) = (self.shape.replicas, cells.len(), cells.start % BLOCK);
-        let across = &mut self.across;
+        let replicas = self.fixed.shape.replicas;
+        let (len, skip) = (cells.len(), cells.start % BLOCK);
+        let lanes = self.lanes(&cells);
+        let across = &mut *self.buffers;
+        let Fixed {
+            cells: physics,
+            arch,
+            ..
+        } = self.fixed;
+        let own = if cells.start.is_multiple_of(TILE) {
+            physics.own_from(cells.start)
+        } else {
+            across.sparse.own(physics, *arch, cells.clone())
+        };
         let alone = replicas == 1;
-        let all = &mut self.states[cells.start * replicas..cells.end * replicas];
+        let all = &mut self.states[lanes.clone()];
         if !alone {
             let own = all[job.replica..].iter().step_by(replicas);
             across.states.iter_mut().zip(own).for_each(|(o, s)| *o = *s);
         }
-        self.cells.law().update(Update {
-            arch: self.arch,
+        physics.law().update(Update {
+            arch: *arch,
             action,
-            cell: self.cells.single(0),
-            own: self.cells.own(cells.clone()),
+            cell: physics.single(0),
+            own,
             states: if alone {
                 all
             } else {
@@ -274,9 +362,11 @@ impl Cpu {
             normals: &across.normals[skip..skip + len],
         });
         if !alone {
-            let own = &mut self.states[cells.start * replicas..cells.end * replicas];
-            let own = own[job.replica..].iter_mut().step_by(replicas);
-            own.zip(&across.states).for_each(|(s, new)| *s = *new);
+            let own = self.states[lanes][job.replica..].iter_mut();
+            let new = across.states.iter();
+            own.step_by(replicas)
+                .zip(new)
+                .for_each(|(s, new)| *s = *new);
         }
     }
 
@@ -286,16 +376,17 @@ impl Cpu {
             return;
         }
         self.chunk_normals(job, cells.clone(), Purpose::WriteNoise, 0);
-        let deviation = self.cells.write_deviation();
-        let replicas = self.shape.replicas;
+        let deviation = self.fixed.cells.write_deviation();
+        let replicas = self.fixed.shape.replicas;
+        let lanes = self.lanes(&cells);
         let Some(apparent) = &mut self.apparent else {
             return;
         };
-        let first = cells.start * replicas + job.replica;
-        let lanes = first..cells.end * replicas;
-        let seen = apparent[lanes.clone()].iter_mut().step_by(replicas);
-        let states = self.states[lanes].iter().step_by(replicas);
-        let normals = &self.across.normals[cells.start % BLOCK..];
-        Self::rewrite(seen, states, &self.across.counts, normals, deviation);
+        let seen = apparent[lanes.clone()][job.replica..].iter_mut();
+        let states = self.states[lanes][job.replica..].iter();
+        let across = &*self.buffers;
+        let normals = &across.normals[cells.start % BLOCK..];
+        let (seen, states) = (seen.step_by(replicas), states.step_by(replicas));
+        rewrite(seen, states, &across.counts, normals, deviation);
     }
 }

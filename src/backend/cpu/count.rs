@@ -107,7 +107,7 @@ impl pulp::WithSimd for Count<'_> {
 
 /// The number of coincidences with the sign of a product.
 #[inline(always)]
-pub(super) fn signed(coincidences: u32, x: f32, d: f32) -> f32 {
+fn signed(coincidences: u32, x: f32, d: f32) -> f32 {
     let sign = (x.to_bits() ^ d.to_bits()) & 0x8000_0000;
     f32::from_bits((ones(coincidences) as f32).to_bits() | sign)
 }

@@ -16,7 +16,7 @@ use self::wide::Wide;
 use super::{Backend, ReadNoise, Request, Shape, StackVector};
 use crate::device::{Cells, Counting, relaxed};
 use crate::error::Result;
-use crate::number::Stream;
+use crate::number::{Draw, Purpose, Stream};
 
 /// Cells that share one block of random words.
 const BLOCK: usize = 4;
@@ -26,6 +26,17 @@ const WIDE: usize = 16;
 
 /// A stack of crossbars in main memory, cell-major: the replicas of one cell lie together.
 pub struct Cpu {
+    fixed: Fixed,
+    states: Vec<f32>,
+    /// What a read sees where writing is noisy.
+    apparent: Option<Vec<f32>>,
+    pulses: u64,
+    walk: Walk,
+    read_scratch: ReadScratch,
+}
+
+/// What does not change in the life of a stack.
+struct Fixed {
     shape: Shape,
     first_replica: u32,
     stream: Stream,
@@ -33,20 +44,45 @@ pub struct Cpu {
     arch: Arch,
     /// The most pulses of a cell that are drawn at once.
     longest: u32,
-    states: Vec<f32>,
-    /// What a read sees where writing is noisy.
-    apparent: Option<Vec<f32>>,
+}
+
+impl Fixed {
+    /// Where the random numbers of a replica are drawn.
+    fn draw(&self, step: u32, replica: usize, purpose: Purpose, index: u32) -> Draw {
+        Draw {
+            step,
+            replica: self.first_replica.wrapping_add(replica as u32),
+            purpose,
+            index,
+        }
+    }
+}
+
+/// How updates go through the cells, with their buffers.
+enum Walk {
+    /// Along the replicas of one cell after the other.
+    Along(Box<Wide>),
+    /// Across the cells of one replica after the other, in bands of rows that are updated side by side.
+    Across(Vec<Across>),
+}
+
+/// Some cells of a stack, one after the other, and the buffers of a walk through them.
+struct Part<'a, B: ?Sized> {
+    fixed: &'a Fixed,
+    /// The first of the cells.
+    first: usize,
+    states: &'a mut [f32],
+    apparent: Option<&'a mut [f32]>,
+    buffers: &'a mut B,
+    /// Pulses so far.
     pulses: u64,
-    /// Buffers of updates along replicas, or across cells.
-    wide: Wide,
-    across: Across,
-    read_scratch: ReadScratch,
 }
 
 impl Cpu {
     /// A stack whose replicas are numbered from `first_replica` in the coordinates of random numbers.
     ///
     /// `aggregate`: the pulses that a cell gets in one step are drawn at once where the law allows it; otherwise one by one.
+    /// Large arrays of few replicas are updated by as many threads as the present pool has.
     pub fn new(
         shape: Shape,
         first_replica: u32,
@@ -56,35 +92,42 @@ impl Cpu {
     ) -> Self {
         let apparent =
             (cells.write_noise() > 0.0).then(|| vec![0.0; shape.cells() * shape.replicas]);
+        let walk = if shape.replicas >= WIDE {
+            Walk::Along(Box::new(Wide::new(shape)))
+        } else {
+            Walk::Across(across::bands(shape, &cells))
+        };
         Self {
-            shape,
-            first_replica,
-            stream,
-            arch: Arch::new(),
-            longest: if aggregate { cells.longest_train() } else { 1 },
-            cells,
             states: vec![0.0; shape.cells() * shape.replicas],
             apparent,
             pulses: 0,
-            wide: Wide::new(shape),
-            across: Across::new(shape),
+            walk,
             read_scratch: ReadScratch::default(),
+            fixed: Fixed {
+                shape,
+                first_replica,
+                stream,
+                arch: Arch::new(),
+                longest: if aggregate { cells.longest_train() } else { 1 },
+                cells,
+            },
         }
     }
 
     /// The same stack, its updates made with other instructions than the best that the processor has. The results are the same.
-    pub fn with_arch(self, arch: Arch) -> Self {
-        Self { arch, ..self }
+    pub fn with_arch(mut self, arch: Arch) -> Self {
+        self.fixed.arch = arch;
+        self
     }
 }
 
 impl Backend for Cpu {
     fn shape(&self) -> Shape {
-        self.shape
+        self.fixed.shape
     }
 
     fn write(&mut self, positions: &[f64]) -> Result<()> {
-        let lanes = self.states.chunks_exact_mut(self.shape.replicas);
+        let lanes = self.states.chunks_exact_mut(self.fixed.shape.replicas);
         for (lanes, &p) in lanes.zip(positions) {
             lanes.fill(p as f32);
         }
@@ -93,7 +136,7 @@ impl Backend for Cpu {
     }
 
     fn conductances(&mut self, out: &mut StackVector) -> Result<()> {
-        let window = self.cells.window();
+        let window = self.fixed.cells.window();
         let (g_min, span) = (window.g_min as f32, window.span() as f32);
         for (g, s) in out.all_mut().iter_mut().zip(self.seen()) {
             *g = g_min + span * s;
@@ -123,11 +166,32 @@ impl Backend for Cpu {
 
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()> {
         request.assert_countable(counting);
-        if self.shape.replicas >= WIDE {
-            self.pulse_wide(step, request, counting);
-        } else {
-            self.pulse_across(step, request, counting);
-        }
+        let (fixed, states) = (&self.fixed, &mut self.states[..]);
+        let apparent = self.apparent.as_deref_mut();
+        self.pulses += match &mut self.walk {
+            Walk::Along(buffers) => {
+                let all = Part {
+                    fixed,
+                    first: 0,
+                    states,
+                    apparent,
+                    buffers: &mut **buffers,
+                    pulses: 0,
+                };
+                all.pulse(step, request, counting)
+            }
+            Walk::Across(bands) => {
+                let all = Part {
+                    fixed,
+                    first: 0,
+                    states,
+                    apparent,
+                    buffers: &mut bands[..],
+                    pulses: 0,
+                };
+                all.pulse(step, request, counting)
+            }
+        };
         if request.is_mean(counting) {
             // Without pulses there is no write noise either.
             self.forget_write_noise();
@@ -136,7 +200,7 @@ impl Backend for Cpu {
     }
 
     fn relax(&mut self, elapsed: f64) -> Result<()> {
-        if let Some(retention) = self.cells.retention() {
+        if let Some(retention) = self.fixed.cells.retention() {
             let (rest, lost) = (retention.rest as f32, retention.lost(elapsed) as f32);
             for s in &mut self.states {
                 *s = relaxed(*s, rest, lost);
@@ -165,23 +229,23 @@ impl Cpu {
         self.apparent.as_ref().unwrap_or(&self.states)
     }
 
-    /// Redraws the write noise of every cell that was pulsed, and leaves it where it rested.
-    fn rewrite<'a>(
-        seen: impl Iterator<Item = &'a mut f32>,
-        states: impl Iterator<Item = &'a f32>,
-        counts: &[f32],
-        normals: &[f32],
-        deviation: f32,
-    ) {
-        let draws = counts.iter().zip(normals);
-        for ((a, s), (&n, z)) in seen.zip(states).zip(draws) {
-            *a = if n == 0.0 { *a } else { s + deviation * z };
-        }
-    }
-
     fn forget_write_noise(&mut self) {
         if let Some(apparent) = &mut self.apparent {
             apparent.copy_from_slice(&self.states);
         }
+    }
+}
+
+/// Redraws the write noise of every cell that was pulsed, and leaves it where it rested.
+fn rewrite<'a>(
+    seen: impl Iterator<Item = &'a mut f32>,
+    states: impl Iterator<Item = &'a f32>,
+    counts: &[f32],
+    normals: &[f32],
+    deviation: f32,
+) {
+    let draws = counts.iter().zip(normals);
+    for ((a, s), (&n, z)) in seen.zip(states).zip(draws) {
+        *a = if n == 0.0 { *a } else { s + deviation * z };
     }
 }

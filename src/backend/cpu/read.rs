@@ -5,7 +5,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 use super::{BLOCK, Cpu, WIDE};
 use crate::backend::{ReadNoise, StackVector};
-use crate::number::{Draw, Purpose};
+use crate::number::Purpose;
 
 /// Partial sums of a product of two rows: they keep the vector units busy, and their order is fixed.
 const PARTIAL: usize = 32;
@@ -36,8 +36,8 @@ impl Cpu {
         noise: ReadNoise,
         currents: &mut StackVector,
     ) {
-        self.shape.ends(transposed, voltages, currents);
-        let (replicas, columns) = (self.shape.replicas, self.shape.columns);
+        self.fixed.shape.ends(transposed, voltages, currents);
+        let (replicas, columns) = (self.fixed.shape.replicas, self.fixed.shape.columns);
         let width = voltages.width();
         let mut scratch = std::mem::take(&mut self.read_scratch);
         let samples = width / replicas;
@@ -47,7 +47,7 @@ impl Cpu {
             }
         } else {
             for sample in 0..samples {
-                self.arch.dispatch(Read {
+                self.fixed.arch.dispatch(Read {
                     states: self.seen(),
                     columns,
                     replicas,
@@ -58,10 +58,10 @@ impl Cpu {
                 });
             }
         }
-        let window = self.cells.window();
+        let window = self.fixed.cells.window();
         scratch.sums.clear();
         scratch.sums.resize(width, 0.0);
-        self.arch.dispatch(Scale {
+        self.fixed.arch.dispatch(Scale {
             g_min: window.g_min as f32,
             span: window.span() as f32,
             voltages,
@@ -89,7 +89,7 @@ impl Cpu {
         scratch: &mut ReadScratch,
         currents: &mut StackVector,
     ) {
-        let replicas = self.shape.replicas;
+        let replicas = self.fixed.shape.replicas;
         let (inputs, outputs) = (voltages.len(), currents.len());
         let samples = voltages.width() / replicas;
         let own = |all: &[f32], out: &mut Vec<f32>| {
@@ -104,7 +104,8 @@ impl Cpu {
             own(voltages.all(), &mut scratch.inputs);
             (&scratch.states[..], &scratch.inputs[..])
         };
-        let states = MatRef::from_row_major_slice(states, self.shape.rows, self.shape.columns);
+        let states =
+            MatRef::from_row_major_slice(states, self.fixed.shape.rows, self.fixed.shape.columns);
         let states = if transposed {
             states
         } else {
@@ -133,16 +134,13 @@ impl Cpu {
         normals: &mut Vec<f32>,
         currents: &mut StackVector,
     ) {
-        let (replicas, width) = (self.shape.replicas, currents.width());
+        let (replicas, width) = (self.fixed.shape.replicas, currents.width());
         normals.resize(currents.len(), 0.0);
         for replica in 0..replicas {
-            let at = Draw {
-                step: noise.step.wrapping_add(sample as u32),
-                replica: self.first_replica.wrapping_add(replica as u32),
-                purpose: Purpose::ReadNoise,
-                index: noise.index,
-            };
-            self.stream.fill_cell_normals(self.arch, at, 0, normals);
+            let step = noise.step.wrapping_add(sample as u32);
+            let fixed = &self.fixed;
+            let at = fixed.draw(step, replica, Purpose::ReadNoise, noise.index);
+            fixed.stream.fill_cell_normals(fixed.arch, at, 0, normals);
             let lane = sample * replicas + replica;
             let outputs = currents.all_mut()[lane..].iter_mut().step_by(width);
             for (i, z) in outputs.zip(&*normals) {
@@ -159,15 +157,15 @@ impl Cpu {
         normals: &mut [Vec<f32>; BLOCK],
         currents: &mut StackVector,
     ) {
-        let replicas = self.shape.replicas;
+        let replicas = self.fixed.shape.replicas;
         for buffer in normals.iter_mut() {
             buffer.resize(replicas, 0.0);
         }
         for block in 0..currents.len().div_ceil(BLOCK) {
-            self.stream.fill_normals(
+            self.fixed.stream.fill_normals(
                 noise.step.wrapping_add(sample as u32),
                 block as u32,
-                self.first_replica,
+                self.fixed.first_replica,
                 Purpose::ReadNoise,
                 noise.index,
                 normals.each_mut().map(Vec::as_mut_slice),

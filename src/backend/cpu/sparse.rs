@@ -2,69 +2,157 @@
 
 use std::ops::Range;
 
-use super::Cpu;
-use super::across::{CHUNK, Job};
-use super::count::{Piece, set_bits, signed};
+use pulp::Arch;
+
+use super::Part;
+use super::across::{Across, Job};
+use super::count::{Piece, set_bits};
 use crate::backend::Request;
-use crate::device::{Action, MOST_PARAMETERS, Own, Update};
+use crate::device::{Action, Cells, Own, Update};
 use crate::number::Purpose;
 
 /// Gathered cells that are updated at a time.
-const GROUP: usize = 256;
+const GROUP: usize = 1024;
 
 /// Cells to gather before they are updated: enough that no loop runs nearly empty.
 const WAITING: usize = 1024;
 
-/// Cells and their signed counts.
+/// Columns in one word of a set.
+const WORD: usize = 64;
+
+/// Members of a word from which on they are looked up eight columns at a time instead of one by one: about where times cross.
+const LOOKED_UP: u32 = 6;
+
+/// The members of every set of eight columns, in order; then any.
+const MEMBERS: [[u32; 8]; 256] = {
+    let mut all = [[0; 8]; 256];
+    let mut set = 0;
+    while set < 256 {
+        let (mut column, mut found) = (0, 0);
+        while column < 8 {
+            if set >> column & 1 == 1 {
+                all[set][found] = column;
+                found += 1;
+            }
+            column += 1;
+        }
+        set += 1;
+    }
+    all
+};
+
+/// The bit of a cell in [`Once`] that says that its pulse depresses.
+const DEPRESSED: u32 = 1 << 31;
+
+/// Cells that wait for one pulse, each with its sign in the highest bit, in a buffer that is longer than they are.
 #[derive(Default)]
-struct List {
-    cells: Vec<u32>,
-    counts: Vec<f32>,
-    /// The largest count.
-    most: f32,
+struct Once {
+    buffer: Vec<u32>,
+    len: usize,
 }
 
-impl List {
-    fn with_capacity(n: usize) -> Self {
+impl Once {
+    /// Room for `n` cells, and for the idle end of a look-up.
+    fn new(n: usize) -> Self {
         Self {
-            cells: Vec::with_capacity(n),
-            counts: Vec::with_capacity(n),
-            most: 0.0,
+            buffer: vec![0; n + 8],
+            len: 0,
+        }
+    }
+}
+
+/// Writes the cells `first + column` of a set of columns, some of them negative, from place `len` on; returns the place behind
+/// them.
+#[inline(always)]
+fn push(buffer: &mut [u32], mut len: usize, set: u64, negative: u64, first: u32) -> usize {
+    if set.count_ones() < LOOKED_UP {
+        for column in set_bits(set) {
+            let sign = (negative >> column) as u32;
+            buffer[len] = (first + column as u32) | sign << 31;
+            len += 1;
+        }
+        return len;
+    }
+    let bytes = set.to_le_bytes().into_iter().zip(negative.to_le_bytes());
+    for ((set, negative), first) in bytes.zip((first..).step_by(8)) {
+        let Some(out) = buffer
+            .get_mut(len..)
+            .and_then(<[u32]>::first_chunk_mut::<8>)
+        else {
+            return len;
+        };
+        let members = &MEMBERS[usize::from(set)];
+        let negative = u32::from(negative);
+        for k in 0..8 {
+            out[k] = (first + members[k]) | (negative << (31 - members[k])) & DEPRESSED;
+        }
+        len += set.count_ones() as usize;
+    }
+    len
+}
+
+/// Cells and signed counts from [`Once`].
+struct Unpack<'a> {
+    once: &'a [u32],
+    cells: &'a mut [u32],
+    counts: &'a mut [f32],
+}
+
+impl pulp::WithSimd for Unpack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let out = self.cells.iter_mut().zip(self.counts);
+        for ((cell, count), once) in out.zip(self.once) {
+            *cell = once & !DEPRESSED;
+            *count = f32::from_bits(1.0_f32.to_bits() | once & DEPRESSED);
+        }
+    }
+}
+
+/// Cells that wait, with their signed counts.
+#[derive(Default)]
+struct Counted {
+    cells: Vec<u32>,
+    counts: Vec<f32>,
+    len: usize,
+}
+
+impl Counted {
+    fn new(n: usize) -> Self {
+        Self {
+            cells: vec![0; n],
+            counts: vec![0.0; n],
+            len: 0,
         }
     }
 
-    fn clear(&mut self) {
-        self.cells.clear();
-        self.counts.clear();
-        self.most = 0.0;
+    fn cells(&self) -> &[u32] {
+        &self.cells[..self.len]
     }
 
-    /// Becomes another list.
+    /// Becomes a copy of another list.
     fn copy(&mut self, other: &Self) {
-        self.clear();
-        self.cells.extend_from_slice(&other.cells);
-        self.counts.extend_from_slice(&other.counts);
-        self.most = other.most;
+        self.len = other.len;
+        self.cells[..self.len].copy_from_slice(other.cells());
+        self.counts[..self.len].copy_from_slice(&other.counts[..self.len]);
     }
 
-    #[inline]
-    fn push(&mut self, cell: usize, count: f32) {
-        self.cells.push(cell as u32);
-        self.counts.push(count);
-        self.most = self.most.max(count.abs());
+    /// Adds a cell if it has more than `done` pulses.
+    #[inline(always)]
+    fn push(&mut self, cell: u32, count: f32, done: f32) {
+        self.cells[self.len] = cell;
+        self.counts[self.len] = count;
+        self.len += usize::from(count.abs() > done);
     }
 
     /// Keeps the cells with more than `done` pulses.
     fn keep_above(&mut self, done: f32) {
-        let mut kept = 0;
-        for i in 0..self.cells.len() {
-            let (cell, count) = (self.cells[i], self.counts[i]);
-            self.cells[kept] = cell;
-            self.counts[kept] = count;
-            kept += usize::from(count.abs() > done);
+        let all = std::mem::take(&mut self.len);
+        for i in 0..all {
+            self.push(self.cells[i], self.counts[i], done);
         }
-        self.cells.truncate(kept);
-        self.counts.truncate(kept);
     }
 }
 
@@ -72,41 +160,58 @@ impl List {
 pub(super) struct Sparse {
     /// For every bit of a train, the set of columns that have it, 64 columns a word.
     columns_with: Vec<u64>,
-    words: usize,
+    /// The columns with a negative sign.
+    negative: Vec<u64>,
     /// Whether the sets are those of the present request.
     known: bool,
-    /// Cells of one pulse, and of more: the first need a shorter loop.
-    single: List,
-    several: List,
+    /// Cells of one pulse, and of more than one: the first need a shorter loop.
+    once: Once,
+    several: Counted,
+    /// The largest count of several.
+    most: u32,
     /// Cells with pulses left.
-    rest: List,
+    rest: Counted,
+    cells: Vec<u32>,
     states: Vec<f32>,
     counts: Vec<f32>,
     normals: Vec<f32>,
-    rows: Vec<f32>,
+    /// What the cells of a group do not share.
+    own: Vec<f32>,
 }
 
 impl Sparse {
-    pub(super) fn new(columns: usize) -> Self {
-        let words = columns.div_ceil(64);
-        let group = |n: usize| vec![0.0; if columns > 0 { n } else { 0 }];
-        let waiting = if columns > 0 {
-            WAITING + columns.max(CHUNK)
-        } else {
-            0
-        };
+    /// For rows of so many columns, and chunks of so many cells.
+    pub(super) fn new(columns: usize, chunk: usize, cells: &Cells) -> Self {
+        let words = columns.div_ceil(WORD);
+        let waiting = WAITING + columns;
         Self {
             columns_with: vec![0; 32 * words],
-            words,
+            negative: vec![0; words],
             known: false,
-            single: List::with_capacity(waiting),
-            several: List::with_capacity(waiting),
-            rest: List::with_capacity(waiting),
-            states: group(GROUP),
-            counts: group(GROUP),
-            normals: group(GROUP),
-            rows: group(GROUP * MOST_PARAMETERS),
+            once: Once::new(waiting),
+            several: Counted::new(waiting),
+            most: 0,
+            rest: Counted::new(waiting.max(chunk + 1)),
+            cells: vec![0; GROUP],
+            states: vec![0.0; GROUP],
+            counts: vec![0.0; GROUP],
+            normals: vec![0.0; GROUP],
+            own: vec![0.0; cells.own_size(GROUP)],
         }
+    }
+
+    /// What some neighbouring cells, no more than a group, do not share with cell 0.
+    pub(super) fn own<'a>(
+        &'a mut self,
+        physics: &'a Cells,
+        arch: Arch,
+        range: Range<usize>,
+    ) -> Option<Own<'a>> {
+        let cells = &mut self.cells[..range.len()];
+        for (cell, k) in cells.iter_mut().zip(range) {
+            *cell = k as u32;
+        }
+        physics.own_of(arch, cells, &mut self.own)
     }
 
     /// Forgets the columns of the last request.
@@ -116,198 +221,228 @@ impl Sparse {
 
     /// Takes the cells of a chunk that have more than `done` pulses.
     pub(super) fn take_rest(&mut self, cells: Range<usize>, counts: &[f32], done: f32) {
+        self.rest.len = 0;
         for (cell, &n) in cells.zip(counts) {
-            if n.abs() > done {
-                self.rest.push(cell, n);
-            }
+            self.rest.push(cell as u32, n, done);
         }
     }
 
-    fn find(&mut self, column_bits: &[u32]) {
+    fn find(&mut self, columns: &[f32], column_bits: &[u32]) {
         if self.known {
             return;
         }
         self.known = true;
+        let words = self.negative.len();
         self.columns_with.fill(0);
-        for (column, bits) in column_bits.iter().enumerate() {
+        self.negative.fill(0);
+        for (column, (sign, bits)) in columns.iter().zip(column_bits).enumerate() {
+            let (word, place) = (column / WORD, column % WORD);
+            self.negative[word] |= u64::from(sign.is_sign_negative()) << place;
             for bit in set_bits((*bits).into()) {
-                self.columns_with[bit * self.words + column / 64] |= 1 << (column % 64);
+                self.columns_with[bit * words + word] |= 1 << place;
             }
         }
     }
 }
 
-impl Cpu {
+/// Finds the cells of a row that get a pulse; returns how many pulses there are.
+struct FindRow<'a> {
+    train: u32,
+    negative: bool,
+    /// The cell of the first column.
+    first: u32,
+    column_bits: &'a [u32],
+    sparse: &'a mut Sparse,
+}
+
+impl pulp::WithSimd for FindRow<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) -> u64 {
+        let Sparse {
+            columns_with,
+            negative,
+            once: single,
+            several,
+            most,
+            ..
+        } = self.sparse;
+        // Lengths in registers, not behind the pointers that the loop writes through.
+        let (mut singles, mut met) = (single.len, several.len);
+        let single_cells = &mut single.buffer[..];
+        let (cells, counts) = (&mut several.cells[..], &mut several.counts[..]);
+        let words = negative.len();
+        let mut starts = [0; 32];
+        let mut ones = 0;
+        for bit in set_bits(self.train.into()) {
+            starts[ones] = bit * words;
+            ones += 1;
+        }
+        let flipped = if self.negative { u64::MAX } else { 0 };
+        let (mut pulses, mut largest) = (0, *most);
+        let mut first = self.first;
+        let lines = self.column_bits.chunks(WORD).zip(&*negative);
+        for (word, (column_bits, negative)) in lines.enumerate() {
+            // Columns with at least one coincidence, and with at least two.
+            let (mut once, mut twice) = (0_u64, 0_u64);
+            for start in &starts[..ones] {
+                let with = columns_with[start + word];
+                twice |= once & with;
+                once |= with;
+            }
+            once &= !twice;
+            pulses += u64::from(once.count_ones());
+            let negative = negative ^ flipped;
+            singles = push(single_cells, singles, once, negative, first);
+            for column in set_bits(twice) {
+                let n = (self.train & column_bits[column]).count_ones();
+                pulses += u64::from(n);
+                largest = largest.max(n);
+                let sign = ((negative >> column & 1) as u32) << 31;
+                cells[met] = first + column as u32;
+                counts[met] = f32::from_bits((n as f32).to_bits() | sign);
+                met += 1;
+            }
+            first += WORD as u32;
+        }
+        (single.len, several.len, *most) = (singles, met, largest);
+        pulses
+    }
+}
+
+impl Part<'_, Across> {
     /// Finds the cells of a row that get a pulse.
     pub(super) fn gather_row(&mut self, job: &Job, row: usize) {
         let Request::Trains { rows, row_bits, .. } = job.request else {
             return;
         };
-        let train = row_bits[row * self.shape.replicas + job.replica];
+        let train = row_bits[row * self.fixed.shape.replicas + job.replica];
         if train == 0 {
             return;
         }
-        let sign = rows.lanes(row)[job.replica];
-        let across = &mut self.across;
-        let (columns, bits) = (&across.columns, &across.column_bits);
+        let across = &mut *self.buffers;
         let sparse = &mut across.sparse;
-        sparse.find(bits);
-        let first = row * self.shape.columns;
-        for word in 0..sparse.words {
-            // Columns with at least one coincidence, and with at least two.
-            let (mut once, mut twice) = (0_u64, 0_u64);
-            for bit in set_bits(train.into()) {
-                let with = sparse.columns_with[bit * sparse.words + word];
-                twice |= once & with;
-                once |= with;
-            }
-            once &= !twice;
-            self.pulses += u64::from(once.count_ones());
-            if once != 0 {
-                sparse.single.most = 1.0;
-            }
-            for column in set_bits(once).map(|bit| word * 64 + bit) {
-                let signs = sign.to_bits() ^ columns[column].to_bits();
-                let one = 1.0_f32.copysign(f32::from_bits(signs));
-                sparse.single.cells.push((first + column) as u32);
-                sparse.single.counts.push(one);
-            }
-            for column in set_bits(twice).map(|bit| word * 64 + bit) {
-                let meet = train & bits[column];
-                self.pulses += u64::from(meet.count_ones());
-                sparse
-                    .several
-                    .push(first + column, signed(meet, sign, columns[column]));
-            }
-        }
-        if sparse.single.cells.len() >= WAITING || sparse.several.cells.len() >= WAITING {
+        sparse.find(&across.columns, &across.column_bits);
+        self.pulses += self.fixed.arch.dispatch(FindRow {
+            train,
+            negative: rows.lanes(row)[job.replica].is_sign_negative(),
+            first: (row * self.fixed.shape.columns) as u32,
+            column_bits: &across.column_bits,
+            sparse,
+        });
+        if sparse.once.len.max(sparse.several.len) >= WAITING {
             self.finish_gathered(job);
         }
     }
 
     /// Updates the cells found so far.
     pub(super) fn finish_gathered(&mut self, job: &Job) {
-        let single = std::mem::take(&mut self.across.sparse.single);
-        self.across.sparse.single = self.finish_list(job, single);
-        let several = std::mem::take(&mut self.across.sparse.several);
-        self.across.sparse.several = self.finish_list(job, several);
+        let mut once = std::mem::take(&mut self.buffers.sparse.once);
+        let mut cells = std::mem::take(&mut self.buffers.sparse.cells);
+        let mut counts = std::mem::take(&mut self.buffers.sparse.counts);
+        for once in once.buffer[..once.len].chunks(GROUP) {
+            let (cells, counts) = (&mut cells[..once.len()], &mut counts[..once.len()]);
+            self.fixed.arch.dispatch(Unpack {
+                once,
+                cells,
+                counts,
+            });
+            self.update_group(job, cells, counts, 0, 1);
+            self.gathered_write_noise(job, cells);
+        }
+        once.len = 0;
+        let sparse = &mut self.buffers.sparse;
+        (sparse.once, sparse.cells, sparse.counts) = (once, cells, counts);
+
+        let mut several = std::mem::take(&mut self.buffers.sparse.several);
+        let most = std::mem::take(&mut self.buffers.sparse.most);
+        self.buffers.sparse.rest.copy(&several);
+        self.finish_rest(job, 0, most);
+        self.gathered_write_noise(job, several.cells());
+        several.len = 0;
+        self.buffers.sparse.several = several;
     }
 
-    /// Updates the cells of a list, and returns it empty.
-    fn finish_list(&mut self, job: &Job, mut list: List) -> List {
-        self.across.sparse.rest.copy(&list);
-        self.finish_rest(job, 0);
-        self.gathered_write_noise(job, &list);
-        list.clear();
-        list
-    }
-
-    /// Updates the cells of the rest, from piece `first` on.
-    pub(super) fn finish_rest(&mut self, job: &Job, first: u32) {
-        let mut rest = std::mem::take(&mut self.across.sparse.rest);
-        self.update_gathered(job, &mut rest, first);
-        rest.clear();
-        self.across.sparse.rest = rest;
-    }
-
-    /// Updates the cells of a list, from piece `first` on; what has no pulses left is dropped from it.
-    fn update_gathered(&mut self, job: &Job, list: &mut List, first: u32) {
-        let most = list.most as u32;
+    /// Updates the cells of the rest, of at most `most` pulses, from piece `first` on.
+    pub(super) fn finish_rest(&mut self, job: &Job, first: u32, most: u32) {
+        let mut rest = std::mem::take(&mut self.buffers.sparse.rest);
+        let longest = self.fixed.longest;
         let mut piece = first;
-        loop {
-            let done = piece.saturating_mul(self.longest) as f32;
-            for start in (0..list.cells.len()).step_by(GROUP) {
-                let range = start..list.cells.len().min(start + GROUP);
-                let (cells, counts) = (&list.cells[range.clone()], &list.counts[range]);
-                self.update_group(job, cells, counts, piece, done, most);
+        while rest.len > 0 {
+            let done = piece.saturating_mul(longest);
+            let counts = rest.counts[..rest.len].chunks(GROUP);
+            for (cells, counts) in rest.cells().chunks(GROUP).zip(counts) {
+                if most <= longest {
+                    self.update_group(job, cells, counts, piece, most);
+                    continue;
+                }
+                let mut own = std::mem::take(&mut self.buffers.sparse.counts);
+                self.fixed.arch.dispatch(Piece {
+                    counts,
+                    done: done as f32,
+                    length: longest as f32,
+                    out: &mut own[..cells.len()],
+                });
+                let most = longest.min(most.saturating_sub(done));
+                self.update_group(job, cells, &own[..cells.len()], piece, most);
+                self.buffers.sparse.counts = own;
             }
             piece += 1;
-            if most <= self.longest.saturating_mul(piece) {
-                return;
+            let done = piece.saturating_mul(longest);
+            if most <= done {
+                break;
             }
-            list.keep_above(piece.saturating_mul(self.longest) as f32);
-            if list.cells.is_empty() {
-                return;
-            }
+            rest.keep_above(done as f32);
         }
+        rest.len = 0;
+        self.buffers.sparse.rest = rest;
     }
 
-    fn update_group(
-        &mut self,
-        job: &Job,
-        cells: &[u32],
-        counts: &[f32],
-        piece: u32,
-        done: f32,
-        most: u32,
-    ) {
-        let (replicas, replica, len) = (self.shape.replicas, job.replica, cells.len());
+    /// Updates cells by these counts, at most `most`.
+    fn update_group(&mut self, job: &Job, cells: &[u32], counts: &[f32], piece: u32, most: u32) {
+        let (replicas, len) = (self.fixed.shape.replicas, cells.len());
         let at = self.draw(job, Purpose::CycleNoise, piece);
-        let sparse = &mut self.across.sparse;
-        self.stream
-            .fill_scattered_normals(self.arch, at, cells, &mut sparse.normals[..len]);
-        for (s, &cell) in sparse.states.iter_mut().zip(cells) {
-            *s = self.states[cell as usize * replicas + replica];
+        let (fixed, first) = (self.fixed, self.first);
+        let sparse = &mut self.buffers.sparse;
+        let (states, normals) = (&mut sparse.states[..len], &mut sparse.normals[..len]);
+        fixed
+            .stream
+            .fill_scattered_normals(fixed.arch, at, cells, normals);
+        let lane = |cell: u32| (cell as usize - first) * replicas + job.replica;
+        for (s, &cell) in states.iter_mut().zip(cells) {
+            *s = self.states[lane(cell)];
         }
-        let cut = most > self.longest;
-        if cut {
-            self.arch.dispatch(Piece {
-                counts,
-                done,
-                length: self.longest as f32,
-                out: &mut sparse.counts[..len],
-            });
-        }
-        let own = self.cells.own(0..self.cells.len()).map(|own| {
-            match own.width {
-                4 => gather::<4>(cells, own.rows, &mut sparse.rows),
-                8 => gather::<8>(cells, own.rows, &mut sparse.rows),
-                _ => gather::<16>(cells, own.rows, &mut sparse.rows),
-            }
-            Own {
-                rows: &sparse.rows[..len * own.width],
-                tiles: None,
-                ..own
-            }
+        fixed.cells.law().update(Update {
+            arch: fixed.arch,
+            action: Action::Pulses { most },
+            cell: fixed.cells.single(0),
+            own: fixed.cells.own_of(fixed.arch, cells, &mut sparse.own),
+            states,
+            counts,
+            normals,
         });
-        self.cells.law().update(Update {
-            arch: self.arch,
-            action: Action::Pulses {
-                most: most.min(self.longest),
-            },
-            cell: self.cells.single(0),
-            own,
-            states: &mut sparse.states[..len],
-            counts: if cut { &sparse.counts[..len] } else { counts },
-            normals: &sparse.normals[..len],
-        });
-        for (s, &cell) in sparse.states.iter().zip(cells) {
-            self.states[cell as usize * replicas + replica] = *s;
+        for (s, &cell) in states.iter().zip(cells) {
+            self.states[lane(cell)] = *s;
         }
     }
 
-    fn gathered_write_noise(&mut self, job: &Job, list: &List) {
+    fn gathered_write_noise(&mut self, job: &Job, cells: &[u32]) {
         let at = self.draw(job, Purpose::WriteNoise, 0);
-        let deviation = self.cells.write_deviation();
+        let deviation = self.fixed.cells.write_deviation();
         let Some(apparent) = &mut self.apparent else {
             return;
         };
-        let normals = &mut self.across.sparse.normals;
-        for cells in list.cells.chunks(GROUP) {
-            self.stream
-                .fill_scattered_normals(self.arch, at, cells, &mut normals[..cells.len()]);
+        let normals = &mut self.buffers.sparse.normals;
+        for cells in cells.chunks(GROUP) {
+            let normals = &mut normals[..cells.len()];
+            self.fixed
+                .stream
+                .fill_scattered_normals(self.fixed.arch, at, cells, normals);
             for (&cell, z) in cells.iter().zip(normals.iter()) {
-                let lane = cell as usize * self.shape.replicas + job.replica;
+                let lane = (cell as usize - self.first) * self.fixed.shape.replicas + job.replica;
                 apparent[lane] = self.states[lane] + deviation * z;
             }
         }
-    }
-}
-
-/// The own parameters of these cells, one after the other.
-fn gather<const WIDTH: usize>(cells: &[u32], rows: &[f32], out: &mut [f32]) {
-    let (rows, out) = (rows.as_chunks::<WIDTH>().0, out.as_chunks_mut::<WIDTH>().0);
-    for (out, &cell) in out.iter_mut().zip(cells) {
-        *out = rows[cell as usize];
     }
 }

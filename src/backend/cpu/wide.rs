@@ -1,7 +1,7 @@
 //! Updates of many replicas: loops run along the replicas of one cell.
 
 use super::count::{Count, Fired, From, Piece};
-use super::{BLOCK, Cpu};
+use super::{BLOCK, Part, rewrite};
 use crate::backend::{Request, Shape};
 use crate::device::{Action, Counting, Update};
 use crate::number::Purpose;
@@ -17,24 +17,20 @@ pub(super) struct Wide {
 
 impl Wide {
     pub(super) fn new(shape: Shape) -> Self {
-        let replicas = if shape.replicas >= super::WIDE {
-            shape.replicas
-        } else {
-            0
-        };
-        let lanes = || std::array::from_fn(|_| vec![0.0; replicas]);
+        let lanes = || std::array::from_fn(|_| vec![0.0; shape.replicas]);
         Self {
             counts: lanes(),
             uniforms: lanes(),
             normals: lanes(),
-            piece: vec![0.0; replicas],
+            piece: vec![0.0; shape.replicas],
         }
     }
 }
 
-impl Cpu {
-    pub(super) fn pulse_wide(&mut self, step: u32, request: &Request, counting: Counting) {
-        for block in 0..self.shape.cells().div_ceil(BLOCK) {
+impl Part<'_, Wide> {
+    /// Updates the cells, and tells with how many pulses.
+    pub(super) fn pulse(mut self, step: u32, request: &Request, counting: Counting) -> u64 {
+        for block in 0..self.fixed.shape.cells().div_ceil(BLOCK) {
             let fired = self.count(step, block, request, counting);
             if request.is_mean(counting) {
                 self.each(block, Action::Expected, false);
@@ -44,20 +40,21 @@ impl Cpu {
                 self.write_noise(step, block);
             }
         }
+        self.pulses
     }
 
     fn cells_of(&self, block: usize) -> std::ops::Range<usize> {
-        block * BLOCK..self.shape.cells().min((block + 1) * BLOCK)
+        block * BLOCK..self.fixed.shape.cells().min((block + 1) * BLOCK)
     }
 
     fn normals(&mut self, step: u32, block: usize, purpose: Purpose, index: u32) {
-        self.stream.fill_normals(
+        self.fixed.stream.fill_normals(
             step,
             block as u32,
-            self.first_replica,
+            self.fixed.first_replica,
             purpose,
             index,
-            needed(&mut self.wide.normals, self.shape.cells(), block),
+            needed(&mut self.buffers.normals, self.fixed.shape.cells(), block),
         );
     }
 
@@ -70,24 +67,24 @@ impl Cpu {
         counting: Counting,
     ) -> Fired {
         if request.is_rounded(counting) {
-            self.stream.fill_uniforms(
+            self.fixed.stream.fill_uniforms(
                 step,
                 block as u32,
-                self.first_replica,
+                self.fixed.first_replica,
                 Purpose::CountRounding,
                 0,
-                needed(&mut self.wide.uniforms, self.shape.cells(), block),
+                needed(&mut self.buffers.uniforms, self.fixed.shape.cells(), block),
             );
         }
-        let columns_of_array = self.shape.columns;
-        let replicas = self.shape.replicas;
+        let columns_of_array = self.fixed.shape.columns;
+        let replicas = self.fixed.shape.replicas;
         let mut fired = Fired::default();
         for (k, cell) in self.cells_of(block).enumerate() {
             let (row, column) = (cell / columns_of_array, cell % columns_of_array);
             let replica = |v: &'a [u32], i: usize| &v[i * replicas..(i + 1) * replicas];
-            fired = fired.and(self.arch.dispatch(Count {
-                counts: &mut self.wide.counts[k],
-                uniforms: &self.wide.uniforms[k],
+            fired = fired.and(self.fixed.arch.dispatch(Count {
+                counts: &mut self.buffers.counts[k],
+                uniforms: &self.buffers.uniforms[k],
                 counting,
                 from: match request {
                     Request::Outer { rows, columns } => {
@@ -111,20 +108,27 @@ impl Cpu {
 
     /// Applies the counts to one block of cells, in trains of at most the longest.
     fn apply(&mut self, step: u32, block: usize, most: u32) {
-        if most <= self.longest {
+        if most <= self.fixed.longest {
             self.normals(step, block, Purpose::CycleNoise, 0);
             return self.each(block, Action::Pulses { most }, false);
         }
-        for piece in 0..most.div_ceil(self.longest) {
+        for piece in 0..most.div_ceil(self.fixed.longest) {
             self.normals(step, block, Purpose::CycleNoise, piece);
             for (k, cell) in self.cells_of(block).enumerate() {
-                self.arch.dispatch(Piece {
-                    counts: &self.wide.counts[k],
-                    done: (piece * self.longest) as f32,
-                    length: self.longest as f32,
-                    out: &mut self.wide.piece,
+                self.fixed.arch.dispatch(Piece {
+                    counts: &self.buffers.counts[k],
+                    done: (piece * self.fixed.longest) as f32,
+                    length: self.fixed.longest as f32,
+                    out: &mut self.buffers.piece,
                 });
-                self.update(k, cell, Action::Pulses { most: self.longest }, true);
+                self.update(
+                    k,
+                    cell,
+                    Action::Pulses {
+                        most: self.fixed.longest,
+                    },
+                    true,
+                );
             }
         }
     }
@@ -136,19 +140,19 @@ impl Cpu {
     }
 
     fn update(&mut self, k: usize, cell: usize, action: Action, piece: bool) {
-        let replicas = self.shape.replicas;
-        self.cells.law().update(Update {
-            arch: self.arch,
+        let replicas = self.fixed.shape.replicas;
+        self.fixed.cells.law().update(Update {
+            arch: self.fixed.arch,
             action,
-            cell: self.cells.single(cell),
+            cell: self.fixed.cells.single(cell),
             own: None,
             states: &mut self.states[cell * replicas..(cell + 1) * replicas],
             counts: if piece {
-                &self.wide.piece
+                &self.buffers.piece
             } else {
-                &self.wide.counts[k]
+                &self.buffers.counts[k]
             },
-            normals: &self.wide.normals[k],
+            normals: &self.buffers.normals[k],
         });
     }
 
@@ -158,8 +162,8 @@ impl Cpu {
             return;
         }
         self.normals(step, block, Purpose::WriteNoise, 0);
-        let deviation = self.cells.write_deviation();
-        let replicas = self.shape.replicas;
+        let deviation = self.fixed.cells.write_deviation();
+        let replicas = self.fixed.shape.replicas;
         let range = self.cells_of(block);
         let Some(apparent) = &mut self.apparent else {
             return;
@@ -168,8 +172,8 @@ impl Cpu {
             let lanes = cell * replicas..(cell + 1) * replicas;
             let states = self.states[lanes.clone()].iter();
             let seen = apparent[lanes].iter_mut();
-            let (counts, normals) = (&self.wide.counts[k], &self.wide.normals[k]);
-            Self::rewrite(seen, states, counts, normals, deviation);
+            let (counts, normals) = (&self.buffers.counts[k], &self.buffers.normals[k]);
+            rewrite(seen, states, counts, normals, deviation);
         }
     }
 }
