@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use memridge::backend::{Backend, Cpu, Request, Shape, StackVector};
+use memridge::backend::{Backend, Cpu, ReadNoise, Request, Shape, StackVector};
 use memridge::device::{Cells, Counting, CycleNoise, Window, laws};
 use memridge::number::{Coordinates, Purpose, Stream};
+use pulp::Arch;
 
 const SEED: u64 = 0xf00d;
 
@@ -16,8 +17,14 @@ const WINDOW: Window = Window {
     g_max: 5e-5,
 };
 
-/// `count` cells of a law that differ in `places`, with both kinds of noise and hard bounds.
-fn cells(name: &str, places: &[usize], count: usize, write_noise: f64) -> Arc<Cells> {
+/// `count` cells of a law that differ in `places`, with hard bounds.
+fn cells(
+    name: &str,
+    places: &[usize],
+    count: usize,
+    noise: [f64; 2],
+    write_noise: f64,
+) -> Arc<Cells> {
     let nominal: &[f64] = match name {
         "constant-step" => &[0.004, 0.0, 1.0, 0.1],
         "linear-step" => &[0.004, 0.0, 1.0, 0.05, 0.5, 0.4, 0.8],
@@ -38,7 +45,7 @@ fn cells(name: &str, places: &[usize], count: usize, write_noise: f64) -> Arc<Ce
     Arc::new(Cells::new(
         law,
         WINDOW,
-        CycleNoise::new(0.2, 0.4),
+        CycleNoise::new(noise[0], noise[1]),
         write_noise,
         true,
         nominal.to_vec(),
@@ -93,6 +100,10 @@ const SHAPES: [(usize, usize); 6] = [(1, 7), (6, 1), (70, 9), (3, 600), (130, 64
 
 /// Coincidences a cell, from gathered rows to whole ones, and a mixture.
 const MEANS: [f32; 4] = [0.02, 0.3, 0.7, 2.5];
+
+/// Noise of both kinds, of one, and of one that feeds back on later pulses: each has loops of its own. Every law meets each, in
+/// arrays of different shapes.
+const NOISES: [[f64; 2]; 4] = [[0.2, 0.4], [0.0, 0.4], [0.2, 0.0], [0.0, 3.0]];
 
 struct Run<'a> {
     cells: &'a Arc<Cells>,
@@ -164,9 +175,10 @@ impl Run<'_> {
 
 fn each(check: impl Fn(&Run, &str)) {
     for name in LAWS {
-        for (rows, columns) in SHAPES {
+        for (k, (rows, columns)) in SHAPES.into_iter().enumerate() {
+            let noise = NOISES[k % NOISES.len()];
             for (places, write_noise) in [(&[0, 1, 2, 3][..], 0.0), (&[][..], 0.5), (&[0], 0.5)] {
-                let cells = cells(name, places, rows * columns, write_noise);
+                let cells = cells(name, places, rows * columns, noise, write_noise);
                 for mean in MEANS {
                     for aggregate in [true, false] {
                         let run = Run {
@@ -204,10 +216,60 @@ fn gathered_cells_are_updated_as_whole_rows() {
 #[test]
 fn scalar_and_vector_instructions_agree() {
     each(|run, what| {
-        let vector = run.left(run.new_cpu(), 1, None, false);
-        let scalar = run.new_cpu().with_arch(pulp::Arch::Scalar);
-        assert!(vector == run.left(scalar, 1, None, false), "{what}");
+        let best = run.left(run.new_cpu(), 1, None, false);
+        let scalar = run.new_cpu().with_arch(Arch::Scalar);
+        assert!(best == run.left(scalar, 1, None, false), "{what}");
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v3) = pulp::x86::V3::try_new() {
+            let avx2 = run.new_cpu().with_arch(Arch::V3(v3));
+            assert!(best == run.left(avx2, 1, None, false), "{what}, AVX2");
+        }
     });
+}
+
+/// An array that is large enough for several threads, which update and read bands of its rows.
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let (rows, columns) = (301, 230);
+    let cells = cells(
+        "soft-bounds",
+        &[0, 1, 2, 3],
+        rows * columns,
+        [0.0, 0.4],
+        0.5,
+    );
+    let mut voltages = StackVector::zeros(rows, 64);
+    for (i, v) in voltages.all_mut().iter_mut().enumerate() {
+        *v = (i % 23) as f32 / 23.0 - 0.5;
+    }
+    for mean in MEANS {
+        let run = Run {
+            cells: &cells,
+            shape: Shape {
+                replicas: 1,
+                rows,
+                columns,
+            },
+            first_replica: 3,
+            aggregate: true,
+            mean,
+        };
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(|| {
+                let updated = run.left(run.new_cpu(), 1, None, false);
+                let mut currents = StackVector::zeros(columns, 64);
+                let mut cpu = run.new_cpu();
+                cpu.multiply(&voltages, ReadNoise::NONE, &mut currents)
+                    .unwrap();
+                (updated, currents)
+            })
+        };
+        let one = with(1);
+        for threads in [2, 3, 5] {
+            assert!(with(threads) == one, "{threads} threads, {mean}");
+        }
+    }
 }
 
 /// A replica alone, across its cells, against the same replica in a stack, along replicas or among few.

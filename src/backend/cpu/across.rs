@@ -22,7 +22,7 @@ const GATHER_BELOW: f64 = 0.55;
 const GATHER_REST_BELOW: f64 = 0.33;
 
 /// Cells of a band, at least: below, waking a thread takes longer than it saves.
-const BAND: usize = 1 << 15;
+const BAND: usize = 1 << 13;
 
 /// Buffers of one chunk of cells and of one replica's request.
 pub(super) struct Across {

@@ -10,6 +10,9 @@ use crate::number::Purpose;
 /// Partial sums of a product of two rows: they keep the vector units busy, and their order is fixed.
 const PARTIAL: usize = 32;
 
+/// Products and sums from which on threads share a read: below, waking one takes longer than it saves.
+const SHARED: usize = 1 << 21;
+
 /// Buffers of the reads of few replicas.
 #[derive(Default)]
 pub(super) struct ReadScratch {
@@ -112,15 +115,12 @@ impl Cpu {
             states.transpose()
         };
         let x = MatRef::from_row_major_slice(x, inputs, samples);
-        let product = |out: &mut [f32]| {
-            let out = MatMut::from_row_major_slice_mut(out, outputs, samples);
-            matmul(out, Accum::Replace, states, x, 1.0, Par::Seq);
-        };
+        let threads = rayon::current_num_threads();
         if replicas == 1 {
-            product(currents.all_mut());
+            product(states, x, currents.all_mut(), threads);
         } else {
             scratch.outputs.resize(outputs * samples, 0.0);
-            product(&mut scratch.outputs);
+            product(states, x, &mut scratch.outputs, threads);
             let lanes = currents.all_mut()[replica..].iter_mut().step_by(replicas);
             lanes.zip(&scratch.outputs).for_each(|(i, y)| *i = *y);
         }
@@ -179,6 +179,24 @@ impl Cpu {
             }
         }
     }
+}
+
+/// The matrix product of states and inputs, one row of `out` for each output; large ones on several threads, some rows each.
+fn product(states: MatRef<f32>, x: MatRef<f32>, out: &mut [f32], threads: usize) {
+    let (outputs, inputs, samples) = (states.nrows(), states.ncols(), x.ncols());
+    if threads < 2 || outputs < 2 || outputs * inputs * samples < SHARED {
+        let out = MatMut::from_row_major_slice_mut(out, outputs, samples);
+        matmul(out, Accum::Replace, states, x, 1.0, Par::Seq);
+        return;
+    }
+    let half = outputs / 2;
+    let (upper, lower) = states.split_at_row(half);
+    let (upper_out, lower_out) = out.split_at_mut(half * samples);
+    let fewer = threads / 2;
+    rayon::join(
+        || product(upper, x, upper_out, fewer),
+        || product(lower, x, lower_out, threads - fewer),
+    );
 }
 
 /// `Σ V s` of one sample.

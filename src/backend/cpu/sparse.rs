@@ -21,7 +21,7 @@ const WAITING: usize = 1024;
 const WORD: usize = 64;
 
 /// Members of a word from which on they are looked up eight columns at a time instead of one by one: about where times cross.
-const LOOKED_UP: u32 = 6;
+const LOOKED_UP: u32 = 4;
 
 /// The members of every set of eight columns, in order; then any.
 const MEMBERS: [[u32; 8]; 256] = {
@@ -120,9 +120,10 @@ struct Counted {
 }
 
 impl Counted {
+    /// Room for `n` cells, and for the idle end of a look-up.
     fn new(n: usize) -> Self {
         Self {
-            cells: vec![0; n],
+            cells: vec![0; n + 8],
             counts: vec![0.0; n],
             len: 0,
         }
@@ -269,9 +270,8 @@ impl pulp::WithSimd for FindRow<'_> {
             ..
         } = self.sparse;
         // Lengths in registers, not behind the pointers that the loop writes through.
-        let (mut singles, mut met) = (single.len, several.len);
-        let single_cells = &mut single.buffer[..];
-        let (cells, counts) = (&mut several.cells[..], &mut several.counts[..]);
+        let (mut singles, mut several_cells) = (single.len, several.len);
+        let (single_cells, cells) = (&mut single.buffer[..], &mut several.cells[..]);
         let words = negative.len();
         let mut starts = [0; 32];
         let mut ones = 0;
@@ -280,10 +280,9 @@ impl pulp::WithSimd for FindRow<'_> {
             ones += 1;
         }
         let flipped = if self.negative { u64::MAX } else { 0 };
-        let (mut pulses, mut largest) = (0, *most);
+        let mut pulses = 0;
         let mut first = self.first;
-        let lines = self.column_bits.chunks(WORD).zip(&*negative);
-        for (word, (column_bits, negative)) in lines.enumerate() {
+        for (word, negative) in negative.iter().enumerate() {
             // Columns with at least one coincidence, and with at least two.
             let (mut once, mut twice) = (0_u64, 0_u64);
             for start in &starts[..ones] {
@@ -295,18 +294,20 @@ impl pulp::WithSimd for FindRow<'_> {
             pulses += u64::from(once.count_ones());
             let negative = negative ^ flipped;
             singles = push(single_cells, singles, once, negative, first);
-            for column in set_bits(twice) {
-                let n = (self.train & column_bits[column]).count_ones();
-                pulses += u64::from(n);
-                largest = largest.max(n);
-                let sign = ((negative >> column & 1) as u32) << 31;
-                cells[met] = first + column as u32;
-                counts[met] = f32::from_bits((n as f32).to_bits() | sign);
-                met += 1;
-            }
+            several_cells = push(cells, several_cells, twice, negative, first);
             first += WORD as u32;
         }
-        (single.len, several.len, *most) = (singles, met, largest);
+        let cells = cells[several.len..several_cells].iter_mut();
+        for (cell, count) in cells.zip(&mut several.counts[several.len..]) {
+            let sign = *cell & DEPRESSED;
+            *cell &= !DEPRESSED;
+            let column = (*cell - self.first) as usize;
+            let n = (self.train & self.column_bits[column]).count_ones();
+            pulses += u64::from(n);
+            *most = (*most).max(n);
+            *count = f32::from_bits((n as f32).to_bits() | sign);
+        }
+        (single.len, several.len) = (singles, several_cells);
         pulses
     }
 }
