@@ -10,6 +10,7 @@ use memridge::number::Stream;
 
 use super::limits::{BATCHES, SIDE};
 use super::table::{Figure, Limit};
+use super::updates::pool;
 
 /// Reads of one `SIDE` × `SIDE` array.
 pub fn measure(c: &mut Criterion) {
@@ -26,6 +27,7 @@ pub fn measure(c: &mut Criterion) {
     stack
         .write(&vec![0.4; SIDE * SIDE])
         .expect("the CPU does not fail");
+    let one = pool(1);
     let mut group = c.benchmark_group("reads");
     for batch in BATCHES {
         let mut voltages = StackVector::zeros(SIDE, batch);
@@ -40,15 +42,17 @@ pub fn measure(c: &mut Criterion) {
         };
         group.throughput(Throughput::Elements((SIDE * SIDE * batch) as u64));
         group.bench_function(format!("forward-{batch}"), |b| {
-            b.iter(|| stack.multiply(black_box(&voltages), ReadNoise::NONE, &mut currents));
+            let mut read = || stack.multiply(black_box(&voltages), ReadNoise::NONE, &mut currents);
+            one.install(|| b.iter(&mut read));
         });
         group.bench_function(format!("transposed-{batch}"), |b| {
-            b.iter(|| {
-                stack.multiply_transposed(black_box(&voltages), ReadNoise::NONE, &mut currents)
-            });
+            let mut read =
+                || stack.multiply_transposed(black_box(&voltages), ReadNoise::NONE, &mut currents);
+            one.install(|| b.iter(&mut read));
         });
         group.bench_function(format!("noisy-{batch}"), |b| {
-            b.iter(|| stack.multiply(black_box(&voltages), noisy, &mut currents));
+            let mut read = || stack.multiply(black_box(&voltages), noisy, &mut currents);
+            one.install(|| b.iter(&mut read));
         });
     }
     group.finish();

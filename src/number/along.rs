@@ -73,6 +73,49 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// The words of a block for the indices from `at.index` on: word by word.
+    ///
+    /// # Panics
+    /// If an index has more than 24 bits.
+    pub fn words_by_index<const N: usize>(
+        &self,
+        arch: Arch,
+        at: Draw,
+        block: u32,
+    ) -> [[u32; N]; 4] {
+        let stream = *self;
+        arch.dispatch(ByIndex { stream, at, block })
+    }
+}
+
+struct ByIndex<const N: usize> {
+    stream: Stream,
+    at: Draw,
+    block: u32,
+}
+
+impl<const N: usize> WithSimd for ByIndex<N> {
+    type Output = [[u32; N]; 4];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> [[u32; N]; 4] {
+        let Draw { step, replica, .. } = self.at;
+        let first = self.at.purpose.label(self.at.index);
+        // The highest index is checked too; labels count up with it.
+        self.at
+            .purpose
+            .label(self.at.index + N.saturating_sub(1) as u32);
+        let keys = RoundKeys::new(self.stream.key());
+        let mut words = [[0; N]; 4];
+        for i in 0..N {
+            let counter = [step, self.block, replica, first + i as u32];
+            put(&mut words, i, philox4x32_10(counter, &keys));
+        }
+        words
+    }
+}
+
 struct Consecutive<'a, M> {
     stream: Stream,
     at: Draw,
@@ -190,6 +233,19 @@ mod tests {
                         assert_eq!(z.to_bits(), stream.normal(at(cell)).to_bits(), "{cell}");
                         assert_eq!(u.to_bits(), stream.uniform(at(cell)).to_bits(), "{cell}");
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn indices_have_their_own_words() {
+        let stream = Stream::new(0x0123_4567_89ab_cdef);
+        for arch in [Arch::Scalar, Arch::new()] {
+            let words = stream.words_by_index::<23>(arch, AT, 77);
+            for (cell, words) in (4 * 77..).zip(&words) {
+                for (index, &word) in (AT.index..).zip(words) {
+                    assert_eq!(word, stream.word(Coordinates { index, ..at(cell) }));
                 }
             }
         }

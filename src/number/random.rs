@@ -244,7 +244,7 @@ pub(super) fn take<T: Copy>(batch: &Batch<T>, i: usize) -> [T; 4] {
 
 /// Sets block `i` of a batch.
 #[inline(always)]
-pub(super) fn put<T>(batch: &mut Batch<T>, i: usize, block: [T; 4]) {
+pub(super) fn put<T, const N: usize>(batch: &mut [[T; N]; 4], i: usize, block: [T; 4]) {
     for (row, value) in batch.iter_mut().zip(block) {
         row[i] = value;
     }
