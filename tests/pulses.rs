@@ -272,6 +272,81 @@ fn the_number_of_threads_changes_no_bit() {
     }
 }
 
+/// A cell of many pulses among cells of few: the others' loop is a longer one, their numbers are not others. A replica alone against a stack,
+/// and bands against the whole array.
+#[test]
+fn a_long_train_changes_no_bit_of_the_others() {
+    let (rows, columns) = (301, 230);
+    for name in ["soft-bounds", "exp-step"] {
+        for noise in NOISES {
+            let cells = cells(name, &[0, 1], rows * columns, noise, 0.0);
+            let run = |threads: usize, replicas: usize, long: bool| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                pool.build().unwrap().install(|| {
+                    let shape = Shape {
+                        replicas,
+                        rows,
+                        columns,
+                    };
+                    let stream = Stream::new(SEED);
+                    let mut cpu = Cpu::new(shape, 0, stream, Arc::clone(&cells), true);
+                    cpu.write(&vec![0.45; shape.cells()]).unwrap();
+                    let mut counts = StackVector::zeros(shape.cells(), replicas);
+                    for (k, n) in counts.all_mut().iter_mut().enumerate() {
+                        *n = (k / replicas % 13) as f32 - 4.0;
+                    }
+                    if long {
+                        counts.lanes_mut(1000)[0] = 40.0;
+                    }
+                    let request = Request::Dense(&counts);
+                    cpu.pulse(7, &request, Counting::Deterministic).unwrap();
+                    let mut states = left(&mut cpu).0;
+                    states.drain(1000 * replicas..1001 * replicas);
+                    let first: Vec<u32> = states.into_iter().step_by(replicas).collect();
+                    first
+                })
+            };
+            let short = run(1, 1, false);
+            for (threads, replicas) in [(1, 1), (3, 1), (1, 18)] {
+                let found = run(threads, replicas, true);
+                assert!(found == short, "{name}, {noise:?}, {threads}, {replicas}");
+            }
+        }
+    }
+}
+
+/// Reads of many samples that are cut into pieces: few outputs, and more inputs than a block of a matrix product.
+#[test]
+fn the_number_of_threads_changes_no_bit_of_a_read() {
+    let (rows, columns, samples) = (20_000, 5, 128);
+    let cells = cells("constant-step", &[], rows * columns, [0.0, 0.0], 0.0);
+    let mut voltages = StackVector::zeros(rows, samples);
+    for (i, v) in voltages.all_mut().iter_mut().enumerate() {
+        *v = (i % 23) as f32 / 23.0 - 0.5;
+    }
+    let read = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(|| {
+            let shape = Shape {
+                replicas: 1,
+                rows,
+                columns,
+            };
+            let mut cpu = Cpu::new(shape, 0, Stream::new(SEED), Arc::clone(&cells), true);
+            let positions: Vec<f64> = (0..shape.cells()).map(|k| (k % 97) as f64 / 97.0).collect();
+            cpu.write(&positions).unwrap();
+            let mut currents = StackVector::zeros(columns, samples);
+            cpu.multiply(&voltages, ReadNoise::NONE, &mut currents)
+                .unwrap();
+            currents
+        })
+    };
+    let one = read(1);
+    for threads in [2, 3] {
+        assert!(read(threads) == one, "{threads} threads");
+    }
+}
+
 /// A replica alone, across its cells, against the same replica in a stack, along replicas or among few.
 #[test]
 fn a_replica_alone_is_the_replica_of_a_stack() {

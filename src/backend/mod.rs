@@ -13,6 +13,9 @@ pub use place::Place;
 use crate::device::Counting;
 use crate::error::Result;
 
+/// From this many replicas on, loops of the CPU run along them; with fewer, across cells or whatever else there is.
+pub(crate) const WIDE: usize = 16;
+
 /// The shape of a stack of equal crossbars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {

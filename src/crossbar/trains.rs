@@ -6,14 +6,11 @@
 //!
 //! Reference: Gokmen & Vlasov, Front. Neurosci. 10, 333 (2016), <https://doi.org/10.3389/fnins.2016.00333>.
 
-use crate::backend::StackVector;
+use crate::backend::{StackVector, WIDE};
 use crate::number::{Draw, Purpose, Stream};
 
 /// Binary digits of a probability.
 const PLANES: u32 = 23;
-
-/// From this many replicas on, loops run along them; with fewer, along the digits.
-const WIDE: usize = 16;
 
 /// Draws one train for every element of `values` into `out`, with probability `min(1, |value| · scale[replica])`.
 #[expect(

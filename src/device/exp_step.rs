@@ -15,7 +15,7 @@
 //! # Behaviour
 //! With `o = -1/(e^γ - 1)`, `a = e^γ/(e^γ - 1)`, `k = 2γ` in a window of half-width τ this is
 //! `q± = (e^{γ(1∓w/τ)} - 1)/(e^γ - 1)`: `R = sinh(γw/τ)/(cosh(γw/τ) - e^{-γ})`, `R'(0) = γ/(τ(1 - e^{-γ}))`.
-//! No closed form for trains: pulses are made one by one.
+//! No closed form for trains.
 //!
 //! # Reference
 //! Gong et al., Nat. Commun. 9, 2102 (2018), <https://doi.org/10.1038/s41467-018-04485-1>.

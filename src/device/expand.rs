@@ -1,8 +1,6 @@
 //! Trains of pulses for laws without a closed form, from derivatives of the law.
 
-use super::law::{
-    AnyLaw, CycleNoise, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, SHORT_DIGITS, STEP, UPPER,
-};
+use super::law::{AnyLaw, CycleNoise, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER};
 use crate::number::{Jet, Real, variable};
 
 /// Mean change by one pulse, with its first three derivatives in the state.
@@ -36,7 +34,7 @@ pub(super) fn expanded_train<L: Law, R: Real>(
 ) -> (R, R) {
     let d = step_jet::<L, R>(p, s, pulse);
     let first = noise.variance(p[STEP], d.re);
-    let feedback = noise.feeds_back(SHORT_DIGITS);
+    let feedback = noise.feeds_back();
 
     let (half, third) = (R::lit(0.5), R::lit(1.0 / 3.0));
     // How far the later changes and variances are off the first ones: small numbers, whose differences lose nothing.

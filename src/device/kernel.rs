@@ -145,8 +145,8 @@ impl<L: Law, N: KnownNoise, const DIGITS: usize> Change for Train<L, N, DIGITS> 
 trait KnownNoise {
     /// Additive and multiplicative.
     const KINDS: [bool; 2];
-    /// As [`CycleNoise::feeds_back`] for short trains.
-    const FEEDBACK: bool;
+    /// [`CycleNoise::feeds_back`], if it is known.
+    const FEEDBACK: Option<bool>;
 }
 
 struct Additive;
@@ -156,22 +156,22 @@ struct AnyNoise;
 
 impl KnownNoise for Additive {
     const KINDS: [bool; 2] = [true, false];
-    const FEEDBACK: bool = false;
+    const FEEDBACK: Option<bool> = None;
 }
 
 impl KnownNoise for Multiplicative {
     const KINDS: [bool; 2] = [false, true];
-    const FEEDBACK: bool = false;
+    const FEEDBACK: Option<bool> = Some(false);
 }
 
 impl KnownNoise for FedBack {
     const KINDS: [bool; 2] = [false, true];
-    const FEEDBACK: bool = true;
+    const FEEDBACK: Option<bool> = Some(true);
 }
 
 impl KnownNoise for AnyNoise {
     const KINDS: [bool; 2] = [true, true];
-    const FEEDBACK: bool = true;
+    const FEEDBACK: Option<bool> = None;
 }
 
 struct Mean<L>(PhantomData<L>);
@@ -193,7 +193,7 @@ pub(super) fn update<L: Law>(update: Update) {
         Action::Expected => run::<Mean<L>>(update),
         Action::Pulses { most } => match noise.kinds() {
             [_, false] => trains::<L, Additive>(update, most),
-            [false, true] if !noise.feeds_back(0) => trains::<L, Multiplicative>(update, most),
+            [false, true] if !noise.feeds_back() => trains::<L, Multiplicative>(update, most),
             [false, true] => trains::<L, FedBack>(update, most),
             [true, true] => trains::<L, AnyNoise>(update, most),
         },
@@ -285,7 +285,7 @@ impl<C: Change> pulp::WithSimd for Different<'_, C> {
             let planes = planes(&shared, own.places, own_planes);
             tile::<C>(&cell, &planes, states, counts, normals);
         }
-        let Some(own_planes) = tiles.next() else {
+        let Some(own_planes) = tiles.next().filter(|_| !last_states.is_empty()) else {
             return;
         };
         // The last lanes in a tile whose other lanes get no pulse.
@@ -294,9 +294,7 @@ impl<C: Change> pulp::WithSimd for Different<'_, C> {
         let [states, counts, normals] = &mut last;
         states[..lanes].copy_from_slice(last_states);
         counts[..lanes].copy_from_slice(&last_counts[..lanes]);
-        if !last_normals.is_empty() {
-            normals[..lanes].copy_from_slice(&last_normals[..lanes]);
-        }
+        normals[..lanes].copy_from_slice(&last_normals[..lanes]);
         let planes = planes(&shared, own.places, own_planes);
         tile::<C>(&cell, &planes, states, counts, normals);
         last_states.copy_from_slice(&states[..lanes]);

@@ -141,12 +141,12 @@ impl<R: Real> CycleNoise<R> {
         self.kinds
     }
 
-    /// The same noise, of which it is known what there can be.
+    /// The same noise, of which it is known what there can be, and perhaps whether it feeds back.
     #[inline(always)]
-    pub(super) fn known(self, kinds: [bool; 2], feedback: bool) -> Self {
+    pub(super) fn known(self, kinds: [bool; 2], feedback: Option<bool>) -> Self {
         Self {
             kinds,
-            feedback,
+            feedback: feedback.unwrap_or(self.feedback),
             ..self
         }
     }
@@ -165,10 +165,11 @@ impl<R: Real> CycleNoise<R> {
         }
     }
 
-    /// Whether noise of a pulse changes that of later ones by so much that it matters in trains of at most `2^digits` pulses.
+    /// Whether noise of a pulse changes that of later ones by so much that it matters in trains of at most 32 pulses. In longer ones
+    /// it always may.
     #[inline(always)]
-    pub fn feeds_back(&self, digits: usize) -> bool {
-        self.feedback || digits > SHORT_DIGITS
+    pub fn feeds_back(&self) -> bool {
+        self.feedback
     }
 
     /// Standard deviation relative to the nominal step.

@@ -1,6 +1,6 @@
-//! Random numbers of many cells of one replica.
+//! Random numbers of one replica: of many cells, in order or in any order, and words of many indices.
 //!
-//! The same numbers as [`Stream::normal`] and [`Stream::uniform`] give cell by cell, made a batch of blocks at a time.
+//! The same numbers as [`Stream::normal`], [`Stream::uniform`] and [`Stream::word`] give one by one, made in vector loops.
 
 use std::marker::PhantomData;
 
@@ -25,6 +25,20 @@ pub struct Draw {
 }
 
 impl Stream {
+    /// The words of a block for the indices from `at.index` on: word by word.
+    ///
+    /// # Panics
+    /// If an index has more than 24 bits.
+    pub fn words_by_index<const N: usize>(
+        &self,
+        arch: Arch,
+        at: Draw,
+        block: u32,
+    ) -> [[u32; N]; 4] {
+        let stream = *self;
+        arch.dispatch(ByIndex { stream, at, block })
+    }
+
     /// Normal numbers of the cells from `4 · first_block` on.
     ///
     /// # Panics
@@ -70,22 +84,6 @@ impl Stream {
             cells,
             out,
         });
-    }
-}
-
-impl Stream {
-    /// The words of a block for the indices from `at.index` on: word by word.
-    ///
-    /// # Panics
-    /// If an index has more than 24 bits.
-    pub fn words_by_index<const N: usize>(
-        &self,
-        arch: Arch,
-        at: Draw,
-        block: u32,
-    ) -> [[u32; N]; 4] {
-        let stream = *self;
-        arch.dispatch(ByIndex { stream, at, block })
     }
 }
 

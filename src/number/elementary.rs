@@ -4,8 +4,8 @@
 //! [`Single`], the few operations they need, of which `f32` is the implementation for the CPU. A plain
 //! loop over slices that calls them vectorises. Sums of products are written as fused `mul_add`, and Rust never
 //! contracts `a * b + c` by itself: `mul_add`, additions, products, quotients and square roots are correctly rounded
-//! everywhere (IEEE 754), so every processor gives the same bits. One without the instruction (x86-64 before 2013)
-//! computes `mul_add` in software, correctly and slowly.
+//! everywhere (IEEE 754), so every processor gives the same bits. One without the instruction (x86-64 before 2013, and
+//! some cheap ones after) computes `mul_add` in software, correctly and slowly.
 //!
 //! Measured over dense sweeps against double precision (the tests keep these bounds; half a unit in the
 //! last place is up to 6.0e−8):

@@ -42,7 +42,7 @@ impl RoundKeys {
 /// It is always inlined: a plain loop over counters that calls it vectorises for the processor features of its caller, and
 /// what equal words of all counters make of the first rounds is computed once, before the loop. Each word stays in the lower half
 /// of 64 bits, where the product of two halves is one instruction everywhere and its upper half one shift; what stands in the
-/// upper halves never reaches a product nor a result, and is not cleared.
+/// upper halves is masked off in the product, which costs nothing.
 ///
 /// Source: J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw, *Parallel random numbers: as easy as
 /// 1, 2, 3*, SC'11, doi:10.1145/2063384.2063405.

@@ -13,16 +13,13 @@ use pulp::Arch;
 use self::across::Across;
 use self::read::ReadScratch;
 use self::wide::Wide;
-use super::{Backend, ReadNoise, Request, Shape, StackVector};
+use super::{Backend, ReadNoise, Request, Shape, StackVector, WIDE};
 use crate::device::{Cells, Counting, relaxed};
 use crate::error::Result;
 use crate::number::{Draw, Purpose, Stream};
 
 /// Cells that share one block of random words.
 const BLOCK: usize = 4;
-
-/// From this many replicas on, loops run along them; with fewer, across cells.
-const WIDE: usize = 16;
 
 /// A stack of crossbars in main memory, cell-major: the replicas of one cell lie together.
 pub struct Cpu {
@@ -78,6 +75,25 @@ struct Part<'a, B: ?Sized> {
     pulses: u64,
 }
 
+impl<'a, B: ?Sized> Part<'a, B> {
+    /// All cells.
+    fn all(
+        fixed: &'a Fixed,
+        states: &'a mut [f32],
+        apparent: Option<&'a mut [f32]>,
+        buffers: &'a mut B,
+    ) -> Self {
+        Self {
+            fixed,
+            first: 0,
+            states,
+            apparent,
+            buffers,
+            pulses: 0,
+        }
+    }
+}
+
 impl Cpu {
     /// A stack whose replicas are numbered from `first_replica` in the coordinates of random numbers.
     ///
@@ -114,7 +130,8 @@ impl Cpu {
         }
     }
 
-    /// The same stack, its updates made with other instructions than the best that the processor has. The results are the same.
+    /// The same stack, its updates made with other instructions than the best that the processor has (but for random numbers along
+    /// replicas). The results are the same.
     pub fn with_arch(mut self, arch: Arch) -> Self {
         self.fixed.arch = arch;
         self
@@ -168,30 +185,13 @@ impl Backend for Cpu {
         request.assert_countable(counting);
         let (fixed, states) = (&self.fixed, &mut self.states[..]);
         let apparent = self.apparent.as_deref_mut();
-        self.pulses += match &mut self.walk {
-            Walk::Along(buffers) => {
-                let all = Part {
-                    fixed,
-                    first: 0,
-                    states,
-                    apparent,
-                    buffers: &mut **buffers,
-                    pulses: 0,
-                };
-                all.pulse(step, request, counting)
-            }
-            Walk::Across(bands) => {
-                let all = Part {
-                    fixed,
-                    first: 0,
-                    states,
-                    apparent,
-                    buffers: &mut bands[..],
-                    pulses: 0,
-                };
-                all.pulse(step, request, counting)
-            }
-        };
+        self.pulses +=
+            match &mut self.walk {
+                Walk::Along(buffers) => Part::all(fixed, states, apparent, &mut **buffers)
+                    .pulse(step, request, counting),
+                Walk::Across(bands) => Part::all(fixed, states, apparent, &mut bands[..])
+                    .pulse(step, request, counting),
+            };
         if request.is_mean(counting) {
             // Without pulses there is no write noise either.
             self.forget_write_noise();

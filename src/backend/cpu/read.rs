@@ -3,15 +3,15 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::{BLOCK, Cpu, WIDE};
-use crate::backend::{ReadNoise, StackVector};
+use super::{BLOCK, Cpu};
+use crate::backend::{ReadNoise, StackVector, WIDE};
 use crate::number::Purpose;
 
 /// Partial sums of a product of two rows: they keep the vector units busy, and their order is fixed.
 const PARTIAL: usize = 32;
 
-/// Products and sums from which on threads share a read: below, waking one takes longer than it saves.
-const SHARED: usize = 1 << 21;
+/// Products and sums from which on threads share a read: some 0.15 ms, ten times what waking a thread takes.
+const SHARED: usize = 1 << 23;
 
 /// Buffers of the reads of few replicas.
 #[derive(Default)]
@@ -115,12 +115,11 @@ impl Cpu {
             states.transpose()
         };
         let x = MatRef::from_row_major_slice(x, inputs, samples);
-        let threads = rayon::current_num_threads();
         if replicas == 1 {
-            product(states, x, currents.all_mut(), threads);
+            product(states, x, currents.all_mut());
         } else {
             scratch.outputs.resize(outputs * samples, 0.0);
-            product(states, x, &mut scratch.outputs, threads);
+            product(states, x, &mut scratch.outputs);
             let lanes = currents.all_mut()[replica..].iter_mut().step_by(replicas);
             lanes.zip(&scratch.outputs).for_each(|(i, y)| *i = *y);
         }
@@ -181,10 +180,11 @@ impl Cpu {
     }
 }
 
-/// The matrix product of states and inputs, one row of `out` for each output; large ones on several threads, some rows each.
-fn product(states: MatRef<f32>, x: MatRef<f32>, out: &mut [f32], threads: usize) {
+/// The matrix product of states and inputs, one row of `out` for each output; threads share a large one. Its size alone decides how
+/// it is cut, and no piece has a single output, for which other sums are made: the number of threads changes no bit.
+fn product(states: MatRef<f32>, x: MatRef<f32>, out: &mut [f32]) {
     let (outputs, inputs, samples) = (states.nrows(), states.ncols(), x.ncols());
-    if threads < 2 || outputs < 2 || outputs * inputs * samples < SHARED {
+    if outputs < 4 || outputs * inputs * samples < SHARED {
         let out = MatMut::from_row_major_slice_mut(out, outputs, samples);
         matmul(out, Accum::Replace, states, x, 1.0, Par::Seq);
         return;
@@ -192,10 +192,9 @@ fn product(states: MatRef<f32>, x: MatRef<f32>, out: &mut [f32], threads: usize)
     let half = outputs / 2;
     let (upper, lower) = states.split_at_row(half);
     let (upper_out, lower_out) = out.split_at_mut(half * samples);
-    let fewer = threads / 2;
     rayon::join(
-        || product(upper, x, upper_out, fewer),
-        || product(lower, x, lower_out, threads - fewer),
+        || product(upper, x, upper_out),
+        || product(lower, x, lower_out),
     );
 }
 
