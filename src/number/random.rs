@@ -23,8 +23,11 @@ use super::philox::{RoundKeys, philox4x32_10};
 /// How many blocks are drawn at a time.
 pub(super) const BATCH: usize = 128;
 
-/// The four words of [`BATCH`] blocks, or what became of them: one row for each place in a block.
-pub(super) type Batch<T> = [[T; BATCH]; 4];
+/// How many are where there are no more: small buffers cost less to make.
+const FEW: usize = 32;
+
+/// The four words of some blocks, or what became of them: one row for each place in a block.
+pub(super) type Batch<T, const N: usize = BATCH> = [[T; N]; 4];
 
 /// What a random number is for. Numbers for different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -238,13 +241,13 @@ impl WithSimd for Fill<'_> {
 
 /// Block `i` of a batch.
 #[inline(always)]
-pub(super) fn take<T: Copy>(batch: &Batch<T>, i: usize) -> [T; 4] {
+pub(super) fn take<T: Copy, const N: usize>(batch: &Batch<T, N>, i: usize) -> [T; 4] {
     [batch[0][i], batch[1][i], batch[2][i], batch[3][i]]
 }
 
 /// Sets block `i` of a batch.
 #[inline(always)]
-pub(super) fn put<T, const N: usize>(batch: &mut [[T; N]; 4], i: usize, block: [T; 4]) {
+pub(super) fn put<T, const N: usize>(batch: &mut Batch<T, N>, i: usize, block: [T; 4]) {
     for (row, value) in batch.iter_mut().zip(block) {
         row[i] = value;
     }
@@ -296,17 +299,26 @@ impl Map for Normals {
 }
 
 #[inline(always)]
-fn along_replicas<M: Map>(
+fn along_replicas<M: Map>(stream: &Stream, counter: [u32; 4], out: [&mut [M::Value]; 4]) {
+    if common_length(&out) <= FEW {
+        in_batches::<M, FEW>(stream, counter, out);
+    } else {
+        in_batches::<M, BATCH>(stream, counter, out);
+    }
+}
+
+#[inline(always)]
+fn in_batches<M: Map, const N: usize>(
     stream: &Stream,
     [step, block, first, label]: [u32; 4],
     mut out: [&mut [M::Value]; 4],
 ) {
-    let length = common_length(&out);
+    let length = out[0].len();
     let keys = RoundKeys::new(stream.key);
-    let mut words = [[0; BATCH]; 4];
-    let mut values = [[M::Value::default(); BATCH]; 4];
-    for start in (0..length).step_by(BATCH) {
-        let n = BATCH.min(length - start);
+    let mut words: Batch<u32, N> = [[0; N]; 4];
+    let mut values: Batch<M::Value, N> = [[M::Value::default(); N]; 4];
+    for start in (0..length).step_by(N) {
+        let n = N.min(length - start);
         let first = first.wrapping_add(start as u32);
         for i in 0..n {
             let counter = [step, block, first.wrapping_add(i as u32), label];

@@ -75,6 +75,12 @@ struct Part<'a, B: ?Sized> {
     pulses: u64,
 }
 
+/// Whether updates run along replicas: what a loop costs before it runs comes once for four cells then, else once for a replica and a
+/// chunk of its cells. Reads and trains decide by the replicas alone.
+fn is_wide(shape: Shape) -> bool {
+    shape.replicas >= WIDE && (shape.replicas >= 4 * WIDE || shape.cells() <= 4 * shape.replicas)
+}
+
 impl<'a, B: ?Sized> Part<'a, B> {
     /// All cells.
     fn all(
@@ -108,7 +114,7 @@ impl Cpu {
     ) -> Self {
         let apparent =
             (cells.write_noise() > 0.0).then(|| vec![0.0; shape.cells() * shape.replicas]);
-        let walk = if shape.replicas >= WIDE {
+        let walk = if is_wide(shape) {
             Walk::Along(Box::new(Wide::new(shape)))
         } else {
             Walk::Across(across::bands(shape, &cells))

@@ -231,11 +231,7 @@ impl pulp::WithSimd for Read<'_> {
                 }
             } else {
                 currents.fill(0.0);
-                for (v, row) in voltages.all().iter().zip(rows) {
-                    for (i, s) in currents.all_mut().iter_mut().zip(row) {
-                        *i += v * s;
-                    }
-                }
+                weigh(voltages.all(), self.states, columns, currents.all_mut());
             }
             return;
         }
@@ -248,9 +244,33 @@ impl pulp::WithSimd for Read<'_> {
                 let terms = voltages.lanes(input)[lanes.clone()].iter().zip(states);
                 let sums = currents.lanes_mut(output)[lanes.clone()].iter_mut();
                 for (i, (v, s)) in sums.zip(terms) {
-                    *i += v * s;
+                    *i = v.mul_add(*s, *i);
                 }
             }
+        }
+    }
+}
+
+/// Adds the rows, each times its voltage, to `sums`: four at a time, so that the sums are loaded and stored less often than the states.
+#[inline(always)]
+fn weigh(voltages: &[f32], states: &[f32], columns: usize, sums: &mut [f32]) {
+    let (fours, rest) = voltages.as_chunks::<4>();
+    let groups = states.chunks_exact(4 * columns);
+    for (v, rows) in fours.iter().zip(groups) {
+        let (upper, lower) = rows.split_at(2 * columns);
+        let (a, b) = upper.split_at(columns);
+        let (c, d) = lower.split_at(columns);
+        let states = a.iter().zip(b).zip(c.iter().zip(d));
+        for (sum, ((a, b), (c, d))) in sums.iter_mut().zip(states) {
+            // One after the other, as along replicas: the cut into stacks changes no bit.
+            let upper = v[1].mul_add(*b, v[0].mul_add(*a, *sum));
+            *sum = v[3].mul_add(*d, v[2].mul_add(*c, upper));
+        }
+    }
+    let last = states[4 * fours.len() * columns..].chunks_exact(columns);
+    for (v, row) in rest.iter().zip(last) {
+        for (sum, s) in sums.iter_mut().zip(row) {
+            *sum = v.mul_add(*s, *sum);
         }
     }
 }
@@ -263,7 +283,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut partial = [0.0; PARTIAL];
     for (a, b) in a.iter().zip(b) {
         for k in 0..PARTIAL {
-            partial[k] += a[k] * b[k];
+            partial[k] = a[k].mul_add(b[k], partial[k]);
         }
     }
     let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
