@@ -227,6 +227,17 @@ fn scalar_and_vector_instructions_agree() {
     });
 }
 
+/// Samples of a read: enough that threads share it.
+const SAMPLES: usize = 128;
+
+fn voltages(rows: usize, samples: usize) -> StackVector {
+    let mut voltages = StackVector::zeros(rows, samples);
+    for (i, v) in voltages.all_mut().iter_mut().enumerate() {
+        *v = (i % 23) as f32 / 23.0 - 0.5;
+    }
+    voltages
+}
+
 /// An array that is large enough for several threads, which update and read bands of its rows.
 #[test]
 fn the_number_of_threads_changes_no_bit() {
@@ -238,10 +249,7 @@ fn the_number_of_threads_changes_no_bit() {
         [0.0, 0.4],
         0.5,
     );
-    let mut voltages = StackVector::zeros(rows, 64);
-    for (i, v) in voltages.all_mut().iter_mut().enumerate() {
-        *v = (i % 23) as f32 / 23.0 - 0.5;
-    }
+    let voltages = voltages(rows, SAMPLES);
     for mean in MEANS {
         let run = Run {
             cells: &cells,
@@ -258,7 +266,7 @@ fn the_number_of_threads_changes_no_bit() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
             pool.build().unwrap().install(|| {
                 let updated = run.left(run.new_cpu(), 1, None, false);
-                let mut currents = StackVector::zeros(columns, 64);
+                let mut currents = StackVector::zeros(columns, SAMPLES);
                 let mut cpu = run.new_cpu();
                 cpu.multiply(&voltages, ReadNoise::NONE, &mut currents)
                     .unwrap();
@@ -272,44 +280,47 @@ fn the_number_of_threads_changes_no_bit() {
     }
 }
 
-/// A cell of many pulses among cells of few: the others' loop is a longer one, their numbers are not others. A replica alone against a stack,
-/// and bands against the whole array.
+/// A cell of many pulses among cells of few: their loop is a longer one, their numbers are the same. Bands against the whole array,
+/// and a replica alone against a stack, across cells and along replicas.
 #[test]
 fn a_long_train_changes_no_bit_of_the_others() {
-    let (rows, columns) = (301, 230);
     for name in ["soft-bounds", "exp-step"] {
         for noise in NOISES {
-            let cells = cells(name, &[0, 1], rows * columns, noise, 0.0);
-            let run = |threads: usize, replicas: usize, long: bool| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-                pool.build().unwrap().install(|| {
-                    let shape = Shape {
-                        replicas,
-                        rows,
-                        columns,
-                    };
-                    let stream = Stream::new(SEED);
-                    let mut cpu = Cpu::new(shape, 0, stream, Arc::clone(&cells), true);
-                    cpu.write(&vec![0.45; shape.cells()]).unwrap();
-                    let mut counts = StackVector::zeros(shape.cells(), replicas);
-                    for (k, n) in counts.all_mut().iter_mut().enumerate() {
-                        *n = (k / replicas % 13) as f32 - 4.0;
-                    }
-                    if long {
-                        counts.lanes_mut(1000)[0] = 40.0;
-                    }
-                    let request = Request::Dense(&counts);
-                    cpu.pulse(7, &request, Counting::Deterministic).unwrap();
-                    let mut states = left(&mut cpu).0;
-                    states.drain(1000 * replicas..1001 * replicas);
-                    let first: Vec<u32> = states.into_iter().step_by(replicas).collect();
-                    first
-                })
-            };
-            let short = run(1, 1, false);
-            for (threads, replicas) in [(1, 1), (3, 1), (1, 18)] {
-                let found = run(threads, replicas, true);
-                assert!(found == short, "{name}, {noise:?}, {threads}, {replicas}");
+            for (rows, columns, others) in [
+                (301, 230, &[(1, 1), (3, 1), (1, 18)][..]),
+                (20, 15, &[(1, 1), (1, 18), (1, 70)]),
+            ] {
+                let cells = cells(name, &[0, 1], rows * columns, noise, 0.0);
+                let long = rows * columns / 3;
+                let run = |threads: usize, replicas: usize, most: f32| {
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                    pool.build().unwrap().install(|| {
+                        let shape = Shape {
+                            replicas,
+                            rows,
+                            columns,
+                        };
+                        let stream = Stream::new(SEED);
+                        let mut cpu = Cpu::new(shape, 0, stream, Arc::clone(&cells), true);
+                        cpu.write(&vec![0.45; shape.cells()]).unwrap();
+                        let mut counts = StackVector::zeros(shape.cells(), replicas);
+                        for (k, n) in counts.all_mut().iter_mut().enumerate() {
+                            *n = (k / replicas % 13) as f32 - 4.0;
+                        }
+                        counts.lanes_mut(long)[0] = most;
+                        let request = Request::Dense(&counts);
+                        cpu.pulse(7, &request, Counting::Deterministic).unwrap();
+                        let mut states = left(&mut cpu).0;
+                        states.drain(long * replicas..(long + 1) * replicas);
+                        let first: Vec<u32> = states.into_iter().step_by(replicas).collect();
+                        first
+                    })
+                };
+                let short = run(1, 1, 3.0);
+                for &(threads, replicas) in others {
+                    let found = run(threads, replicas, 40.0);
+                    assert!(found == short, "{name}, {noise:?}, {threads}, {replicas}");
+                }
             }
         }
     }
@@ -318,12 +329,9 @@ fn a_long_train_changes_no_bit_of_the_others() {
 /// Reads of many samples that are cut into pieces: few outputs, and more inputs than a block of a matrix product.
 #[test]
 fn the_number_of_threads_changes_no_bit_of_a_read() {
-    let (rows, columns, samples) = (20_000, 5, 128);
+    let (rows, columns) = (20_000, 5);
     let cells = cells("constant-step", &[], rows * columns, [0.0, 0.0], 0.0);
-    let mut voltages = StackVector::zeros(rows, samples);
-    for (i, v) in voltages.all_mut().iter_mut().enumerate() {
-        *v = (i % 23) as f32 / 23.0 - 0.5;
-    }
+    let voltages = voltages(rows, SAMPLES);
     let read = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build().unwrap().install(|| {
@@ -335,7 +343,7 @@ fn the_number_of_threads_changes_no_bit_of_a_read() {
             let mut cpu = Cpu::new(shape, 0, Stream::new(SEED), Arc::clone(&cells), true);
             let positions: Vec<f64> = (0..shape.cells()).map(|k| (k % 97) as f64 / 97.0).collect();
             cpu.write(&positions).unwrap();
-            let mut currents = StackVector::zeros(columns, samples);
+            let mut currents = StackVector::zeros(columns, SAMPLES);
             cpu.multiply(&voltages, ReadNoise::NONE, &mut currents)
                 .unwrap();
             currents
@@ -350,8 +358,12 @@ fn the_number_of_threads_changes_no_bit_of_a_read() {
 /// A replica alone, across its cells, against the same replica in a stack, along replicas or among few.
 #[test]
 fn a_replica_alone_is_the_replica_of_a_stack() {
-    for replicas in [3, 18] {
+    for replicas in [3, 18, 66] {
         each(|run, what| {
+            // Large stacks of small arrays: more would take long and go the same way.
+            if replicas > 18 && run.shape.cells() > 630 {
+                return;
+            }
             let stack = Run {
                 shape: Shape {
                     replicas,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use criterion::{Criterion, Throughput};
+use criterion::{Bencher, Criterion, Throughput};
 use memridge::backend::{Backend, Cpu, Request, Shape, StackVector};
 use memridge::crossbar::Crossbar;
 use memridge::device::{Counting, load_device};
@@ -138,6 +138,16 @@ fn samples(mean: f64) -> Vec<Sample> {
     (0..SAMPLES).map(|s| Sample::new(s, scale)).collect()
 }
 
+/// Pulses the array by one sample after the other.
+fn go_through(b: &mut Bencher, stack: &mut Cpu, samples: &[Sample]) {
+    let mut step = 0;
+    b.iter(|| {
+        step += 1;
+        let request = samples[(step % SAMPLES) as usize].request();
+        stack.pulse(step, &request, Counting::Expected)
+    });
+}
+
 /// A pool of so many threads.
 pub fn pool(threads: usize) -> rayon::ThreadPool {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -153,13 +163,8 @@ pub fn measure(c: &mut Criterion) {
             let mut stack = pool(1).install(|| array(device, aggregate, arch));
             for (label, mean, _) in DENSITIES {
                 let samples = samples(mean);
-                let mut step = 0;
                 group.bench_function(format!("{name}-{label}{arch_name}"), |b| {
-                    b.iter(|| {
-                        step += 1;
-                        let request = samples[(step % SAMPLES) as usize].request();
-                        stack.pulse(step, &request, Counting::Expected)
-                    });
+                    go_through(b, &mut stack, &samples);
                 });
             }
         }
@@ -169,15 +174,8 @@ pub fn measure(c: &mut Criterion) {
     let mut stack = all.install(|| array(device, aggregate, Arch::new()));
     for (label, mean, _) in DENSITIES {
         let samples = samples(mean);
-        let mut step = 0;
         group.bench_function(format!("{name}-{label}-all-cores"), |b| {
-            all.install(|| {
-                b.iter(|| {
-                    step += 1;
-                    let request = samples[(step % SAMPLES) as usize].request();
-                    stack.pulse(step, &request, Counting::Expected)
-                });
-            });
+            all.install(|| go_through(b, &mut stack, &samples));
         });
     }
     group.finish();

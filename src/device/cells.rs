@@ -74,15 +74,14 @@ impl Varied {
                 }
             }
         }
-        let mut varied = Self {
+        let varied = Self {
             places,
             rows,
             width: row,
             tiles: Vec::new(),
         };
         let all: Vec<u32> = (0..cells().len() as u32).collect();
-        varied.tiles = vec![0.0; varied.size(all.len())];
-        let mut tiles = std::mem::take(&mut varied.tiles);
+        let mut tiles = vec![0.0; varied.size(all.len())];
         varied.turn(pulp::Arch::new(), &all, &mut tiles);
         Self { tiles, ..varied }
     }
@@ -163,11 +162,17 @@ impl Cells {
         let single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
         let width = OWN + law.parameters().len();
         let cells = || parameters.chunks_exact(width);
-        let noise = noise.for_slopes(cells().map(|p| steepness(&*law, p)));
+        // Slopes matter to noise that feeds back, and to laws without closed trains.
+        let slopes: Vec<f64> = if law.has_train() && noise.multiplicative() == 0.0 {
+            Vec::new()
+        } else {
+            cells().map(|p| steepness(&*law, p)).collect()
+        };
+        let noise = noise.for_slopes(slopes.iter().copied());
         let longest_train = if law.has_train() {
             1 << SINGLE_DIGITS
         } else {
-            longest_train(&*law, &noise, cells())
+            longest_train(&*law, &noise, slopes.into_iter().zip(cells()))
         };
         Self {
             varied: Varied::new(&single, width),

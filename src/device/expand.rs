@@ -19,7 +19,8 @@ pub(super) fn step_jet<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> Jet<
 /// # Equation
 /// Mean m and variance V go from pulse to pulse as `m ← m + d(m) + ½ d″(m) V` and
 /// `V ← V (1 + d′)² + (σ_a step)² + σ_m² (d² + d′² V)`, with the law d expanded about `s` to third order. Four pulses are made
-/// so (without d″ V and d′² V where [`CycleNoise::feeds_back`] says that they do not matter); later ones follow from the forward differences of these, Newton's series `m_n = Σ_{k≤4} C(n, k) Δᵏm`, and the same for V.
+/// so (without d″ V and d′² V where [`CycleNoise::feeds_back`] says that they do not matter); later ones follow from the forward
+/// differences of these, Newton's series `m_n = Σ_{k≤4} C(n, k) Δᵏm`, and the same for V.
 ///
 /// # Behaviour
 /// Up to four pulses there is no error but that of the expansion, beyond, of the order of `C(n, 5) (n d′)⁴/n⁴` relative to the
@@ -96,7 +97,8 @@ pub(super) fn steepness(law: &dyn AnyLaw, p: &[f64]) -> f64 {
     slopes.into_iter().fold(0.0, f64::max)
 }
 
-/// The longest train whose expanded moments stand for single pulses everywhere in the windows of these cells; 1 for none.
+/// The longest train whose expanded moments stand for single pulses everywhere in the windows of these cells, given with their
+/// [`steepness`]; 1 for none.
 ///
 /// Against mean and variance carried pulse by pulse in double precision, at 33 places of the window, for every length up to it:
 /// the mean change may miss 1e-4 of itself and as much of a nominal step (for steps of 1e-3 of the window, one rounding of the
@@ -105,12 +107,11 @@ pub(super) fn steepness(law: &dyn AnyLaw, p: &[f64]) -> f64 {
 pub(super) fn longest_train<'a>(
     law: &dyn AnyLaw,
     noise: &CycleNoise<f64>,
-    cells: impl Iterator<Item = &'a [f64]>,
+    cells: impl Iterator<Item = (f64, &'a [f64])>,
 ) -> u32 {
     // The errors grow with the slope of the step: the cells of the largest slopes stand for all.
     let mut steepest: Vec<(f64, &[f64])> = Vec::new();
-    for p in cells {
-        let found = steepness(law, p);
+    for (found, p) in cells {
         if steepest.len() < STEEPEST {
             steepest.push((found, p));
         } else if found > steepest[STEEPEST - 1].0 {

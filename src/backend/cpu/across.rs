@@ -13,7 +13,7 @@ use crate::device::{Action, Cells, Counting, TILE, Update};
 use crate::number::{Draw, Purpose};
 
 /// Cells that are updated at a time: enough to outweigh what a loop costs before it runs, few enough for the fast caches.
-pub(super) const CHUNK: usize = 2048;
+const CHUNK: usize = 2048;
 
 /// Coincidences a cell below which a row is gathered: about where times cross.
 const GATHER_BELOW: f64 = 0.55;
@@ -81,14 +81,8 @@ impl Part<'_, [Across]> {
         let shape = self.fixed.shape;
         let bands = self.buffers.len();
         if bands == 1 {
-            let band = Part {
-                fixed: self.fixed,
-                first: self.first,
-                states: self.states,
-                apparent: self.apparent,
-                buffers: &mut self.buffers[0],
-                pulses: 0,
-            };
+            let buffers = &mut self.buffers[0];
+            let band = Part::new(self.fixed, self.first, self.states, self.apparent, buffers);
             return band.pulse(step, request, counting);
         }
         let rows = self.states.len() / (shape.columns * shape.replicas);

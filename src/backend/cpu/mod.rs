@@ -82,16 +82,17 @@ fn is_wide(shape: Shape) -> bool {
 }
 
 impl<'a, B: ?Sized> Part<'a, B> {
-    /// All cells.
-    fn all(
+    /// The cells from `first` on that have these states.
+    fn new(
         fixed: &'a Fixed,
+        first: usize,
         states: &'a mut [f32],
         apparent: Option<&'a mut [f32]>,
         buffers: &'a mut B,
     ) -> Self {
         Self {
             fixed,
-            first: 0,
+            first,
             states,
             apparent,
             buffers,
@@ -193,9 +194,9 @@ impl Backend for Cpu {
         let apparent = self.apparent.as_deref_mut();
         self.pulses +=
             match &mut self.walk {
-                Walk::Along(buffers) => Part::all(fixed, states, apparent, &mut **buffers)
+                Walk::Along(buffers) => Part::new(fixed, 0, states, apparent, &mut **buffers)
                     .pulse(step, request, counting),
-                Walk::Across(bands) => Part::all(fixed, states, apparent, &mut bands[..])
+                Walk::Across(bands) => Part::new(fixed, 0, states, apparent, &mut bands[..])
                     .pulse(step, request, counting),
             };
         if request.is_mean(counting) {
