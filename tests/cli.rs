@@ -1026,19 +1026,38 @@ fn a_study_runs_on_a_graphics_processor() {
     }
 }
 
-/// A software driver does not count: it is slower than the CPU backend.
+/// Small studies stay on the CPU; for large ones a software driver does not count: it is slower than the CPU backend.
 #[test]
 fn the_choice_of_the_backend_can_be_left_to_the_program() {
     let place = Place::with(&[]);
+    let run = |study: &str, out: &str| {
+        let arguments = [
+            "run",
+            study,
+            "--out",
+            out,
+            "--backend",
+            "auto",
+            "--threads",
+            "1",
+        ];
+        let ran = place.memridge(&arguments);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        (computed_by(&place, out), ran.stderr)
+    };
+    let (backend, says) = run("study.toml", "out");
+    assert_eq!(backend, "cpu");
+    let part = "computing on the CPU: it is faster for fewer than 20000 cells × replicas on 1 threads, and this is 48";
+    assert!(says.contains(part), "{says}");
+
     let hardware = |p: &Value| p["backend"] == "gpu" && p["kind"] != "software";
     let found = backends(&place).iter().any(hardware);
-    let ran = place.memridge(&["run", "study.toml", "--out", "out", "--backend", "auto"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert_eq!(computed_by(&place, "out") == "cpu", !found);
-    let says = ran
-        .stderr
-        .contains("computing on the CPU: no graphics processor ");
-    assert_eq!(says, !found, "{}", ran.stderr);
+    let large = STUDY.replace("replicas = 24", "replicas = 10000");
+    place.write("large.toml", &large.replace("steps = 300", "steps = 20"));
+    let (backend, says) = run("large.toml", "large");
+    assert_eq!(backend == "cpu", !found);
+    let fell_back = says.contains("computing on the CPU: no graphics processor ");
+    assert_eq!(fell_back, !found, "{says}");
 }
 
 #[test]

@@ -7,7 +7,9 @@ use super::{Backend, Cpu, Shape};
 #[cfg(feature = "gpu")]
 use super::{Choice, Gpu, GpuStack};
 use crate::device::Cells;
-use crate::error::{Error, Result};
+#[cfg(not(feature = "gpu"))]
+use crate::error::Error;
+use crate::error::Result;
 use crate::number::Stream;
 
 /// Most replicas in one stack on the CPU: measured, 300 replicas in one stack run 10 to 20 % faster than in three (fewer calls a
@@ -18,6 +20,10 @@ const STACK: usize = 320;
 /// arrays of a million cells to fit.
 #[cfg(feature = "gpu")]
 const GPU_STACK: usize = 4096;
+
+/// States that a thread of the CPU updates while a graphics processor gives one answer, however small: 0.1 to 0.2 ms (an H100 by
+/// `experiments/gpu.md`), 5 to 10 ns a state. A step of training waits for its reads.
+const WORTH_A_WAIT: usize = 20_000;
 
 /// Where stacks of crossbars are computed: chosen once, by whoever plans a run, and handed down.
 #[derive(Clone, Debug, Default)]
@@ -54,19 +60,31 @@ impl Place {
         })
     }
 
-    /// The fastest hardware graphics processor, else the CPU and why: a software driver would be slower than the CPU backend.
-    #[cfg(feature = "gpu")]
-    pub fn auto() -> (Self, Option<Error>) {
-        match Gpu::open(&Choice::Hardware) {
-            Ok(gpu) => (Self::Gpu(gpu), None),
-            Err(error) => (Self::Cpu, Some(error)),
+    /// The fastest hardware graphics processor where steps update `states` states, enough for it; else the CPU and why. A software
+    /// driver would be slower than the CPU backend.
+    pub fn auto(states: usize) -> (Self, Option<String>) {
+        let threads = rayon::current_num_threads();
+        let enough = WORTH_A_WAIT * threads;
+        if states < enough {
+            let why = format!(
+                "it is faster for fewer than {enough} cells × replicas on {threads} threads, and this is {states}"
+            );
+            return (Self::Cpu, Some(why));
         }
+        Self::hardware().map_or_else(
+            |error| (Self::Cpu, Some(error.to_string())),
+            |place| (place, None),
+        )
     }
 
-    /// The CPU, and why: memridge was built without its GPU backend.
+    #[cfg(feature = "gpu")]
+    fn hardware() -> Result<Self> {
+        Gpu::open(&Choice::Hardware).map(Self::Gpu)
+    }
+
     #[cfg(not(feature = "gpu"))]
-    pub fn auto() -> (Self, Option<Error>) {
-        (Self::Cpu, Self::gpu(None).err())
+    fn hardware() -> Result<Self> {
+        Self::gpu(None)
     }
 
     /// A stack of crossbars there; the arguments are those of [`Cpu::new`].

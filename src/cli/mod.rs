@@ -96,7 +96,7 @@ enum Backend {
     Cpu,
     /// A graphics processor; a software driver if there is nothing else.
     Gpu,
-    /// A hardware graphics processor if there is one, else the CPU.
+    /// A hardware graphics processor if there is one and the study is large enough for it, else the CPU.
     Auto,
 }
 

@@ -28,7 +28,7 @@ impl Progress for Bar {
 }
 
 /// Where to compute; a fallback is said on standard error.
-fn place(args: &RunArgs) -> Result<Place> {
+fn place(args: &RunArgs, study: &Study) -> Result<Place> {
     if let Some(name) = &args.adapter {
         return Place::gpu(Some(name));
     }
@@ -36,7 +36,9 @@ fn place(args: &RunArgs) -> Result<Place> {
         Backend::Cpu => Place::Cpu,
         Backend::Gpu => Place::gpu(None)?,
         Backend::Auto => {
-            let (place, why) = Place::auto();
+            let states = study.points.iter().map(|point| point.states());
+            let most = states.collect::<Result<Vec<_>>>()?.into_iter().max();
+            let (place, why) = Place::auto(most.unwrap_or(0));
             if let Some(why) = why {
                 eprintln!("computing on the CPU: {why}");
             }
@@ -50,7 +52,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     args.study.set_threads()?;
     let path = &args.study.study;
     let study = Study::read(path, &args.study.overrides())?;
-    let place = place(args)?;
+    let place = place(args, &study)?;
     let study = study.at(&place);
     let out = args.out.clone().unwrap_or_else(|| default_folder(path));
     check_target(&out)?;

@@ -11,6 +11,16 @@ pub enum Mapping {
     DifferentialPair,
 }
 
+impl Mapping {
+    /// Cells that make one weight.
+    pub fn cells_per_weight(self) -> usize {
+        match self {
+            Self::ReferenceColumn => 1,
+            Self::DifferentialPair => 2,
+        }
+    }
+}
+
 /// The map between dimensionless weights and positions in the conductance window.
 ///
 /// `w = (g - g_ref)/g_unit` for a reference column, `w = (g₊ - g₋)/g_unit` for a differential pair, with `g_unit` the
@@ -66,10 +76,7 @@ impl WeightMap {
 
     /// Cells that make one weight.
     pub fn cells_per_weight(&self) -> usize {
-        match self.mapping {
-            Mapping::ReferenceColumn => 1,
-            Mapping::DifferentialPair => 2,
-        }
+        self.mapping.cells_per_weight()
     }
 
     /// Columns of the array.

@@ -425,15 +425,21 @@ impl Settings {
         }
     }
 
+    /// States of all replicas: what one step of training updates.
+    ///
+    /// # Errors
+    /// Those of [`Settings::material`].
+    pub fn states(&self) -> Result<usize> {
+        let cells = self.material()?.task.features * self.mapping.cells_per_weight();
+        Ok(cells * self.replicas)
+    }
+
     /// The array with its drawn cells. `features` rows, one output.
     ///
     /// # Errors
     /// Device-to-device variation that finds no physical cell, or lists of the wrong length.
     pub fn plan(&self, features: usize) -> Result<Plan> {
-        let per_weight = match self.mapping {
-            Mapping::ReferenceColumn => 1,
-            Mapping::DifferentialPair => 2,
-        };
+        let per_weight = self.mapping.cells_per_weight();
         // A seed of its own, so that the same devices serve every sweep point.
         let cells = self
             .device

@@ -38,6 +38,13 @@ fn update(stack: &mut dyn Backend, step: u32, skip: usize) {
         .pulse(step, &outer, Counting::StochasticRounding)
         .unwrap();
     stack.pulse(step, &outer, Counting::Expected).unwrap();
+    let requests = vector(rows * columns, replicas, |k, r| {
+        (2.0 * scattered(11 * k + 3 * (skip + r)) - 1.0) as f32
+    });
+    let dense = Request::Dense(&requests);
+    stack
+        .pulse(step, &dense, Counting::StochasticRounding)
+        .unwrap();
 }
 
 /// Replicas 40 to 69 of 90, alone and among the others, bit for bit.
@@ -63,16 +70,20 @@ pub fn cut_into_stacks(site: Site) {
     }
 }
 
-/// Six hundred updates at once and with a read after each, bit for bit.
+/// Hundreds of updates at once and with a read after each, bit for bit; small ones, and some whose requests fill megabytes.
 pub fn many_operations(site: Site) {
-    let shape = shape(10, 2, 3);
+    many(&site, shape(10, 2, 3), 300);
+    many(&site, shape(700, 10, 10), 20);
+}
+
+fn many(site: &Site, shape: Shape, steps: u32) {
     let cells = device(shape.cells());
     let run = |read_every: u32| {
         let mut stack = site
             .stack(shape, FIRST, stream(), Arc::clone(&cells), true)
             .unwrap();
         stack.write(&vec![0.5; shape.cells()]).unwrap();
-        for step in 0..300 {
+        for step in 0..steps {
             update(&mut *stack, step, 0);
             if step % read_every == 0 {
                 stack.pulses().unwrap();

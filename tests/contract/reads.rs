@@ -73,7 +73,7 @@ fn distance(
 }
 
 /// Replicas, rows, columns, samples: vectors and matrices, of one crossbar and of many, larger and smaller than tiles and blocks.
-const SHAPES: [(usize, usize, usize, usize); 9] = [
+const SHAPES: [(usize, usize, usize, usize); 12] = [
     (1, 1, 1, 1),
     (1, 70, 45, 1),
     (3, 17, 6, 2),
@@ -83,6 +83,9 @@ const SHAPES: [(usize, usize, usize, usize); 9] = [
     (1, 33, 70, 16),
     (5, 20, 18, 33),
     (20, 6, 5, 17),
+    (300, 5, 3, 2),
+    (1, 70, 130, 67),
+    (5, 36, 70, 33),
 ];
 
 fn check(site: &Site, noise: ReadNoise, write_noise: f64) {

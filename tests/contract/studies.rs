@@ -2,6 +2,7 @@
 
 use memridge::backend::Place;
 use memridge::study::{Outcome, Overrides, Study, run_study};
+use statrs::statistics::Statistics;
 
 /// Noise of every kind; two points that run side by side.
 const STUDY: &str = r#"
@@ -65,13 +66,18 @@ fn run(text: &str, place: &Place) -> Outcome {
     run_study(&study.at(place), &()).unwrap()
 }
 
-/// A step of the finer device, in weights.
-const PULSE: f64 = 1e-3;
+/// What tells a mean weight of another trajectory from one of the same trajectory, rounded otherwise: a hundredth of a step of the
+/// finer device.
+const MOVED: f64 = 1e-5;
 
-/// The random integers are the same, so replica r is the same replica. What differs is rounding, and the rare pulse that rounding
-/// makes one too many or too few: it moves a weight by one step, and training forgets it within some 1/η = 20 samples, a
-/// fraction of the 300 samples of the mean. So no mean may be off by a whole pulse, most replicas have none, and λ keeps its value
-/// to a hundredth of its interval.
+/// The random integers are the same, so replica r is the same replica. What differs is rounding, and the rare bit of a train that
+/// rounding sets or clears: from there on that replica goes another way. The pulse more or less changes the requests of some 20
+/// samples, and they make as many again, so the ways meet late or never; at worst they are two draws of the same replica. So:
+/// - no mean weight moves by more than two draws are apart, and most do not move;
+/// - some three bits flip in a whole study (below), each in one of the 80 replicas: more than twelve moved ones has a probability of
+///   1e-5;
+/// - λ moves by less than a tenth of its interval: a replica of 40 that moves by its standard deviation takes it along by 4 % of
+///   the width (σ/40 of 4σ/√40), and most move by much less.
 ///
 /// How many pulses: products and sums that one place fuses and the other does not leave residuals off by some 1e-6 of themselves.
 /// 48 000 samples with eleven trains of 31 bits that are set with probability 0.2 have 16 million bits, of which some three flip; one
@@ -82,24 +88,23 @@ pub fn the_same_numbers(place: &Place) {
         let (cpu, other) = (run(&text, &Place::Cpu), run(&text, place));
         let pulses = |o: &Outcome| o.summary.pulses_per_device_update;
         let share = (pulses(&other) / pulses(&cpu) - 1.0).abs();
-        let mut differences = Vec::new();
         assert_eq!(cpu.runs.len(), other.runs.len());
+        let (mut moved, mut worst) = (0, 0.0_f64);
         for (a, b) in cpu.runs.iter().zip(&other.runs) {
             assert_eq!((a.point, a.replica), (b.point, b.replica));
-            let weights = a.weights.iter().zip(&b.weights);
-            differences.extend(weights.map(|(a, b)| (a - b).abs()));
+            let mut apart = 0.0_f64;
+            for (j, (v, w)) in a.weights.iter().zip(&b.weights).enumerate() {
+                let same_point = cpu.runs.iter().filter(|r| r.point == a.point);
+                let deviation = same_point.map(|r| r.weights[j]).std_dev();
+                assert!((v - w).abs() < 4.0 * 2_f64.sqrt() * deviation);
+                apart = apart.max((v - w).abs());
+            }
+            moved += usize::from(apart > MOVED);
+            worst = worst.max(apart);
         }
-        differences.sort_by(f64::total_cmp);
-        let (median, worst) = (
-            differences[differences.len() / 2],
-            differences[differences.len() - 1],
-        );
-        println!(
-            "share of pulses {share:.1e}, mean weights: median {median:.1e}, worst {worst:.1e}"
-        );
+        println!("share of pulses {share:.1e}, replicas moved {moved}, worst by {worst:.1e}");
         assert!(share < 5e-5, "{share}");
-        assert!(median < 0.01 * PULSE, "{median}");
-        assert!(worst < PULSE, "{worst}");
+        assert!(moved <= 12, "{moved}");
         for (a, b) in cpu.summary.points.iter().zip(&other.summary.points) {
             for (a, b) in [
                 (a.lambda_e1, b.lambda_e1),
@@ -108,7 +113,7 @@ pub fn the_same_numbers(place: &Place) {
             ] {
                 let width = a.high.unwrap() - a.low.unwrap();
                 let off = (a.value.unwrap() - b.value.unwrap()).abs() / width;
-                assert!(off < 0.01, "{a:?} {b:?}");
+                assert!(off < 0.1, "{a:?} {b:?}");
             }
         }
     }

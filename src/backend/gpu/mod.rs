@@ -22,10 +22,18 @@ use crate::number::{Purpose, Stream};
 
 /// Invocations of a workgroup.
 const WORKGROUP: u64 = 64;
+/// Elements of a workgroup where each is its own work.
+const STRIPS: u64 = 4 * WORKGROUP;
+/// Invocations of a workgroup of a read.
+const READERS: u64 = 256;
+/// Invocations that keep a large device busy.
+const BUSY: u64 = 1 << 17;
+/// Most invocations that share the inputs of a lane only to keep the device busy.
+const SHARERS: u64 = 16;
 /// Outputs and samples of a tile.
-const TILE: u64 = 32;
+const TILE: u64 = 64;
 /// From this many samples and outputs on, reads go tile by tile; fewer would leave most of a tile empty.
-const MANY: u64 = 16;
+const MANY: u64 = 32;
 
 // Codes of `stack.wgsl`.
 const OUTER: u32 = 0;
@@ -123,8 +131,11 @@ impl GpuStack {
             strides
         };
         let tiled = lanes / replicas >= MANY && outputs as u64 >= MANY;
-        // Where there are fewer lanes than invocations, several share the inputs of one.
-        let parts = WORKGROUP / lanes.clamp(1, WORKGROUP).next_power_of_two();
+        // Where there are fewer lanes than invocations, several share the inputs of one; some share them also where there are more
+        // lanes, but too few for the device.
+        let blocks = (outputs as u64).div_ceil(4);
+        let idle = (BUSY / (blocks * lanes).max(1)).clamp(1, SHARERS);
+        let parts = (READERS / lanes.clamp(1, READERS).next_power_of_two()).max(1 << idle.ilog2());
         let arguments = Arguments {
             step: noise.step,
             label: (Purpose::ReadNoise as u32) << 24 | noise.index,
@@ -142,11 +153,7 @@ impl GpuStack {
             let down = (lanes / replicas).div_ceil(TILE);
             (Kernel::ReadTiles, across * down * replicas)
         } else {
-            let blocks = (outputs as u64).div_ceil(4);
-            (
-                Kernel::ReadLanes,
-                blocks * lanes.div_ceil(WORKGROUP / parts),
-            )
+            (Kernel::ReadLanes, blocks * lanes.div_ceil(READERS / parts))
         };
         self.queue.make_room_for_outputs(outputs as u64 * lanes)?;
         let vectors = [floats(voltages)];
@@ -163,7 +170,7 @@ impl Backend for GpuStack {
     fn write(&mut self, positions: &[f64]) -> Result<()> {
         assert_eq!(positions.len(), self.shape.cells(), "one position a cell");
         let bits: Vec<u32> = positions.iter().map(|&p| (p as f32).to_bits()).collect();
-        let workgroups = self.elements().div_ceil(WORKGROUP);
+        let workgroups = self.elements().div_ceil(STRIPS);
         self.queue
             .add(Kernel::Write, self.common, &[&bits], workgroups)
     }
@@ -253,7 +260,7 @@ impl Backend for GpuStack {
             ..self.common
         };
         if request.is_mean(counting) {
-            let workgroups = self.elements().div_ceil(WORKGROUP);
+            let workgroups = self.elements().div_ceil(STRIPS);
             return self
                 .queue
                 .add(Kernel::PulseExpected, arguments, &vectors, workgroups);
@@ -281,7 +288,7 @@ impl Backend for GpuStack {
             lost: retention.lost(elapsed) as f32,
             ..self.common
         };
-        let workgroups = self.elements().div_ceil(WORKGROUP);
+        let workgroups = self.elements().div_ceil(STRIPS);
         self.queue.add(Kernel::Relax, arguments, &[], workgroups)
     }
 

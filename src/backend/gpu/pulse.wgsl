@@ -150,13 +150,16 @@ fn pulse_expected(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let at = workgroup_number(group, groups) * WORKGROUP + local;
-    if at < cells() * run.replicas {
-        let cell = at / run.replicas;
-        let next = after_mean(parameters_of(cell), states[at], requested(cell, at % run.replicas));
-        states[at] = next;
-        if WRITE_NOISY {
-            apparent[at] = next;
+    let first = workgroup_number(group, groups) * STRIP * WORKGROUP + local;
+    for (var k = 0u; k < STRIP; k++) {
+        let at = first + k * WORKGROUP;
+        if at < cells() * run.replicas {
+            let cell = at / run.replicas;
+            let next = after_mean(parameters_of(cell), states[at], requested(cell, at % run.replicas));
+            states[at] = next;
+            if WRITE_NOISY {
+                apparent[at] = next;
+            }
         }
     }
 }

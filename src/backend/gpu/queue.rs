@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use wgpu::{BufferUsages, PollType, SubmissionIndex};
 
@@ -18,6 +19,10 @@ use crate::error::Result;
 const MOST_TOGETHER: usize = 256;
 /// Most submissions that the device may be behind: beyond, the host would fill its memory with what waits.
 const MOST_BEHIND: usize = 4;
+/// How long a result is asked for again and again before its wait sleeps.
+const EAGER: Duration = Duration::from_millis(1);
+/// Words from which on a vector is handed over at once, so that it is copied once less.
+const LARGE: usize = 1 << 16;
 /// Words of uploads that there is always room for.
 const ROOM: usize = 1 << 20;
 
@@ -47,7 +52,10 @@ pub(super) struct Queue {
     pub buffers: Buffers,
     group: wgpu::BindGroup,
     download: wgpu::Buffer,
+    /// Arguments and vectors that go out together, for the beginning of the buffer.
     uploads: Vec<u32>,
+    /// Words of large vectors at the end of the buffer.
+    sent: usize,
     operations: Vec<Operation>,
     behind: VecDeque<SubmissionIndex>,
 }
@@ -89,6 +97,7 @@ impl Queue {
             group,
             download,
             uploads: Vec::new(),
+            sent: 0,
             operations: Vec::new(),
             behind: VecDeque::new(),
         })
@@ -122,7 +131,7 @@ impl Queue {
         let alignment = self.gpu.limits().min_uniform_buffer_offset_alignment as usize / 4;
         let alignment = alignment.max(1);
         let need = alignment + WORDS + vectors.iter().map(|v| v.len()).sum::<usize>();
-        if self.uploads.len() + need > self.room() {
+        if self.uploads.len() + need + self.sent > self.room() {
             self.flush()?;
             if need > self.room() {
                 self.buffers.uploads = uploads(&self.gpu, need.next_power_of_two())
@@ -133,8 +142,17 @@ impl Queue {
         let start = self.uploads.len().next_multiple_of(alignment);
         self.uploads.resize(start + WORDS, 0);
         for (place, vector) in arguments.vectors.iter_mut().zip(vectors) {
-            *place = self.uploads.len() as u32;
-            self.uploads.extend_from_slice(vector);
+            if vector.len() < LARGE {
+                *place = self.uploads.len() as u32;
+                self.uploads.extend_from_slice(vector);
+            } else {
+                self.sent += vector.len();
+                let start = self.room() - self.sent;
+                *place = start as u32;
+                let bytes = bytemuck::cast_slice(vector);
+                let queue = &self.gpu.queue;
+                queue.write_buffer(&self.buffers.uploads, 4 * start as u64, bytes);
+            }
         }
         self.uploads[start..start + WORDS].copy_from_slice(&arguments.words());
         self.operations.push(Operation {
@@ -198,6 +216,7 @@ impl Queue {
         }
         more(&mut encoder);
         self.uploads.clear();
+        self.sent = 0;
         self.operations.clear();
         self.behind
             .push_back(self.gpu.queue.submit([encoder.finish()]));
@@ -227,16 +246,34 @@ impl Queue {
             // Nobody listens any more where the wait has failed.
             let _ = sender.send(result);
         });
-        if let Some(newest) = self.behind.pop_back() {
-            self.gpu.wait(&newest)?;
-        }
+        let newest = self.behind.pop_back();
         self.behind.clear();
         let failed = |detail: &str| {
             let problem = format!("does not give its results: {detail}");
             self.gpu.error(problem, "start again, or use the CPU")
         };
+        // The answer of a small operation is there before a sleeping thread would wake: it is asked for again and again at first.
+        // A software driver needs the processor itself.
+        let eager = if self.gpu.summary().is_hardware() {
+            EAGER.min(self.gpu.patience())
+        } else {
+            Duration::ZERO
+        };
+        let asked = Instant::now();
+        let mut mapped = None;
+        while asked.elapsed() < eager {
+            self.gpu.poll(PollType::Poll)?;
+            mapped = receiver.try_recv().ok();
+            if mapped.is_some() {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        if let (None, Some(newest)) = (&mapped, newest) {
+            self.gpu.wait(&newest)?;
+        }
         // Another thread's poll may have noticed the end of the copy, and tells it in its own time.
-        match receiver.recv_timeout(self.gpu.patience()) {
+        match mapped.map_or_else(|| receiver.recv_timeout(self.gpu.patience()), Ok) {
             Ok(Ok(())) => {
                 let view = slice
                     .get_mapped_range()

@@ -19,17 +19,20 @@ fn store_outputs(block: u32, lane: u32, sums: vec4<f32>) {
     }
 }
 
-var<workgroup> partial_sums: array<vec4<f32>, 64>;
+/// Invocations of a workgroup of a read.
+const READERS: u32 = 256u;
+
+var<workgroup> partial_sums: array<vec4<f32>, 256>;
 
 /// Few samples: an invocation sums every `parts`-th input of one lane for four outputs, neighbours have neighbouring lanes, and
 /// the parts are added at the end.
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn read_lanes(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let width = WORKGROUP / run.parts;
+    let width = READERS / run.parts;
     let lane_groups = (run.lanes + width - 1u) / width;
     let number = workgroup_number(group, groups);
     let block = number / lane_groups;
@@ -61,14 +64,15 @@ fn read_lanes(
     }
 }
 
-// Many samples: a workgroup computes a tile of 32 outputs times 32 samples of one replica, 16 inputs at a time; every invocation
-// has four outputs of four samples.
-const TILE: u32 = 32u;
+// Many samples: a workgroup computes a tile of 64 outputs times 64 samples of one replica, 16 inputs at a time; every invocation
+// has four outputs of four samples. Neighbours in a tile are vectors of four, as the invocations take them.
+const TILE: u32 = 64u;
+const QUARTER: u32 = 16u;
 const DEPTH: u32 = 16u;
-var<workgroup> voltage_tile: array<f32, 512>;
-var<workgroup> conductance_tile: array<f32, 512>;
+var<workgroup> voltage_tile: array<vec4<f32>, 256>;
+var<workgroup> conductance_tile: array<vec4<f32>, 256>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn read_tiles(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -77,62 +81,58 @@ fn read_tiles(
     let samples = run.lanes / run.replicas;
     let across = (run.outputs + TILE - 1u) / TILE;
     let down = (samples + TILE - 1u) / TILE;
+    // Neighbouring workgroups have neighbouring replicas, which are neighbours in memory, too.
     let number = workgroup_number(group, groups);
-    // Tiles after the last are those of a replica that does not exist.
-    let replica = number / (across * down);
-    let exists = replica < run.replicas;
-    let first_output = (number % across) * TILE;
-    let first_sample = ((number / across) % down) * TILE;
-    let my_output = (local % 8u) * 4u;
-    let my_sample = (local / 8u) * 4u;
+    let replica = number % run.replicas;
+    let tile = number / run.replicas;
+    // Tiles after the last are those of samples that do not exist.
+    let first_output = (tile % across) * TILE;
+    let first_sample = (tile / across) * TILE;
+    let my_output = local % QUARTER;
+    let my_sample = local / QUARTER;
 
     var sums: array<vec4<f32>, 4>;
     for (var first_input = 0u; first_input < run.inputs; first_input += DEPTH) {
-        for (var i = local; i < TILE * DEPTH; i += WORKGROUP) {
-            let sample = first_sample + i % TILE;
-            let input = first_input + i / TILE;
-            var v = 0.0f;
-            if exists && sample < samples && input < run.inputs {
-                v = upload(run.first_at + input * run.lanes + sample * run.replicas + replica);
+        // An invocation fetches one vector of each tile.
+        let sample = first_sample + 4u * (local % QUARTER);
+        let input = first_input + local / QUARTER;
+        var v = vec4<f32>(0.0f);
+        for (var k = 0u; k < 4u; k++) {
+            if sample + k < samples && input < run.inputs {
+                v[k] = upload(run.first_at + input * run.lanes + (sample + k) * run.replicas + replica);
             }
-            voltage_tile[i] = v;
         }
-        for (var i = local; i < TILE * DEPTH; i += WORKGROUP) {
-            // Neighbours read neighbouring cells, whichever way the array is read.
-            var x = i % TILE;
-            var y = i / TILE;
-            if run.input_stride == 1u {
-                x = i / DEPTH;
-                y = i % DEPTH;
-            }
-            let output = first_output + x;
-            let input = first_input + y;
-            var g = 0.0f;
-            if exists && output < run.outputs && input < run.inputs {
-                let cell = output * run.output_stride + input * run.input_stride;
-                g = conductance(cell * run.replicas + replica);
-            }
-            conductance_tile[y * TILE + x] = g;
+        voltage_tile[local] = v;
+        // Neighbours read neighbouring cells, whichever way the array is read.
+        var x = local % QUARTER;
+        var y = local / QUARTER;
+        if run.input_stride == 1u {
+            x = local / DEPTH;
+            y = local % DEPTH;
         }
+        var g = vec4<f32>(0.0f);
+        for (var k = 0u; k < 4u; k++) {
+            let output = first_output + 4u * x + k;
+            if output < run.outputs && first_input + y < run.inputs {
+                let cell = output * run.output_stride + (first_input + y) * run.input_stride;
+                g[k] = conductance(cell * run.replicas + replica);
+            }
+        }
+        conductance_tile[y * QUARTER + x] = g;
         workgroupBarrier();
         for (var depth = 0u; depth < DEPTH; depth++) {
-            let at = depth * TILE + my_output;
-            let g = vec4<f32>(
-                conductance_tile[at],
-                conductance_tile[at + 1u],
-                conductance_tile[at + 2u],
-                conductance_tile[at + 3u],
-            );
+            let g = conductance_tile[depth * QUARTER + my_output];
+            let v = voltage_tile[depth * QUARTER + my_sample];
             for (var sample = 0u; sample < 4u; sample++) {
-                sums[sample] += voltage_tile[depth * TILE + my_sample + sample] * g;
+                sums[sample] += v[sample] * g;
             }
         }
         workgroupBarrier();
     }
     for (var sample = 0u; sample < 4u; sample++) {
-        let mine = first_sample + my_sample + sample;
-        let output = first_output + my_output;
-        if exists && mine < samples && output < run.outputs {
+        let mine = first_sample + 4u * my_sample + sample;
+        let output = first_output + 4u * my_output;
+        if mine < samples && output < run.outputs {
             store_outputs(output / 4u, mine * run.replicas + replica, sums[sample]);
         }
     }

@@ -53,6 +53,8 @@ const RANDOM: u32 = 2u;
 @group(0) @binding(6) var<storage, read_write> outputs: array<f32>;
 
 const WORKGROUP: u32 = 64u;
+/// Elements that an invocation has where each is its own work: enough to wait for memory together.
+const STRIP: u32 = 4u;
 
 fn hidden_zero() -> u32 {
     return run.zero;
@@ -102,12 +104,15 @@ fn write_positions(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let at = workgroup_number(group, groups) * WORKGROUP + local;
-    if at < cells() * run.replicas {
-        let position = upload(run.first_at + at / run.replicas);
-        states[at] = position;
-        if WRITE_NOISY {
-            apparent[at] = position;
+    let first = workgroup_number(group, groups) * STRIP * WORKGROUP + local;
+    for (var k = 0u; k < STRIP; k++) {
+        let at = first + k * WORKGROUP;
+        if at < cells() * run.replicas {
+            let position = upload(run.first_at + at / run.replicas);
+            states[at] = position;
+            if WRITE_NOISY {
+                apparent[at] = position;
+            }
         }
     }
 }
@@ -119,11 +124,14 @@ fn relax(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let at = workgroup_number(group, groups) * WORKGROUP + local;
-    if at < cells() * run.replicas {
-        states[at] = relaxed(states[at], run.rest, run.lost);
-        if WRITE_NOISY {
-            apparent[at] = relaxed(apparent[at], run.rest, run.lost);
+    let first = workgroup_number(group, groups) * STRIP * WORKGROUP + local;
+    for (var k = 0u; k < STRIP; k++) {
+        let at = first + k * WORKGROUP;
+        if at < cells() * run.replicas {
+            states[at] = relaxed(states[at], run.rest, run.lost);
+            if WRITE_NOISY {
+                apparent[at] = relaxed(apparent[at], run.rest, run.lost);
+            }
         }
     }
 }
