@@ -1053,7 +1053,7 @@ fn the_choice_of_the_backend_can_be_left_to_the_program() {
     let hardware = |p: &Value| p["backend"] == "gpu" && p["kind"] != "software";
     let found = backends(&place).iter().any(hardware);
     let large = STUDY.replace("replicas = 24", "replicas = 10000");
-    place.write("large.toml", &large.replace("steps = 300", "steps = 20"));
+    place.write("large.toml", large.replace("steps = 300", "steps = 20"));
     let (backend, says) = run("large.toml", "large");
     assert_eq!(backend == "cpu", !found);
     let fell_back = says.contains("computing on the CPU: no graphics processor ");
