@@ -78,6 +78,16 @@ fn cycle_to_cycle() {
 }
 
 #[test]
+fn readout() {
+    run("readout");
+}
+
+#[test]
+fn drift() {
+    run("drift");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
     let quick = |seed| {
         let overrides = Overrides { seed, quick: true };

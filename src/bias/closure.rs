@@ -5,9 +5,10 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::gaussian::{Joint, Normal, hermite};
+use super::gaussian::{Joint, Normal};
 use crate::crossbar::ArrayModel;
 use crate::device::{Counting, Response};
+use crate::number::quadrature::hermite;
 
 /// What gradient a step descends.
 #[derive(Debug, Clone)]
@@ -367,7 +368,13 @@ impl<'a> Closure<'a> {
         let noise = model.cells.noise();
         let own =
             model.cells.double(cell).parameters[crate::device::STEP] / model.cells.nominal_step();
-        let cycle = (noise.additive() * own).powi(2) + noise.multiplicative().powi(2) * square;
+        let cycle = match response.variance {
+            Some([up, down]) => {
+                let v = if request > 0.0 { up } else { down };
+                v[0] + d * v[1] + 0.5 * (d * d + c) * v[2]
+            }
+            None => (noise.additive() * own).powi(2) + noise.multiplicative().powi(2) * square,
+        };
         (
             0.5 * delta * delta * moments.factorial * (mean * slope + 1.5 * slope * q[2] * c),
             delta * delta * (moments.variance * square + moments.mean * cycle),

@@ -1,6 +1,5 @@
 //! Gaussian expectations that the closure needs, in closed form by Stein's lemma.
 
-use nalgebra::{DMatrix, SymmetricEigen};
 use statrs::function::erf::erf;
 use std::f64::consts::{PI, SQRT_2};
 
@@ -95,25 +94,10 @@ impl Joint {
     }
 }
 
-/// Nodes and weights of Gauss–Hermite quadrature for `E f(Z)`, `Z ~ N(0, 1)`, by the eigenvalues of the Jacobi matrix
-/// (Golub & Welsch 1969, <https://doi.org/10.1090/S0025-5718-69-99647-1>).
-pub(super) fn hermite(n: usize) -> Vec<(f64, f64)> {
-    let jacobi = DMatrix::from_fn(n, n, |i, j| {
-        if i.abs_diff(j) == 1 {
-            (i.max(j) as f64).sqrt()
-        } else {
-            0.0
-        }
-    });
-    let eigen = SymmetricEigen::new(jacobi);
-    (0..n)
-        .map(|k| (eigen.eigenvalues[k], eigen.eigenvectors[(0, k)].powi(2)))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::number::quadrature::hermite;
 
     #[test]
     fn expectations_agree_with_quadrature() {

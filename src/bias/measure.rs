@@ -25,8 +25,9 @@ pub struct Sums {
     pub change: [f64; 2],
     /// `Σ sgn(g) Δw/η · (w-c)^k`, k = 0, 1
     pub signed_change: [f64; 2],
-    /// Sums of the drift channels, each over η: gradient `-g F`, rectification A `-|g| G`, bounds and trains D.
-    pub channels: [f64; 3],
+    /// Sums of the drift channels, each over η: gradient `-g F`, rectification A `-|g| G`, curvature of the readout B, bounds and
+    /// trains D.
+    pub channels: [f64; 4],
 }
 
 impl Sums {
@@ -221,39 +222,45 @@ impl Recorder {
         (w, excess)
     }
 
-    /// Drift channels of one weight at its state before the update, over η: gradient, A, D.
-    fn channels(&self, j: usize, r: usize, g: f64, rate: f64) -> [f64; 3] {
+    /// Drift channels of one weight at its state before the update, over η: gradient, A, B, D.
+    fn channels(&self, j: usize, r: usize, g: f64, rate: f64) -> [f64; 4] {
         let Some(model) = &self.model else {
-            return [-g, 0.0, 0.0];
+            return [-g, 0.0, 0.0, 0.0];
         };
-        let (f, asymmetric) = model.weight_response_values(j, |k| self.before[k][r]);
+        let value = |k: usize| self.before[k][r];
+        let (f, asymmetric) = model.weight_response_values(j, value);
+        let (f_bent, g_bent) = model.weight_bent_values(j, value);
         let bounds: f64 = self
             .cells_of(j)
             .map(|k| self.sign(k) * self.beyond_linear(model, k, self.before[k][r], -rate * g))
             .sum();
-        [-g * f, -g.abs() * asymmetric, bounds / rate]
+        [
+            -g * (f - f_bent),
+            -g.abs() * (asymmetric - g_bent),
+            -g * f_bent - g.abs() * g_bent,
+            bounds / rate,
+        ]
     }
 
     /// Channel D of one cell: the exact mean over counts of the bounded train, minus the linear response.
     fn beyond_linear(&self, model: &ArrayModel, cell: usize, value: f64, change: f64) -> f64 {
         let request = model.map.share(cell) * change;
         let m = request.abs() / model.step();
-        let s = model.map.position(value);
-        let physics = model.cells.double(cell);
-        let law = model.cells.law();
+        let x = model.map.position(value);
+        let cells = &model.cells;
+        let s = cells.state(cell, x);
         let polarity = request.signum();
-        let linear = m * law.step(physics.parameters, s, polarity);
+        let [f, g] = cells.response_values(cell, x);
+        let linear = m * cells.nominal_step() * (polarity * f - g);
         let exact = if self.counting == Counting::Expected {
-            bounded_mean(&physics, s + linear, 0.0) - s
+            let moved = m * cells.law().step(cells.double(cell).parameters, s, polarity);
+            cells.conductance(cell, bounded_mean(&cells.double(cell), s + moved, 0.0)) - x
         } else {
             let mean = |n: u32| match n {
-                0 => s,
-                _ => {
-                    let (mean, variance) = law.train(&physics, s, polarity, n);
-                    bounded_mean(&physics, mean, variance)
-                }
+                0 => x,
+                _ => cells.mean_after(cell, s, polarity, n),
             };
-            self.counting.average(m, mean) - s
+            self.counting.average(m, mean) - x
         };
         (exact - linear) * model.map.per_window()
     }

@@ -183,9 +183,21 @@ impl ArrayModel {
         weight: usize,
         value: impl Fn(usize) -> f64,
     ) -> (f64, f64) {
+        self.shared(weight, |k| self.cell_response_values(k, value(k)))
+    }
+
+    /// The part of [`ArrayModel::weight_response_values`] that the curvature of the readout makes.
+    pub fn weight_bent_values(&self, weight: usize, value: impl Fn(usize) -> f64) -> (f64, f64) {
+        self.shared(weight, |k| {
+            self.cells.bent_values(k, self.map.position(value(k)))
+        })
+    }
+
+    /// A weight's `F`, `G` from those of its cells.
+    fn shared(&self, weight: usize, of: impl Fn(usize) -> [f64; 2]) -> (f64, f64) {
         let n = self.map.cells_per_weight();
         (weight * n..(weight + 1) * n).fold((0.0, 0.0), |(f, g), k| {
-            let [cell_f, cell_g] = self.cell_response_values(k, value(k));
+            let [cell_f, cell_g] = of(k);
             (
                 f + self.map.sign(k) * self.map.share(k) * cell_f,
                 g + self.map.sign(k) * self.map.share(k).abs() * cell_g,

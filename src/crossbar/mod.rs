@@ -311,7 +311,8 @@ impl Synapses for Crossbar {
         self.backend.inspect(&mut self.cells)?;
         for (cell, values) in values.iter_mut().enumerate() {
             for (v, &s) in values.iter_mut().zip(self.cells.lanes(cell)) {
-                *v = self.model.map.value(f64::from(s));
+                let position = self.model.cells.conductance(cell, f64::from(s));
+                *v = self.model.map.value(position);
             }
         }
         Ok(())

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::count::SINGLE_DIGITS;
 use super::expand::{longest_train, steepness};
 use super::kernel::{Own, TILE};
-use super::law::{AnyLaw, COMMON, Cell, CycleNoise, OWN, STEP};
-use super::response::{Response, symmetric_point};
+use super::law::{AnyLaw, COMMON, Cell, CycleNoise, LOWER, OWN, STEP, UPPER};
+use super::readout::is_read_out;
+use super::response::{Pulsed, Response, average, bounded_mean, crossing, symmetric_point};
 use super::retention::Retention;
 use crate::number::Real;
 
@@ -40,6 +41,7 @@ pub struct Cells {
     varied: Varied,
     longest_train: u32,
     retention: Option<Retention>,
+    read_out: bool,
 }
 
 /// The parameters that are not the same in all cells.
@@ -177,6 +179,7 @@ impl Cells {
         Self {
             varied: Varied::new(&single, width),
             longest_train,
+            read_out: is_read_out(&*law, &nominal),
             law,
             window,
             noise,
@@ -200,6 +203,11 @@ impl Cells {
     /// How states relax, if they do.
     pub fn retention(&self) -> Option<Retention> {
         self.retention
+    }
+
+    /// Whether conductances are other functions of the states than the states themselves.
+    pub fn is_read_out(&self) -> bool {
+        self.read_out
     }
 
     /// Number of cells.
@@ -259,7 +267,7 @@ impl Cells {
 
     /// Symmetric point of the nominal cell, as a position.
     pub fn nominal_symmetric_point(&self) -> Option<f64> {
-        symmetric_point(&*self.law, &self.nominal)
+        self.symmetric_point_of(&self.nominal)
     }
 
     /// The physics of cell `k` for the loops.
@@ -322,29 +330,82 @@ impl Cells {
         self.with_parameters(&self.parameters[k * width..(k + 1) * width])
     }
 
-    /// `F`, `G` of cell `k` at position `s`, in units of the nominal step.
-    pub fn response(&self, k: usize, s: f64) -> Response {
-        Response::of(
-            &*self.law,
-            self.double(k).parameters,
-            s,
-            self.nominal_step(),
-        )
+    /// `F`, `G` of cell `k` whose conductance is at position `x`, in units of the nominal step.
+    pub fn response(&self, k: usize, x: f64) -> Response {
+        let (cell, unit) = (self.double(k), self.nominal_step());
+        if self.read_out {
+            return Response::seen(&*self.law, &cell, self.state(k, x), unit);
+        }
+        Response::of(&*self.law, cell.parameters, x, unit)
     }
 
-    /// `[F, G]` of cell `k` at position `s`, without derivatives.
-    pub fn response_values(&self, k: usize, s: f64) -> [f64; 2] {
-        let p = self.double(k).parameters;
-        let (up, down) = (self.law.step(p, s, 1.0), -self.law.step(p, s, -1.0));
+    /// `[F, G]` of cell `k` whose conductance is at position `x`, without derivatives.
+    pub fn response_values(&self, k: usize, x: f64) -> [f64; 2] {
+        let (up, down) = if self.read_out {
+            let s = self.state(k, x);
+            let mean = |polarity| self.pulsed(k, s, polarity).change.re;
+            (mean(1.0), -mean(-1.0))
+        } else {
+            let p = self.double(k).parameters;
+            (self.law.step(p, x, 1.0), -self.law.step(p, x, -1.0))
+        };
         [
             0.5 * (up + down) / self.nominal_step(),
             0.5 * (down - up) / self.nominal_step(),
         ]
     }
 
-    /// Symmetric point of cell `k`, as a position.
+    /// The part of `[F, G]` of cell `k` at position `x` that the curvature of the readout makes.
+    pub fn bent_values(&self, k: usize, x: f64) -> [f64; 2] {
+        if !self.read_out {
+            return [0.0; 2];
+        }
+        let s = self.state(k, x);
+        let [up, down] = [1.0, -1.0].map(|polarity| self.pulsed(k, s, polarity).bent);
+        [
+            0.5 * (up - down) / self.nominal_step(),
+            -0.5 * (up + down) / self.nominal_step(),
+        ]
+    }
+
+    /// Mean position of the conductance of cell `k` after `n` pulses at state `s`, hard bounds applied.
+    pub fn mean_after(&self, k: usize, s: f64, polarity: f64, n: u32) -> f64 {
+        let cell = self.double(k);
+        let (mean, variance) = self.law.train(&cell, s, polarity, n);
+        if !self.read_out {
+            return bounded_mean(&cell, mean, variance);
+        }
+        let bounds = (cell.parameters[LOWER], cell.parameters[UPPER]);
+        average(mean, variance, |s| {
+            let s = if self.hard_bounds {
+                s.clamp(bounds.0, bounds.1)
+            } else {
+                s
+            };
+            self.law.conductance(cell.parameters, s)
+        })
+    }
+
+    /// What one pulse does to the conductance of cell `k` at state `s`.
+    pub fn pulsed(&self, k: usize, s: f64, polarity: f64) -> Pulsed {
+        Pulsed::of(&*self.law, &self.double(k), s, polarity)
+    }
+
+    /// Symmetric point of cell `k`, as a position of its conductance.
     pub fn symmetric_point(&self, k: usize) -> Option<f64> {
-        symmetric_point(&*self.law, self.double(k).parameters)
+        self.symmetric_point_of(self.double(k).parameters)
+    }
+
+    fn symmetric_point_of(&self, p: &[f64]) -> Option<f64> {
+        if !self.read_out {
+            return symmetric_point(&*self.law, p);
+        }
+        let cell = self.with_parameters(p);
+        let asymmetry = |s| {
+            let mean = |polarity| Pulsed::of(&*self.law, &cell, s, polarity).change.re;
+            -mean(-1.0) - mean(1.0)
+        };
+        Some(self.law.conductance(p, crossing(asymmetry, p)?))
     }
 
     /// The same cells under the symmetric control law: constant steps without asymmetry, the same step sizes and the same

@@ -6,12 +6,18 @@ use crate::number::{Jet, Real, variable};
 /// Mean change by one pulse, with its first three derivatives in the state.
 #[inline(always)]
 pub(super) fn step_jet<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> Jet<R> {
+    let polarity = Jet::constant(pulse.polarity);
+    L::step(&constants::<L, R>(p), variable(s), &Pulse { polarity })
+}
+
+/// Parameters that do not vary with what derivatives are taken of.
+#[inline(always)]
+pub(super) fn constants<L: Law, R: Real>(p: &[R]) -> [Jet<R>; MOST_PARAMETERS] {
     let mut constants = [Jet::lit(0.0); MOST_PARAMETERS];
     for k in 0..OWN + L::PARAMETERS.len() {
         constants[k] = Jet::constant(p[k]);
     }
-    let polarity = Jet::constant(pulse.polarity);
-    L::step(&constants, variable(s), &Pulse { polarity })
+    constants
 }
 
 /// Mean and variance of the state after `n ≥ 1` pulses.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::cells::{Cells, Window};
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
 use super::variation::{Spread, Variation};
-use super::{ConstantStep, ExpStep, LinearStep, PowerStep, SoftBounds};
+use super::{
+    ConstantStep, ExpStep, ExponentialReadout, LinearStep, PowerStep, SigmoidReadout, SoftBounds,
+};
 use crate::document::{NumberOr, Origin, Rule, Section, Violations};
 use crate::error::{Result, Violation};
 use crate::units::Siemens;
@@ -19,6 +21,8 @@ pub fn laws() -> Vec<Arc<dyn AnyLaw>> {
         Arc::new(SoftBounds),
         Arc::new(ExpStep),
         Arc::new(PowerStep),
+        Arc::new(ExponentialReadout),
+        Arc::new(SigmoidReadout),
     ]
 }
 

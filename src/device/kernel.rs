@@ -251,7 +251,7 @@ impl<C: Change> pulp::WithSimd for Same<'_, C> {
 
 /// Parameters on the stack.
 #[inline(always)]
-fn filled(given: &[f32]) -> [f32; MOST_PARAMETERS] {
+pub(super) fn filled(given: &[f32]) -> [f32; MOST_PARAMETERS] {
     let mut parameters = [0.0; MOST_PARAMETERS];
     for (own, given) in parameters.iter_mut().zip(given) {
         *own = *given;
@@ -263,7 +263,7 @@ fn filled(given: &[f32]) -> [f32; MOST_PARAMETERS] {
 struct Different<'a, C>(Update<'a>, Own<'a>, PhantomData<C>);
 
 /// The parameters of a tile, one plane a parameter.
-type Planes<'a> = [&'a [f32; TILE]; MOST_PARAMETERS];
+pub(super) type Planes<'a> = [&'a [f32; TILE]; MOST_PARAMETERS];
 
 impl<C: Change> pulp::WithSimd for Different<'_, C> {
     type Output = ();
@@ -303,7 +303,7 @@ impl<C: Change> pulp::WithSimd for Different<'_, C> {
 
 /// Shared parameters, and a tile's own at their places.
 #[inline(always)]
-fn planes<'a>(
+pub(super) fn planes<'a>(
     shared: &'a [[f32; TILE]; MOST_PARAMETERS],
     places: &[usize],
     own: &'a [[f32; TILE]],

@@ -1,10 +1,11 @@
 //! What a device law is: the mean change that one pulse makes, written once for every number.
 
 use super::count::{Count, digits};
-use super::expand::{SinglePulses, expanded_train, step_jet};
+use super::expand::{SinglePulses, constants, expanded_train, step_jet};
 #[cfg(doc)]
 use super::kernel::Action;
 use super::kernel::{self, Update};
+use super::readout::{self, ReadOut};
 use super::shader;
 use crate::number::{Expr, Jet, Real};
 
@@ -209,7 +210,8 @@ impl<R: Real> CycleNoise<R> {
 
 /// A device law: one set of functions, generic over the number that they compute with.
 ///
-/// The state `s` is the position in the nominal window, 0 at `g_min` and 1 at `g_max`. The slice `p`
+/// The state `s` is the position in the nominal window, 0 at `g_min` and 1 at `g_max`, unless [`Law::conductance`] says how it is
+/// read. The slice `p`
 /// holds the cell's `step`, `lower`, `upper` ([`COMMON`]) and then the law's own [`Law::PARAMETERS`].
 /// Laws are branch-free: [`Real::select_lt`] on values instead of `if` on effects. Counting,
 /// noise and hard bounds are written once around them.
@@ -221,6 +223,15 @@ pub trait Law: Send + Sync + 'static {
 
     /// Mean change of the state by one pulse, signed.
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R;
+
+    /// The conductance that a read finds at state `s`, as a position in the nominal window (0 at `g_min`, 1 at `g_max`). It rises
+    /// with the state.
+    ///
+    /// By default the state is its own readout.
+    #[inline(always)]
+    fn conductance<R: Real>(_p: &[R], s: R) -> R {
+        s
+    }
 
     /// Mean and variance of the state after `n` equal pulses, where a closed form exists. One pulse must give what
     /// [`Law::step`] gives, to the bit.
@@ -268,6 +279,16 @@ pub trait AnyLaw: Send + Sync {
     fn oracle_one(&self, cell: &Cell<f64>, s: f64, n: f64, z: f64) -> f64;
     /// `f64` oracle of [`Action::Expected`].
     fn oracle_expected(&self, cell: &Cell<f64>, s: f64, n: f64) -> f64;
+    /// Reads many states.
+    fn read_out(&self, read: ReadOut);
+    /// Records the readout of a state.
+    fn record_conductance<'t>(&self, p: &[Expr<'t>], s: Expr<'t>) -> Expr<'t>;
+    /// [`Law::conductance`].
+    fn conductance(&self, p: &[f64], s: f64) -> f64;
+    /// [`Law::conductance`] of a state that depends on something.
+    fn conductance_jet(&self, p: &[f64], s: Jet<f64>) -> Jet<f64>;
+    /// Mean change by one pulse at a state that depends on something.
+    fn step_of(&self, p: &[f64], s: Jet<f64>, polarity: f64) -> Jet<f64>;
     /// Records the state after `change` on the tape of its arguments.
     fn record<'t>(
         &self,
@@ -346,6 +367,27 @@ impl<L: Law> AnyLaw for L {
             shader::Change::Pulse => kernel::one_pulse::<L, _>(cell, s, n, z),
             shader::Change::Mean => kernel::expected::<L, _>(cell, s, n),
         }
+    }
+
+    fn read_out(&self, read: ReadOut) {
+        readout::read_out::<L>(read);
+    }
+
+    fn record_conductance<'t>(&self, p: &[Expr<'t>], s: Expr<'t>) -> Expr<'t> {
+        L::conductance(p, s)
+    }
+
+    fn conductance(&self, p: &[f64], s: f64) -> f64 {
+        L::conductance(p, s)
+    }
+
+    fn conductance_jet(&self, p: &[f64], s: Jet<f64>) -> Jet<f64> {
+        L::conductance(&constants::<L, f64>(p), s)
+    }
+
+    fn step_of(&self, p: &[f64], s: Jet<f64>, polarity: f64) -> Jet<f64> {
+        let polarity = Jet::constant(polarity);
+        L::step(&constants::<L, f64>(p), s, &Pulse { polarity })
     }
 
     fn step(&self, p: &[f64], s: f64, polarity: f64) -> f64 {

@@ -9,15 +9,18 @@ mod constant_step;
 mod count;
 mod exp_step;
 mod expand;
+mod exponential_readout;
 mod file;
 mod kernel;
 mod law;
 mod library;
 mod linear_step;
 mod power_step;
+mod readout;
 mod response;
 mod retention;
 mod shader;
+mod sigmoid_readout;
 mod soft_bounds;
 mod variation;
 
@@ -25,6 +28,7 @@ pub use cells::{Cells, Window};
 pub use constant_step::ConstantStep;
 pub use count::{Count, CountMoments, Counting, digits, piece, round_request};
 pub use exp_step::ExpStep;
+pub use exponential_readout::ExponentialReadout;
 pub use file::{Device, laws};
 pub use kernel::{Action, Own, TILE, Update};
 pub use law::{
@@ -34,8 +38,10 @@ pub use law::{
 pub use library::{LIBRARY, device_document, load_device};
 pub use linear_step::LinearStep;
 pub use power_step::PowerStep;
-pub use response::{Response, bounded_mean, symmetric_point};
+pub use readout::ReadOut;
+pub use response::{Pulsed, Response, bounded_mean, symmetric_point};
 pub use retention::{Retention, relaxed};
 pub use shader::{Change, Shader};
+pub use sigmoid_readout::SigmoidReadout;
 pub use soft_bounds::SoftBounds;
 pub use variation::{Spread, Variation};

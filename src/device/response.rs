@@ -1,6 +1,67 @@
 //! The response functions `F`, `G` and the symmetric point of a cell, read off its law by jets.
 
+use std::sync::LazyLock;
+
 use super::law::{AnyLaw, Cell, LOWER, STEP, UPPER};
+use crate::number::quadrature::hermite;
+use crate::number::{Jet, Real, variable};
+
+/// Nodes for the cycle-to-cycle noise of one pulse: exact to degree 41 of the readout.
+static NODES: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| hermite(21));
+
+/// What one pulse does to the position of a conductance, with derivatives in that position.
+///
+/// A pulse moves the state `s` by `d + σz`; the conductance is at `x = φ(s)`. Its mean change is `E φ(s + d + σz) - φ(s)`, of which
+/// `φ′ d` is the response of the readout's tangent, and the rest, `½ φ″ E(d + σz)² + …`, the drift that noise and curvature make
+/// together (channel B of the bias). Hard bounds are left out.
+#[derive(Debug, Clone, Copy)]
+pub struct Pulsed {
+    /// Mean change.
+    pub change: Jet<f64>,
+    /// Variance of the change.
+    pub variance: Jet<f64>,
+    /// The part of the mean change that the curvature of the readout makes.
+    pub bent: f64,
+}
+
+impl Pulsed {
+    /// A pulse on a cell at state `s`.
+    pub fn of(law: &dyn AnyLaw, cell: &Cell<f64>, s: f64, polarity: f64) -> Self {
+        let p = cell.parameters;
+        let phi = law.conductance_jet(p, variable(s));
+        // The state as a function of the position: the inverse series.
+        let (a, b, c) = (phi.v1, phi.v2, phi.v3);
+        let inverse = [
+            s,
+            1.0 / a,
+            -b / a.powi(3),
+            (3.0 * b * b - a * c) / a.powi(5),
+        ];
+        let s = Jet::with_derivatives(inverse);
+        let d = law.step_of(p, s, polarity);
+        let noise = cell.noise.cast::<Jet<f64>>();
+        let variance = noise.variance(Jet::constant(p[STEP]), d);
+        let sd = if variance.re > 0.0 {
+            variance.sqrt()
+        } else {
+            Jet::constant(0.0)
+        };
+        let x = variable(phi.re);
+        let zero = Jet::constant(0.0);
+        let (mut change, mut square) = (zero, zero);
+        for &(z, weight) in NODES.iter() {
+            let weight = Jet::constant(weight);
+            let moved = law.conductance_jet(p, s + d + sd * Jet::constant(z)) - x;
+            change = change + weight * moved;
+            square = square + weight * moved * moved;
+        }
+        Self {
+            change,
+            variance: square - change * change,
+            bent: change.re - phi.v1 * d.re,
+        }
+    }
+}
 
 /// `F = (q₋ + q₊)/2` and `G = (q₋ - q₊)/2` at one state, each with its first three derivatives in the state;
 /// `q±` are the mean changes in units of the *requested* step (theory: `U(w, Δ) = Δ F - |Δ| G`).
@@ -10,6 +71,9 @@ pub struct Response {
     pub f: [f64; 4],
     /// `G, G', G'', G'''`
     pub g: [f64; 4],
+    /// Variance of one pulse's change (potentiation, depression) in squares of the requested step, with two derivatives, where it
+    /// does not follow from `q±` because the conductance is not the state.
+    pub variance: Option<[[f64; 3]; 2]>,
 }
 
 impl Response {
@@ -18,6 +82,25 @@ impl Response {
     pub fn of(law: &dyn AnyLaw, p: &[f64], s: f64, unit_step: f64) -> Self {
         let up = law.step_jet(p, s, 1.0);
         let down = law.step_jet(p, s, -1.0);
+        Self::from_changes(up, down, unit_step)
+    }
+
+    /// Response of the conductance of a cell at state `s`, with derivatives in the position of the conductance.
+    pub fn seen(law: &dyn AnyLaw, cell: &Cell<f64>, s: f64, unit_step: f64) -> Self {
+        let [up, down] = [1.0, -1.0].map(|polarity| Pulsed::of(law, cell, s, polarity));
+        let square = unit_step * unit_step;
+        let variance = [up, down].map(|p| {
+            let v = p.variance;
+            [v.re / square, v.v1 / square, v.v2 / square]
+        });
+        Self {
+            variance: Some(variance),
+            ..Self::from_changes(up.change, down.change, unit_step)
+        }
+    }
+
+    /// From the mean changes by one pulse.
+    fn from_changes(up: Jet<f64>, down: Jet<f64>, unit_step: f64) -> Self {
         let up = [up.re, up.v1, up.v2, up.v3];
         let down = [down.re, down.v1, down.v2, down.v3];
         // q₊ = d₊/step, q₋ = -d₋/step
@@ -25,6 +108,7 @@ impl Response {
         Self {
             f: std::array::from_fn(|k| part(1.0, k)),
             g: std::array::from_fn(|k| part(-1.0, k)),
+            variance: None,
         }
     }
 
@@ -39,6 +123,11 @@ impl Response {
         for k in 0..4 {
             self.f[k] *= factor;
             self.g[k] *= factor;
+            for v in self.variance.iter_mut().flatten() {
+                if let Some(v) = v.get_mut(k) {
+                    *v *= factor;
+                }
+            }
             factor /= scale;
         }
         self
@@ -60,10 +149,14 @@ impl Response {
 /// `None` where G vanishes everywhere (no preferred state) or nowhere. Bisection to the last bit; where G
 /// crosses zero several times, the crossing nearest to the middle of the window.
 pub fn symmetric_point(law: &dyn AnyLaw, p: &[f64]) -> Option<f64> {
+    crossing(|s| -law.step(p, s, -1.0) - law.step(p, s, 1.0), p)
+}
+
+/// Where this difference between depression and potentiation vanishes inside the window of a cell.
+pub(super) fn crossing(asymmetry: impl Fn(f64) -> f64, p: &[f64]) -> Option<f64> {
     const PIECES: usize = 256;
     let (lower, upper) = (p[LOWER], p[UPPER]);
     let scale = p[STEP].abs();
-    let asymmetry = |s: f64| -law.step(p, s, -1.0) - law.step(p, s, 1.0);
     let at = |k: usize| lower + (upper - lower) * k as f64 / PIECES as f64;
     let values: Vec<f64> = (0..=PIECES).map(|k| asymmetry(at(k))).collect();
     if values.iter().all(|v| v.abs() <= 1e-12 * scale) {
@@ -89,6 +182,12 @@ pub fn symmetric_point(law: &dyn AnyLaw, p: &[f64]) -> Option<f64> {
             0.5 * (a + b)
         })
         .min_by(|a, b| (a - middle).abs().total_cmp(&(b - middle).abs()))
+}
+
+/// `E f(X)` for `X ~ N(mean, variance)`.
+pub(super) fn average(mean: f64, variance: f64, f: impl Fn(f64) -> f64) -> f64 {
+    let sd = variance.sqrt();
+    NODES.iter().map(|(z, w)| w * f(mean + sd * z)).sum()
 }
 
 /// Mean and variance after a train of `n` pulses, the hard bounds applied to the Gaussian of these moments:

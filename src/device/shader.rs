@@ -31,12 +31,14 @@ pub struct Shader {
     /// alias Parameters = array<f32, …>;     // at least one, so that the type exists
     /// const CYCLE_NOISY: bool;              // whether z matters
     /// const WRITE_NOISY: bool;
+    /// const READ_OUT: bool;                 // whether conductances are not the states
     /// const WRITE_DEVIATION: f32;           // of what a read sees, as a position
     /// const SHORT: f32;                     // the most pulses that after_short_train makes at once
     /// fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_pulse(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_mean(p: Parameters, s: f32, n: f32) -> f32
+    /// fn read_out(p: Parameters, s: f32) -> f32          // position of the conductance
     /// fn rounded(m: f32, u: f32) -> f32     // a request as a whole number of pulses
     /// fn piece(n: f32, done: f32, length: f32) -> f32   // what is left of a count, at most length
     /// fn relaxed(s: f32, rest: f32, lost: f32) -> f32
@@ -47,9 +49,20 @@ pub struct Shader {
 }
 
 impl Cells {
+    /// A cell's parameters on a tape: constants, or what the kernels read.
+    fn recorded<'t>(&self, tape: &'t Tape) -> Vec<Expr<'t>> {
+        let own = self.varied_places();
+        (0..self.width())
+            .map(|index| match own.iter().position(|&i| i == index) {
+                Some(place) => tape.input(&format!("p[{place}]")),
+                None if self.is_empty() => Real::lit(0.0),
+                None => Expr::Constant(self.single(0).parameters[index]),
+            })
+            .collect()
+    }
+
     /// The physics of these cells for a graphics processor.
     pub fn shader(&self) -> Shader {
-        let width = self.width();
         let value = |cell: usize, index: usize| self.single(cell).parameters[index];
         let own = self.varied_places();
         let parameters = own
@@ -67,21 +80,17 @@ alias Parameters = array<f32, {}>;
 const SHORT: f32 = {short}.0f;
 const CYCLE_NOISY: bool = {noisy};
 const WRITE_NOISY: bool = {};
+const READ_OUT: bool = {};
 const WRITE_DEVIATION: f32 = {write_deviation:?}f;
 ",
             own.len(),
             own.len().max(1),
             self.write_noise() > 0.0,
+            self.is_read_out(),
         );
         let mut record = |name: &str, change: Change| {
             let tape = Tape::new();
-            let p: Vec<Expr> = (0..width)
-                .map(|index| match own.iter().position(|&i| i == index) {
-                    Some(place) => tape.input(&format!("p[{place}]")),
-                    None if self.is_empty() => Real::lit(0.0),
-                    None => Expr::Constant(value(0, index)),
-                })
-                .collect();
+            let p = self.recorded(&tape);
             let cell = self.with_parameters(&p);
             let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
             let next = self.law().record(&cell, change, s, n, z);
@@ -107,6 +116,12 @@ const WRITE_DEVIATION: f32 = {write_deviation:?}f;
         );
         record("after_pulse", Change::Pulse);
         record("after_mean", Change::Mean);
+
+        let tape = Tape::new();
+        let p = self.recorded(&tape);
+        let seen = self.law().record_conductance(&p, tape.input("s"));
+        let arguments = "p: Parameters, s: f32";
+        functions.push_str(&tape.function("read_out", arguments, &[seen]));
 
         let tape = Tape::new();
         let n = round_request(tape.input("m"), tape.input("u"));

@@ -76,6 +76,18 @@ impl<R: Real> Jet<R> {
         }
     }
 
+    /// A number with these derivatives, `[f, f′, f″, f‴]`.
+    #[inline(always)]
+    pub fn with_derivatives([re, v1, v2, v3]: [R; 4]) -> Self {
+        Self {
+            re,
+            v1,
+            v2,
+            v3,
+            order: 3,
+        }
+    }
+
     /// `f` of this number, from f and its derivatives at the value.
     #[inline(always)]
     fn chain(self, f: [R; 4]) -> Self {

@@ -10,6 +10,7 @@ pub mod elementary;
 pub mod expr;
 pub mod jet;
 pub mod philox;
+pub mod quadrature;
 pub mod random;
 pub mod real;
 pub mod shader;

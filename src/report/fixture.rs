@@ -119,6 +119,7 @@ pub(super) fn point(tau: f64, n: usize, index: usize) -> Point {
         monte_carlo_error: 0.0013,
         prediction_error_p0: Some(0.0097),
         prediction_error_p1: Some(0.0034),
+        prediction_errors_p1: Some(1.2),
         prediction_error_pt: Some(0.0036),
         tikhonov_residual: Some(0.047),
         tikhonov_residual_diagonal: Some(0.0041),

@@ -295,10 +295,10 @@ impl Analysis<'_> {
             logged: strength(&|s| s.change[0]),
             gradient: strength(&|s| s.channels[0]),
             a: strength(&|s| s.channels[1]),
-            // The state is its own readout (φ'' = 0) and nothing relaxes between updates.
-            b: 0.0,
+            b: strength(&|s| s.channels[2]),
+            // Nothing relaxes between updates.
             c: 0.0,
-            d: strength(&|s| s.channels[2]),
+            d: strength(&|s| s.channels[3]),
             closure: strength(&rest),
             closure_in_errors: (norm / error.max(f64::MIN_POSITIVE)).sqrt(),
         })
@@ -468,6 +468,7 @@ impl Analysis<'_> {
             Some(n.distance / bias)
         });
         let squares = first.squares();
+        let prediction_error_p1 = self.error(|p| p.p1.as_ref().map(|p| p.weights.clone()));
         Point {
             label: String::new(),
             settings: settings.swept.clone(),
@@ -482,7 +483,8 @@ impl Analysis<'_> {
             bias_norm_p0: average(&|p| Some((&p.p0.as_ref()?.weights - &p.minimum).norm())),
             monte_carlo_error: self.monte_carlo_error(),
             prediction_error_p0: self.error(|p| p.p0.as_ref().map(|p| p.weights.clone())),
-            prediction_error_p1: self.error(|p| p.p1.as_ref().map(|p| p.weights.clone())),
+            prediction_error_p1,
+            prediction_errors_p1: prediction_error_p1.map(|e| e / self.monte_carlo_error()),
             prediction_error_pt: pt.clone().and_then(|w| self.error(|_| Some(w.clone()))),
             tikhonov_residual: self
                 .single()
@@ -584,6 +586,9 @@ impl Analysis<'_> {
     fn verdict(&self, end: f64, features: usize) -> String {
         let first = &self.problems.list[0];
         let (Some(p0), Some(p1)) = (&first.p0, &first.p1) else {
+            if let Some(why) = &first.unpredicted {
+                return format!("P-t alone: {why}");
+            }
             return format!(
                 "closed cycle-to-cycle law for {features} Gaussian inputs; no data set to average over"
             );
@@ -593,6 +598,12 @@ impl Analysis<'_> {
 
     fn warnings(&self, end: f64) -> Vec<String> {
         let mut out = Vec::new();
+        out.extend(
+            self.problems
+                .list
+                .iter()
+                .find_map(|p| p.unpredicted.clone()),
+        );
         let smallest = self.problems.list[0].spectrum.eigenvalues().min();
         let lambda = self.problems.list[0]
             .p1

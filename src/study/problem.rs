@@ -27,6 +27,10 @@ pub struct Problem {
     pub p1: Option<Prediction>,
     /// λ of the closed cycle-to-cycle law, where it applies.
     pub law: Option<f64>,
+    /// Weight that every connection starts with.
+    pub start: f64,
+    /// Why there is no prediction, where there should be one.
+    pub unpredicted: Option<String>,
 }
 
 /// All problems of a point and what they share.
@@ -46,6 +50,17 @@ pub(super) fn explicit(error: impl std::fmt::Display) -> Error {
     Error::NotConverged {
         what: "the explicit Tikhonov side".into(),
         detail: error.to_string(),
+    }
+}
+
+/// A prediction, or why there is none.
+fn found(prediction: Result<Prediction>) -> Result<(Option<Prediction>, Option<String>)> {
+    match prediction {
+        Ok(found) => Ok((Some(found), None)),
+        Err(Error::NotConverged { what, detail }) => {
+            Ok((None, Some(format!("no prediction by {what}: {detail}"))))
+        }
+        Err(other) => Err(other),
     }
 }
 
@@ -71,8 +86,10 @@ fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
 impl Problems {
     /// The problems of `settings` on `model`, predicted.
     ///
+    /// A fixed point that is not found, because training has none, is no error: [`Problem::unpredicted`] says so.
+    ///
     /// # Errors
-    /// Predictions that do not converge.
+    /// Data without a unique least-squares solution.
     pub fn new(settings: &Settings, material: &Material, model: &ArrayModel) -> Result<Self> {
         let weights = model.map.weights();
         let centres: Option<Vec<f64>> = (0..weights).map(|j| model.symmetric_weight(j)).collect();
@@ -83,10 +100,19 @@ impl Problems {
                 .par_iter()
                 .map(|set| {
                     let setting = settings.setting(model, set.x.clone(), set.y.clone());
-                    let p0 = mean_field(&setting)?;
-                    let p1 = gaussian_closure(&setting, &p0)?;
-                    let problem = LeastSquares::from_rows(&set.x, &set.y).map_err(explicit)?;
-                    Problem::new(&problem, Some(setting), Some(p0), Some(p1), None)
+                    let (p0, problem) = found(mean_field(&setting))?;
+                    let (p1, other) = match &p0 {
+                        Some(p0) => found(gaussian_closure(&setting, p0))?,
+                        None => (None, None),
+                    };
+                    let squares = LeastSquares::from_rows(&set.x, &set.y).map_err(explicit)?;
+                    Ok(Problem {
+                        setting: Some(setting),
+                        p0,
+                        p1,
+                        unpredicted: problem.or(other),
+                        ..Problem::new(&squares, settings.training.start)?
+                    })
                 })
                 .collect::<Result<Vec<_>>>()?,
             Source::Gaussian {
@@ -113,7 +139,10 @@ impl Problems {
                         features: d,
                     });
                     let lambda = law.map(|l| l.lambda(truth.norm_squared())).transpose()?;
-                    Problem::new(&problem, None, None, None, lambda)
+                    Ok(Problem {
+                        law: lambda,
+                        ..Problem::new(&problem, settings.training.start)?
+                    })
                 })
                 .collect::<Result<Vec<_>>>()?,
         };
@@ -143,20 +172,17 @@ impl Problems {
 }
 
 impl Problem {
-    fn new(
-        problem: &LeastSquares,
-        setting: Option<Setting>,
-        p0: Option<Prediction>,
-        p1: Option<Prediction>,
-        law: Option<f64>,
-    ) -> Result<Self> {
+    /// A problem without predictions.
+    fn new(problem: &LeastSquares, start: f64) -> Result<Self> {
         Ok(Self {
             spectrum: problem.spectrum().map_err(explicit)?,
             minimum: problem.solution().map_err(explicit)?,
-            setting,
-            p0,
-            p1,
-            law,
+            setting: None,
+            p0: None,
+            p1: None,
+            law: None,
+            start,
+            unpredicted: None,
         })
     }
 
@@ -175,34 +201,36 @@ impl Problem {
         }
     }
 
-    /// P-t from zero weights over training time `duration`.
+    /// P-t from the starting weights over training time `duration`.
     pub fn trajectory(&self, duration: f64) -> Option<Trajectory> {
         let setting = self.setting.as_ref()?;
         Some(trajectory(
             setting,
-            &vec![0.0; self.minimum.len()],
+            &vec![self.start; self.minimum.len()],
             duration,
         ))
     }
 
-    /// Bias-free weights at training time `t` from zero: `w_LS - e^{-Ht} w_LS`.
+    /// Bias-free weights at training time `t` from the starting weights: `w_LS - e^{-Ht} (w_LS - w₀)`.
     pub fn free(&self, t: f64) -> DVector<f64> {
+        self.approached(|d| 1.0 - (-d * t).exp())
+    }
+
+    /// Weights whose modes have gone these parts of their ways from the start to the minimum.
+    fn approached(&self, part: impl Fn(f64) -> f64) -> DVector<f64> {
         let v = self.spectrum.vectors();
-        let mut c = v.tr_mul(&self.minimum);
-        for (c, d) in c.iter_mut().zip(self.spectrum.eigenvalues().iter()) {
-            *c *= 1.0 - (-d * t).exp();
+        let mut c = v.tr_mul(&self.minimum.add_scalar(-self.start));
+        for (c, &d) in c.iter_mut().zip(self.spectrum.eigenvalues().iter()) {
+            *c *= part(d);
         }
-        v * c
+        (v * c).add_scalar(self.start)
     }
 
     /// Mean of [`Problem::free`] over times from `a` to `b`.
     pub fn free_mean(&self, a: f64, b: f64) -> DVector<f64> {
-        let v = self.spectrum.vectors();
-        let mut c = v.tr_mul(&self.minimum);
-        for (c, &d) in c.iter_mut().zip(self.spectrum.eigenvalues().iter()) {
+        self.approached(|d| {
             let d = d.max(1e-300);
-            *c *= 1.0 - ((-d * a).exp() - (-d * b).exp()) / (d * (b - a));
-        }
-        v * c
+            1.0 - ((-d * a).exp() - (-d * b).exp()) / (d * (b - a))
+        })
     }
 }

@@ -232,6 +232,11 @@ pub(super) fn labels(points: &[Prepared]) -> Vec<String> {
                 Some(format!("{name} = {value}"))
             });
             let mut parts: Vec<String> = known.collect();
+            // What tells devices apart is their name.
+            let model = p.settings.swept.iter().find(|(k, _)| k == "device.model");
+            if let Some((_, name)) = model {
+                parts = vec![name.trim_matches('"').to_owned()];
+            }
             if parts.is_empty() {
                 let swept = p.settings.swept.iter();
                 parts.extend(

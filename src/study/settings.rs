@@ -319,6 +319,7 @@ fn training(section: &Section, task: &TaskSpec) -> (Training, f64, u32) {
         gradient_noise,
         counting,
         loss,
+        start: section.optional_number("start", Rule::Any).unwrap_or(0.0),
     };
     let average_from = section.number("average-from", Rule::Between(0.0, 0.99));
     let log_every = section.integer("log-every", Rule::Between(1.0, 1e6));

@@ -157,7 +157,7 @@ impl Run<'_> {
 
     fn stack(&self, first: usize, count: usize, progress: &(dyn Fn(u64) + Sync)) -> Result<Part> {
         let weights = self.centre.len();
-        let initial = vec![0.0; weights];
+        let initial = vec![self.training.start; weights];
         let (mut synapses, model): (Box<dyn Synapses>, _) = match self.learner {
             Learner::Device(plan) => {
                 let mut crossbar = Crossbar::new(plan, first, count)?;

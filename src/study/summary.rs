@@ -205,6 +205,8 @@ pub struct Point {
     pub prediction_error_p0: Option<f64>,
     /// `‖w̄ - w_P1‖/bias`.
     pub prediction_error_p1: Option<f64>,
+    /// The error of P1 in Monte-Carlo errors: what says whether it is right where the bias is nearly zero.
+    pub prediction_errors_p1: Option<f64>,
     /// `‖w̄ - w_Pt‖/bias`, the trajectory averaged over the same window.
     pub prediction_error_pt: Option<f64>,
     /// `min_λ ‖w̄ - w_ridge(λ)‖/bias`.
@@ -306,6 +308,7 @@ impl Point {
             bias_norm_p0: number,
             prediction_error_p0: number,
             prediction_error_p1: number,
+            prediction_errors_p1: number,
             prediction_error_pt: number,
             tikhonov_residual: number,
             tikhonov_residual_diagonal: number,

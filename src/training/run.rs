@@ -46,6 +46,8 @@ pub struct Training {
     pub counting: Counting,
     /// The loss.
     pub loss: Loss,
+    /// Weight that every connection starts with.
+    pub start: f64,
 }
 
 impl Training {

@@ -82,6 +82,8 @@ fn sensible(law: &str) -> &'static [f64] {
         "exp-step" => &[0.01, 0.0, 1.0, 0.1, 1.0, 0.1, 5.0, 1.0, 0.9, 5.0],
         "bowed-bounds" => &[0.01, 0.0, 1.0, 0.8],
         "power-step" => &[0.01, 0.0, 1.0, 0.5, 2.0, 1.5],
+        "exponential-readout" => &[0.01, 0.0, 1.0, 0.1, 3.0, 0.5],
+        "sigmoid-readout" => &[0.01, 0.0, 1.0, 0.1, 4.0, 0.5],
         other => panic!("give the law {other} parameters here"),
     }
 }

@@ -54,6 +54,10 @@ macro_rules! suite {
                 updates::relaxation($site);
             }
             #[test]
+            fn readouts() {
+                updates::readouts($site);
+            }
+            #[test]
             fn reads_of_every_shape() {
                 reads::every_shape($site);
             }

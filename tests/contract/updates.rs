@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use memridge::backend::{Request, Shape, StackVector};
-use memridge::device::{Cells, Counting};
+use memridge::backend::{Backend, Request, Shape, StackVector};
+use memridge::device::{Cells, Counting, Retention};
 use memridge::number::Purpose;
 
 use super::devices::{self, forgetful, noisy_counters};
@@ -50,7 +50,7 @@ fn distance(site: &Site, cells: &Arc<Cells>, way: Way, shape: Shape) -> Worst {
     Worst::of(&states(&mut *stack), |k, r| {
         let cell = cells.double(k);
         let n = f64::from(requests.lanes(k)[r]);
-        let s = start[k];
+        let s = cells.state(k, start[k]);
         let z = |pulse| normal(STEP, k, r, Purpose::CycleNoise, pulse);
         match way {
             Way::Expected => law.oracle_expected(&cell, s, n),
@@ -117,6 +117,75 @@ pub fn write_noise(site: Site) {
         // A few roundings of 5e-5 S.
         run(&site, pulsed).check("conductances", run(&scalar(), pulsed), 2e-11);
     }
+}
+
+/// What happens to a stack.
+type Then<'a> = dyn Fn(&mut dyn Backend) + 'a;
+
+/// Reads see the readout of every state, with the write noise of the cells that were pulsed, and keep it while states relax.
+pub fn readouts(site: Site) {
+    let shape = shape(21, 3, 5);
+    let requests = counts(shape);
+    let mut seen_any = false;
+    for (name, cells) in devices::all(shape.cells()) {
+        if !cells.is_read_out() {
+            continue;
+        }
+        seen_any = true;
+        let retention = Retention {
+            rest: 0.4,
+            lifetime: 2.0,
+        };
+        let cells = Arc::new((*cells).clone().with_retention(retention));
+        for (way, replicas) in [("many", 130), ("few", 21), ("one", 1)] {
+            let shape = Shape { replicas, ..shape };
+            let requests = vector(shape.cells(), replicas, |k, r| {
+                requests.lanes(k)[r % requests.width()]
+            });
+            let run = |site: &Site, then: &Then| {
+                let mut stack = stack(site, shape, &cells, true);
+                stack.write(&positions(&cells)).unwrap();
+                let request = Request::Dense(&requests);
+                stack
+                    .pulse(STEP, &request, Counting::Deterministic)
+                    .unwrap();
+                then(&mut *stack);
+                let now = states(&mut *stack);
+                let mut seen = StackVector::zeros(shape.cells(), replicas);
+                stack.conductances(&mut seen).unwrap();
+                (now, seen)
+            };
+            let worst = |site: &Site, noisy: bool, then: &Then| {
+                let (now, seen) = run(site, then);
+                Worst::of(&seen, |k, r| {
+                    let mut x = cells.conductance(k, f64::from(now.lanes(k)[r]));
+                    if noisy && requests.lanes(k)[r] != 0.0 {
+                        let z = normal(STEP, k, r, Purpose::WriteNoise, 0);
+                        x += f64::from(cells.write_deviation()) * z;
+                    }
+                    devices::WINDOW.g_min + devices::WINDOW.span() * x
+                })
+            };
+            let nothing = |_: &mut dyn Backend| ();
+            let relax = |stack: &mut dyn Backend| stack.relax(0.5).unwrap();
+            let mean = |stack: &mut dyn Backend| {
+                let request = Request::Dense(&requests);
+                stack.pulse(STEP, &request, Counting::Expected).unwrap();
+            };
+            let cases: [(&str, bool, &Then); 3] = [
+                ("pulsed", true, &nothing),
+                ("relaxed", true, &relax),
+                ("mean", false, &mean),
+            ];
+            for (case, noisy, then) in cases {
+                let what = format!("{name}, {way} replicas, {case}");
+                let scalar = worst(&scalar(), noisy, then);
+                // A few roundings of 5e-5 S.
+                worst(&site, noisy, then).check(&what, scalar, 2e-11);
+            }
+        }
+    }
+    assert!(seen_any);
 }
 
 /// States and what is seen of them relax alike; cells without retention keep theirs.

@@ -7,9 +7,9 @@ use std::ops::Range;
 
 use super::count::{Count, Fired, From, Piece, set_bits};
 use super::sparse::Sparse;
-use super::{BLOCK, Fixed, Part, rewrite};
+use super::{BLOCK, Fixed, Part, show};
 use crate::backend::{Request, Shape, StackVector};
-use crate::device::{Action, Cells, Counting, TILE, Update};
+use crate::device::{Action, Cells, Counting, Own, TILE, Update};
 use crate::number::{Draw, Purpose};
 
 /// Cells that are updated at a time: enough to outweigh what a loop costs before it runs, few enough for the fast caches.
@@ -252,7 +252,7 @@ impl Part<'_, Across> {
                 self.update_chunk(job, cells.clone(), most, true);
             }
         }
-        self.chunk_write_noise(job, cells);
+        self.show_chunk(job, cells);
     }
 
     /// Draws the signed counts of a chunk.
@@ -327,11 +327,7 @@ impl Part<'_, Across> {
             arch,
             ..
         } = self.fixed;
-        let own = if cells.start.is_multiple_of(TILE) {
-            physics.own_from(cells.start)
-        } else {
-            across.sparse.own(physics, *arch, cells.clone())
-        };
+        let own = own_of(self.fixed, &mut across.sparse, &cells);
         let alone = replicas == 1;
         let all = &mut self.states[lanes.clone()];
         if !alone {
@@ -364,13 +360,15 @@ impl Part<'_, Across> {
         }
     }
 
-    /// Redraws the write noise of the cells of a chunk that were pulsed.
-    fn chunk_write_noise(&mut self, job: &Job, cells: Range<usize>) {
+    /// Lets reads see the cells of a chunk that were pulsed.
+    fn show_chunk(&mut self, job: &Job, cells: Range<usize>) {
         if self.apparent.is_none() {
             return;
         }
-        self.chunk_normals(job, cells.clone(), Purpose::WriteNoise, 0);
         let deviation = self.fixed.cells.write_deviation();
+        if deviation > 0.0 {
+            self.chunk_normals(job, cells.clone(), Purpose::WriteNoise, 0);
+        }
         let replicas = self.fixed.shape.replicas;
         let lanes = self.lanes(&cells);
         let Some(apparent) = &mut self.apparent else {
@@ -378,9 +376,23 @@ impl Part<'_, Across> {
         };
         let seen = apparent[lanes.clone()][job.replica..].iter_mut();
         let states = self.states[lanes][job.replica..].iter();
-        let across = &*self.buffers;
+        let across = &mut *self.buffers;
+        let positions = &mut across.piece[..cells.len()];
+        let own = positions.iter_mut().zip(states.step_by(replicas));
+        own.for_each(|(x, s)| *x = *s);
+        let own = own_of(self.fixed, &mut across.sparse, &cells);
+        self.fixed.read_out(0, own, positions);
         let normals = &across.normals[cells.start % BLOCK..];
-        let (seen, states) = (seen.step_by(replicas), states.step_by(replicas));
-        rewrite(seen, states, &across.counts, normals, deviation);
+        let seen = seen.step_by(replicas);
+        show(seen, positions.iter(), &across.counts, normals, deviation);
+    }
+}
+
+/// What a chunk of cells does not share with cell 0.
+fn own_of<'a>(fixed: &'a Fixed, sparse: &'a mut Sparse, cells: &Range<usize>) -> Option<Own<'a>> {
+    if cells.start.is_multiple_of(TILE) {
+        fixed.cells.own_from(cells.start)
+    } else {
+        sparse.own(&fixed.cells, fixed.arch, cells.clone())
     }
 }

@@ -14,7 +14,7 @@ use self::across::Across;
 use self::read::ReadScratch;
 use self::wide::Wide;
 use super::{Backend, ReadNoise, Request, Shape, StackVector, WIDE};
-use crate::device::{Cells, Counting, relaxed};
+use crate::device::{Cells, Counting, Own, ReadOut, relaxed};
 use crate::error::Result;
 use crate::number::{Draw, Purpose, Stream};
 
@@ -25,7 +25,7 @@ const BLOCK: usize = 4;
 pub struct Cpu {
     fixed: Fixed,
     states: Vec<f32>,
-    /// What a read sees where writing is noisy.
+    /// What a read sees where it is not the state.
     apparent: Option<Vec<f32>>,
     pulses: u64,
     walk: Walk,
@@ -44,6 +44,29 @@ struct Fixed {
 }
 
 impl Fixed {
+    /// Turns the states of all cells into the positions of their conductances.
+    fn read_all(&self, states: &mut [f32]) {
+        let (cells, replicas) = (&self.cells, self.shape.replicas);
+        if replicas == 1 {
+            return self.read_out(0, cells.own_from(0), states);
+        }
+        for (cell, lanes) in states.chunks_exact_mut(replicas).enumerate() {
+            self.read_out(cell, None, lanes);
+        }
+    }
+
+    /// Turns states of a cell, or of cells with parameters of their own, into positions of their conductances.
+    fn read_out(&self, cell: usize, own: Option<Own>, values: &mut [f32]) {
+        if self.cells.is_read_out() {
+            self.cells.law().read_out(ReadOut {
+                arch: self.arch,
+                cell: self.cells.single(cell),
+                own,
+                values,
+            });
+        }
+    }
+
     /// Where the random numbers of a replica are drawn.
     fn draw(&self, step: u32, replica: usize, purpose: Purpose, index: u32) -> Draw {
         Draw {
@@ -113,8 +136,8 @@ impl Cpu {
         cells: Arc<Cells>,
         aggregate: bool,
     ) -> Self {
-        let apparent =
-            (cells.write_noise() > 0.0).then(|| vec![0.0; shape.cells() * shape.replicas]);
+        let apart = cells.write_noise() > 0.0 || cells.is_read_out();
+        let apparent = apart.then(|| vec![0.0; shape.cells() * shape.replicas]);
         let walk = if is_wide(shape) {
             Walk::Along(Box::new(Wide::new(shape)))
         } else {
@@ -152,10 +175,10 @@ impl Backend for Cpu {
 
     fn write(&mut self, positions: &[f64]) -> Result<()> {
         let lanes = self.states.chunks_exact_mut(self.fixed.shape.replicas);
-        for (lanes, &p) in lanes.zip(positions) {
-            lanes.fill(p as f32);
+        for (lanes, s) in lanes.zip(self.fixed.cells.states(positions)) {
+            lanes.fill(s);
         }
-        self.forget_write_noise();
+        self.show_all();
         Ok(())
     }
 
@@ -201,7 +224,7 @@ impl Backend for Cpu {
             };
         if request.is_mean(counting) {
             // Without pulses there is no write noise either.
-            self.forget_write_noise();
+            self.show_all();
         }
         Ok(())
     }
@@ -209,12 +232,29 @@ impl Backend for Cpu {
     fn relax(&mut self, elapsed: f64) -> Result<()> {
         if let Some(retention) = self.fixed.cells.retention() {
             let (rest, lost) = (retention.rest as f32, retention.lost(elapsed) as f32);
+            let fixed = &self.fixed;
+            let noise: Option<Vec<f32>> = match &self.apparent {
+                Some(seen) if fixed.cells.is_read_out() && fixed.cells.write_noise() > 0.0 => {
+                    let mut plain = self.states.clone();
+                    fixed.read_all(&mut plain);
+                    Some(seen.iter().zip(plain).map(|(a, x)| a - x).collect())
+                }
+                _ => None,
+            };
             for s in &mut self.states {
                 *s = relaxed(*s, rest, lost);
             }
-            // What is written on a cell decays with it.
-            for a in self.apparent.iter_mut().flatten() {
-                *a = relaxed(*a, rest, lost);
+            if self.fixed.cells.is_read_out() {
+                self.show_all();
+                let seen = self.apparent.iter_mut().flatten();
+                for (a, noise) in seen.zip(noise.iter().flatten()) {
+                    *a += noise;
+                }
+            } else {
+                // What is written on a cell decays with it.
+                for a in self.apparent.iter_mut().flatten() {
+                    *a = relaxed(*a, rest, lost);
+                }
             }
         }
         Ok(())
@@ -236,23 +276,26 @@ impl Cpu {
         self.apparent.as_ref().unwrap_or(&self.states)
     }
 
-    fn forget_write_noise(&mut self) {
+    /// Lets reads see all states, without write noise.
+    fn show_all(&mut self) {
         if let Some(apparent) = &mut self.apparent {
             apparent.copy_from_slice(&self.states);
+            self.fixed.read_all(apparent);
         }
     }
 }
 
-/// Redraws the write noise of every cell that was pulsed, and leaves it where it rested.
-fn rewrite<'a>(
+/// Lets reads see every cell that was pulsed, with new write noise, and leaves those that rested. `positions` are those of the
+/// conductances.
+fn show<'a>(
     seen: impl Iterator<Item = &'a mut f32>,
-    states: impl Iterator<Item = &'a f32>,
+    positions: impl Iterator<Item = &'a f32>,
     counts: &[f32],
     normals: &[f32],
     deviation: f32,
 ) {
     let draws = counts.iter().zip(normals);
-    for ((a, s), (&n, z)) in seen.zip(states).zip(draws) {
+    for ((a, s), (&n, z)) in seen.zip(positions).zip(draws) {
         *a = if n == 0.0 { *a } else { s + deviation * z };
     }
 }

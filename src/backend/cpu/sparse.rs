@@ -350,7 +350,7 @@ impl Part<'_, Across> {
                 counts,
             });
             self.update_group(job, cells, counts, 0, 1);
-            self.gathered_write_noise(job, cells);
+            self.show_gathered(job, cells);
         }
         once.len = 0;
         let sparse = &mut self.buffers.sparse;
@@ -360,7 +360,7 @@ impl Part<'_, Across> {
         let most = std::mem::take(&mut self.buffers.sparse.most);
         self.buffers.sparse.rest.copy(&several);
         self.finish_rest(job, 0, most);
-        self.gathered_write_noise(job, several.cells());
+        self.show_gathered(job, several.cells());
         several.len = 0;
         self.buffers.sparse.several = several;
     }
@@ -428,21 +428,31 @@ impl Part<'_, Across> {
         }
     }
 
-    fn gathered_write_noise(&mut self, job: &Job, cells: &[u32]) {
+    /// Lets reads see these cells, which were pulsed.
+    fn show_gathered(&mut self, job: &Job, cells: &[u32]) {
         let at = self.draw(job, Purpose::WriteNoise, 0);
-        let deviation = self.fixed.cells.write_deviation();
+        let (fixed, first) = (self.fixed, self.first);
+        let deviation = fixed.cells.write_deviation();
         let Some(apparent) = &mut self.apparent else {
             return;
         };
-        let normals = &mut self.buffers.sparse.normals;
+        let sparse = &mut self.buffers.sparse;
+        let lane = |cell: u32| (cell as usize - first) * fixed.shape.replicas + job.replica;
         for cells in cells.chunks(GROUP) {
-            let normals = &mut normals[..cells.len()];
-            self.fixed
-                .stream
-                .fill_scattered_normals(self.fixed.arch, at, cells, normals);
-            for (&cell, z) in cells.iter().zip(normals.iter()) {
-                let lane = (cell as usize - self.first) * self.fixed.shape.replicas + job.replica;
-                apparent[lane] = self.states[lane] + deviation * z;
+            let normals = &mut sparse.normals[..cells.len()];
+            if deviation > 0.0 {
+                fixed
+                    .stream
+                    .fill_scattered_normals(fixed.arch, at, cells, normals);
+            }
+            let positions = &mut sparse.states[..cells.len()];
+            for (x, &cell) in positions.iter_mut().zip(cells) {
+                *x = self.states[lane(cell)];
+            }
+            let own = fixed.cells.own_of(fixed.arch, cells, &mut sparse.own);
+            fixed.read_out(0, own, positions);
+            for ((&cell, z), x) in cells.iter().zip(normals.iter()).zip(positions.iter()) {
+                apparent[lane(cell)] = x + deviation * z;
             }
         }
     }

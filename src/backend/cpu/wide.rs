@@ -1,7 +1,7 @@
 //! Updates of many replicas: loops run along the replicas of one cell.
 
 use super::count::{Count, Fired, From, Piece};
-use super::{BLOCK, Part, rewrite};
+use super::{BLOCK, Part, show};
 use crate::backend::{Request, Shape};
 use crate::device::{Action, Counting, Update};
 use crate::number::Purpose;
@@ -37,7 +37,7 @@ impl Part<'_, Wide> {
             } else if fired.total > 0 {
                 self.pulses += fired.total;
                 self.apply(step, block, fired.most);
-                self.write_noise(step, block);
+                self.show(step, block);
             }
         }
         self.pulses
@@ -156,13 +156,15 @@ impl Part<'_, Wide> {
         });
     }
 
-    /// Redraws the write noise of the cells that were pulsed.
-    fn write_noise(&mut self, step: u32, block: usize) {
+    /// Lets reads see the cells that were pulsed.
+    fn show(&mut self, step: u32, block: usize) {
         if self.apparent.is_none() {
             return;
         }
-        self.normals(step, block, Purpose::WriteNoise, 0);
         let deviation = self.fixed.cells.write_deviation();
+        if deviation > 0.0 {
+            self.normals(step, block, Purpose::WriteNoise, 0);
+        }
         let replicas = self.fixed.shape.replicas;
         let range = self.cells_of(block);
         let Some(apparent) = &mut self.apparent else {
@@ -170,10 +172,12 @@ impl Part<'_, Wide> {
         };
         for (k, cell) in range.enumerate() {
             let lanes = cell * replicas..(cell + 1) * replicas;
-            let states = self.states[lanes.clone()].iter();
-            let seen = apparent[lanes].iter_mut();
+            let positions = &mut self.buffers.piece;
+            positions.copy_from_slice(&self.states[lanes.clone()]);
+            self.fixed.read_out(cell, None, positions);
             let (counts, normals) = (&self.buffers.counts[k], &self.buffers.normals[k]);
-            rewrite(seen, states, counts, normals, deviation);
+            let seen = apparent[lanes].iter_mut();
+            show(seen, positions.iter(), counts, normals, deviation);
         }
     }
 }

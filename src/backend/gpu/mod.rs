@@ -80,7 +80,7 @@ impl GpuStack {
             gpu,
             kernels::module(&shader),
             elements,
-            cells.write_noise() > 0.0,
+            cells.write_noise() > 0.0 || cells.is_read_out(),
             &shader.parameters,
         )?;
         Ok(Self {
@@ -169,7 +169,8 @@ impl Backend for GpuStack {
 
     fn write(&mut self, positions: &[f64]) -> Result<()> {
         assert_eq!(positions.len(), self.shape.cells(), "one position a cell");
-        let bits: Vec<u32> = positions.iter().map(|&p| (p as f32).to_bits()).collect();
+        let states = self.cells.states(positions);
+        let bits: Vec<u32> = states.iter().map(|s| s.to_bits()).collect();
         let workgroups = self.elements().div_ceil(STRIPS);
         self.queue
             .add(Kernel::Write, self.common, &[&bits], workgroups)
@@ -181,9 +182,9 @@ impl Backend for GpuStack {
             self.elements(),
             "one conductance a cell"
         );
-        let noisy = self.cells.write_noise() > 0.0;
+        let apart = self.cells.write_noise() > 0.0 || self.cells.is_read_out();
         let seen = |b: &queue::Buffers| {
-            if noisy {
+            if apart {
                 b.apparent.clone()
             } else {
                 b.states.clone()

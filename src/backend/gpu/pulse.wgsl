@@ -62,13 +62,17 @@ fn add_to_counter(counts: vec4<f32>, local: u32) {
     }
 }
 
-/// Redraws the write noise of the cells that were pulsed.
-fn redraw_write_noise(block: u32, replica: u32, counts: vec4<f32>) {
-    let z = normals_of(block, replica, WRITE_NOISE);
+/// Lets reads see the cells that were pulsed, with new write noise.
+fn show(block: u32, replica: u32, counts: vec4<f32>) {
+    var z = vec4<f32>(0.0f);
+    if WRITE_NOISY {
+        z = normals_of(block, replica, WRITE_NOISE);
+    }
     for (var k = 0u; k < 4u; k++) {
         if counts[k] != 0.0f {
-            let at = (4u * block + k) * run.replicas + replica;
-            apparent[at] = states[at] + WRITE_DEVIATION * z[k];
+            let cell = 4u * block + k;
+            let at = cell * run.replicas + replica;
+            apparent[at] = read_at(cell, states[at]) + WRITE_DEVIATION * z[k];
         }
     }
 }
@@ -118,8 +122,8 @@ fn pulse_workgroup(group: u32, local: u32, singly: bool) {
     }
     if any(counts != vec4<f32>(0.0f)) {
         pulse_block(block, replica, counts, singly);
-        if WRITE_NOISY {
-            redraw_write_noise(block, replica, counts);
+        if WRITE_NOISY || READ_OUT {
+            show(block, replica, counts);
         }
     }
     add_to_counter(counts, local);
@@ -157,8 +161,8 @@ fn pulse_expected(
             let cell = at / run.replicas;
             let next = after_mean(parameters_of(cell), states[at], requested(cell, at % run.replicas));
             states[at] = next;
-            if WRITE_NOISY {
-                apparent[at] = next;
+            if WRITE_NOISY || READ_OUT {
+                apparent[at] = read_at(cell, next);
             }
         }
     }

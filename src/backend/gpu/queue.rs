@@ -66,7 +66,7 @@ impl Queue {
         gpu: Arc<Gpu>,
         source: String,
         elements: u64,
-        writes_are_noisy: bool,
+        reads_are_apart: bool,
         parameters: &[f32],
     ) -> Result<Self> {
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
@@ -74,8 +74,8 @@ impl Queue {
             uploads: uploads(&gpu, ROOM)?,
             states: gpu.buffer("the states", elements, storage)?,
             apparent: gpu.buffer(
-                "the states with write noise",
-                if writes_are_noisy { elements } else { 1 },
+                "the states as reads see them",
+                if reads_are_apart { elements } else { 1 },
                 storage,
             )?,
             parameters: gpu.buffer("the cells' parameters", parameters.len() as u64, storage)?,

@@ -44,7 +44,7 @@ const RANDOM: u32 = 2u;
 @group(0) @binding(1) var<storage, read> uploads: array<u32>;
 /// Cell-major, the replicas of one cell together.
 @group(0) @binding(2) var<storage, read_write> states: array<f32>;
-/// What a read sees where writing is noisy.
+/// What a read sees where it is not the state.
 @group(0) @binding(3) var<storage, read_write> apparent: array<f32>;
 /// Number j of cell k at j · cells + k.
 @group(0) @binding(4) var<storage, read> cell_parameters: array<f32>;
@@ -87,17 +87,25 @@ fn parameters_of(cell: u32) -> Parameters {
 
 /// Position of a cell's replica as a read sees it.
 fn seen(at: u32) -> f32 {
-    if WRITE_NOISY {
+    if WRITE_NOISY || READ_OUT {
         return apparent[at];
     }
     return states[at];
+}
+
+/// Position of the conductance at a state, without write noise.
+fn read_at(cell: u32, state: f32) -> f32 {
+    if READ_OUT {
+        return read_out(parameters_of(cell), state);
+    }
+    return state;
 }
 
 fn conductance(at: u32) -> f32 {
     return run.g_min + run.span * seen(at);
 }
 
-/// The same position in every replica of a cell.
+/// The same state in every replica of a cell.
 @compute @workgroup_size(64)
 fn write_positions(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -108,10 +116,11 @@ fn write_positions(
     for (var k = 0u; k < STRIP; k++) {
         let at = first + k * WORKGROUP;
         if at < cells() * run.replicas {
-            let position = upload(run.first_at + at / run.replicas);
-            states[at] = position;
-            if WRITE_NOISY {
-                apparent[at] = position;
+            let cell = at / run.replicas;
+            let state = upload(run.first_at + cell);
+            states[at] = state;
+            if WRITE_NOISY || READ_OUT {
+                apparent[at] = read_at(cell, state);
             }
         }
     }
@@ -128,8 +137,17 @@ fn relax(
     for (var k = 0u; k < STRIP; k++) {
         let at = first + k * WORKGROUP;
         if at < cells() * run.replicas {
-            states[at] = relaxed(states[at], run.rest, run.lost);
-            if WRITE_NOISY {
+            let before = states[at];
+            let after = relaxed(before, run.rest, run.lost);
+            states[at] = after;
+            if READ_OUT {
+                let cell = at / run.replicas;
+                var noise = 0.0f;
+                if WRITE_NOISY {
+                    noise = apparent[at] - read_at(cell, before);
+                }
+                apparent[at] = read_at(cell, after) + noise;
+            } else if WRITE_NOISY {
                 apparent[at] = relaxed(apparent[at], run.rest, run.lost);
             }
         }
