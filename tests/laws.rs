@@ -946,7 +946,9 @@ const PUBLISHED: [Published; 9] = [
 
 #[test]
 fn library_devices_have_their_published_symmetric_point_and_strength() {
-    assert_eq!(LIBRARY.len(), PUBLISHED.len());
+    // Devices behind a readout are chosen, not published.
+    let published = LIBRARY.iter().filter(|(n, _)| !n.ends_with("-readout"));
+    assert_eq!(published.count(), PUBLISHED.len());
     for (name, zero, published) in PUBLISHED {
         let device = load_device(name, Path::new("")).unwrap();
         let cells = device.without_variation().cells(1, 0).unwrap();

@@ -33,8 +33,10 @@ pub struct SigmoidReadout;
 
 #[inline(always)]
 fn tanh<R: Real>(x: R) -> R {
-    let e = (x + x).exp_m1();
-    e / (e + R::lit(2.0))
+    // Of -2|x|, which no large argument overflows.
+    let e = (-(x + x).abs()).exp_m1();
+    let size = -e / (e + R::lit(2.0));
+    R::select_lt(x, R::lit(0.0), -size, size)
 }
 
 impl Law for SigmoidReadout {
