@@ -121,6 +121,8 @@ quantities! {
     Volts: "voltage", "V", "200 mV";
     /// Time, in seconds (s).
     Seconds: "time", "s", "100 ns";
+    /// Length, in metres (m).
+    Metres: "length", "m", "10 nm";
     /// Resistance, in ohms; written `Ohm`, also read as `ohm` and `Ω`.
     Ohms: "resistance", "Ohm" or "ohm" or "\u{3a9}" or "\u{2126}", "2.5 Ohm";
     /// Absolute temperature, in kelvin (K).

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use memridge::device::{Device, Kind, LIBRARY, Spread, load_device};
 use memridge::error::{Error, Result};
 use memridge::report::{DeviceCurve, TABLE_STYLE, device_figure};
-use memridge::units::Siemens;
+use memridge::units::{Kelvin, Metres, Ohms, Seconds, Siemens, Volts};
 use serde_json::{Value, json};
 
 use super::{json as pretty, print};
@@ -124,6 +124,11 @@ pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
     for (p, v) in device.parameters() {
         let shown = match p.kind {
             Kind::Ratio => format!("{v}"),
+            Kind::Voltage => Volts::new(v).to_string(),
+            Kind::Time => Seconds::new(v).to_string(),
+            Kind::Length => Metres::new(v).to_string(),
+            Kind::Resistance => Ohms::new(v).to_string(),
+            Kind::Temperature => Kelvin::new(v).to_string(),
             Kind::Position => format!("{v} ({})", siemens(v)),
             Kind::Change => format!("{v} ({})", Siemens::new(round(v * w.span()))),
         };

@@ -66,7 +66,8 @@ impl Varied {
             0 => 0,
             1..=4 => 4,
             5..=8 => 8,
-            _ => 16,
+            9..=16 => 16,
+            _ => 32,
         };
         let mut rows = vec![0.0; row * (parameters.len() / width)];
         if row > 0 {
@@ -120,7 +121,8 @@ impl pulp::WithSimd for Turn<'_> {
             0 => {}
             4 => turn::<4>(self),
             8 => turn::<8>(self),
-            _ => turn::<16>(self),
+            16 => turn::<16>(self),
+            _ => turn::<32>(self),
         }
     }
 }

@@ -47,6 +47,13 @@ fn curvature<R: Real>(k: R) -> R {
     R::select_lt(k.abs(), least, least, k)
 }
 
+/// `(e^{ks} - 1)/(e^k - 1)`
+#[inline(always)]
+pub(super) fn exponential<R: Real>(k: R, s: R) -> R {
+    let k = curvature(k);
+    (k * s).exp_m1() / k.exp_m1()
+}
+
 impl Law for ExponentialReadout {
     const NAME: &'static str = "exponential-readout";
     const PARAMETERS: &'static [Parameter] = &[
@@ -63,8 +70,7 @@ impl Law for ExponentialReadout {
 
     #[inline(always)]
     fn conductance<R: Real>(p: &[R], s: R) -> R {
-        let k = curvature(p[OWN + 1]);
-        (k * s).exp_m1() / k.exp_m1()
+        exponential(p[OWN + 1], s)
     }
 
     #[inline(always)]

@@ -7,11 +7,12 @@ use super::cells::{Cells, Window};
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
 use super::variation::{Spread, Variation};
 use super::{
-    ConstantStep, ExpStep, ExponentialReadout, LinearStep, PowerStep, SigmoidReadout, SoftBounds,
+    BiolekDrift, ConstantStep, ExpStep, ExponentialReadout, JoglekarDrift, LinearStep, PowerStep,
+    SigmoidReadout, SoftBounds, StanfordPku, Vteam,
 };
 use crate::document::{NumberOr, Origin, Rule, Section, Violations};
 use crate::error::{Result, Violation};
-use crate::units::Siemens;
+use crate::units::{Kelvin, Metres, Ohms, Seconds, Siemens, Volts};
 
 /// The laws that device files can name.
 pub fn laws() -> Vec<Arc<dyn AnyLaw>> {
@@ -23,6 +24,10 @@ pub fn laws() -> Vec<Arc<dyn AnyLaw>> {
         Arc::new(PowerStep),
         Arc::new(ExponentialReadout),
         Arc::new(SigmoidReadout),
+        Arc::new(JoglekarDrift),
+        Arc::new(BiolekDrift),
+        Arc::new(Vteam),
+        Arc::new(StanfordPku),
     ]
 }
 
@@ -62,7 +67,19 @@ impl Device {
             .find(|l| l.name() == law)
             .map_or_else(|| Arc::new(SoftBounds) as Arc<dyn AnyLaw>, Arc::clone);
         let all = || COMMON.iter().chain(law.parameters());
-        let nominal: Vec<f64> = all().map(|p| value(&parameters, p, window)).collect();
+        let derived = |p: &Parameter| law.derives_step() && p.name == COMMON[STEP].name;
+        let mut nominal: Vec<f64> = all()
+            .map(|p| {
+                if derived(p) {
+                    // Not known yet, and no key of the file.
+                    return f64::NAN;
+                }
+                value(&parameters, p, window)
+            })
+            .collect();
+        if law.derives_step() {
+            nominal[STEP] = mean_step(&*law, &nominal);
+        }
         if violations.is_empty()
             && let Err((key, rule, way_out)) = unphysical(&*law, window, &nominal)
         {
@@ -268,11 +285,33 @@ fn window(section: &Section) -> Window {
     Window { g_min, g_max }
 }
 
+/// Mean size of a pulse's change over the window of the state, both polarities.
+fn mean_step(law: &dyn AnyLaw, p: &[f64]) -> f64 {
+    const PLACES: usize = 64;
+    let places = (0..PLACES).map(|k| {
+        let part = (k as f64 + 0.5) / PLACES as f64;
+        let s = p[LOWER] + (p[UPPER] - p[LOWER]) * part;
+        law.step(p, s, 1.0).abs() + law.step(p, s, -1.0).abs()
+    });
+    places.sum::<f64>() / (2 * PLACES) as f64
+}
+
 /// One parameter in the law's own number: a fraction or position in the window, or a ratio.
 fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
     let span = window.span();
     let value = match parameter.kind {
         Kind::Ratio => section.number(parameter.name, Rule::Any),
+        Kind::Voltage => section.quantity::<Volts>(parameter.name, Rule::Any).value(),
+        Kind::Time => section
+            .quantity::<Seconds>(parameter.name, Rule::Any)
+            .value(),
+        Kind::Length => section
+            .quantity::<Metres>(parameter.name, Rule::Any)
+            .value(),
+        Kind::Resistance => section.quantity::<Ohms>(parameter.name, Rule::Any).value(),
+        Kind::Temperature => section
+            .quantity::<Kelvin>(parameter.name, Rule::Any)
+            .value(),
         Kind::Change => match section.number_or_quantity::<Siemens>(parameter.name, Rule::Positive)
         {
             NumberOr::Number(v) => v,
@@ -287,6 +326,9 @@ fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
     if section.has(parameter.name) && !(least..=most).contains(&value) {
         let what = match parameter.kind {
             Kind::Ratio => "the number",
+            Kind::Voltage | Kind::Time | Kind::Length | Kind::Resistance | Kind::Temperature => {
+                "the number of SI units"
+            }
             Kind::Change => "the change as a fraction of the window",
             Kind::Position => "the position in the window (0 at g-min, 1 at g-max)",
         };
@@ -306,6 +348,13 @@ fn unphysical(
     p: &[f64],
 ) -> std::result::Result<(), (&'static str, String, String)> {
     let fail = |key, rule: &str, way_out: &str| Err((key, rule.to_owned(), way_out.to_owned()));
+    if law.derives_step() && !(p[STEP] > 0.0) {
+        return fail(
+            "set-voltage",
+            "no pulse moves the state",
+            "give pulses beyond their thresholds, longer or stronger ones",
+        );
+    }
     if p[STEP] <= 0.0 {
         return fail(
             "step",
@@ -354,6 +403,20 @@ fn unphysical(
                 "step",
                 "potentiation must not decrease and depression not increase the conductance anywhere in the window",
                 "check signs and rates of the law, or narrow the window",
+            );
+        }
+        if !(up - down).is_finite() {
+            return fail(
+                "step",
+                "a pulse must change the state by a finite amount everywhere in the window",
+                "check the signs and sizes of the law's parameters",
+            );
+        }
+        if law.derives_step() && up.max(-down) > 0.1 * (p[UPPER] - p[LOWER]) {
+            return fail(
+                "set-voltage",
+                "one pulse must not cross a tenth of the window: its motion is followed in eight parts",
+                "give shorter or weaker pulses",
             );
         }
         if up.max(-down) > 0.5 * (p[UPPER] - p[LOWER]) {

@@ -18,7 +18,7 @@ pub const UPPER: usize = 2;
 /// Where a law's own parameters begin.
 pub const OWN: usize = 3;
 /// The most parameters that a cell may have.
-pub const MOST_PARAMETERS: usize = 16;
+pub const MOST_PARAMETERS: usize = 24;
 
 /// One parameter of a law: what device files, errors and documentation say about it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +44,16 @@ pub enum Kind {
     Change,
     /// A plain ratio.
     Ratio,
+    /// A voltage.
+    Voltage,
+    /// A time.
+    Time,
+    /// A length.
+    Length,
+    /// A resistance.
+    Resistance,
+    /// An absolute temperature.
+    Temperature,
 }
 
 /// The parameters that every cell has, in the order of the parameter slice.
@@ -221,6 +231,10 @@ pub trait Law: Send + Sync + 'static {
     /// The law's own parameters, in the order of `p[OWN..]`.
     const PARAMETERS: &'static [Parameter];
 
+    /// Whether the nominal `step` follows from the pulse and is not given: that of physical laws. It is the mean change over the
+    /// window of the state.
+    const DERIVES_STEP: bool = false;
+
     /// Mean change of the state by one pulse, signed.
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R;
 
@@ -269,6 +283,8 @@ pub trait AnyLaw: Send + Sync {
     fn name(&self) -> &'static str;
     /// The law's own parameters.
     fn parameters(&self) -> &'static [Parameter];
+    /// Whether the nominal step follows from the pulse.
+    fn derives_step(&self) -> bool;
     /// Whether `n` pulses have a closed form.
     fn has_train(&self) -> bool;
     /// Makes an update of many lanes.
@@ -332,6 +348,10 @@ impl<L: Law> AnyLaw for L {
 
     fn parameters(&self) -> &'static [Parameter] {
         L::PARAMETERS
+    }
+
+    fn derives_step(&self) -> bool {
+        L::DERIVES_STEP
     }
 
     fn has_train(&self) -> bool {

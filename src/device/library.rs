@@ -26,6 +26,10 @@ pub const LIBRARY: &[(&str, &str)] = files! {
     "ideal/soft-bounds"
     "reram/gong2018-exp-step"
     "reram/gong2018-soft-bounds"
+    "reram/jiang2016"
+    "reram/kvatinsky2015"
+    "reram/strukov2008-biolek"
+    "reram/strukov2008-joglekar"
     "rpu/gokmen2016"
 };
 

@@ -11,10 +11,12 @@ mod exp_step;
 mod expand;
 mod exponential_readout;
 mod file;
+mod ion_drift;
 mod kernel;
 mod law;
 mod library;
 mod linear_step;
+mod physical;
 mod power_step;
 mod readout;
 mod response;
@@ -22,7 +24,9 @@ mod retention;
 mod shader;
 mod sigmoid_readout;
 mod soft_bounds;
+mod stanford_pku;
 mod variation;
+mod vteam;
 
 pub use cells::{Cells, Window};
 pub use constant_step::ConstantStep;
@@ -30,6 +34,7 @@ pub use count::{Count, CountMoments, Counting, digits, piece, round_request};
 pub use exp_step::ExpStep;
 pub use exponential_readout::ExponentialReadout;
 pub use file::{Device, laws};
+pub use ion_drift::{BiolekDrift, JoglekarDrift};
 pub use kernel::{Action, Own, TILE, Update};
 pub use law::{
     AnyLaw, COMMON, Cell, CycleNoise, Kind, LOWER, Law, MOST_PARAMETERS, OWN, Parameter, Pulse,
@@ -44,4 +49,6 @@ pub use retention::{Retention, relaxed};
 pub use shader::{Change, Shader};
 pub use sigmoid_readout::SigmoidReadout;
 pub use soft_bounds::SoftBounds;
+pub use stanford_pku::StanfordPku;
 pub use variation::{Spread, Variation};
+pub use vteam::Vteam;

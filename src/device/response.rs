@@ -164,7 +164,11 @@ pub(super) fn crossing(asymmetry: impl Fn(f64) -> f64, p: &[f64]) -> Option<f64>
     }
     let middle = 0.5 * (lower + upper);
     (0..PIECES)
-        .filter(|&k| values[k] == 0.0 || values[k] * values[k + 1] < 0.0)
+        .filter(|&k| {
+            // Where nothing moves at all, at an end of the window, nothing is in balance.
+            let through = values[k] == 0.0 && k > 0 && values[k - 1] * values[k + 1] < 0.0;
+            through || values[k] * values[k + 1] < 0.0
+        })
         .map(|k| {
             let (mut a, mut b) = (at(k), at(k + 1));
             if values[k] == 0.0 {

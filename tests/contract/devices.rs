@@ -84,6 +84,17 @@ fn sensible(law: &str) -> &'static [f64] {
         "power-step" => &[0.01, 0.0, 1.0, 0.5, 2.0, 1.5],
         "exponential-readout" => &[0.01, 0.0, 1.0, 0.1, 3.0, 0.5],
         "sigmoid-readout" => &[0.01, 0.0, 1.0, 0.1, 4.0, 0.5],
+        "linear-ion-drift-joglekar" | "linear-ion-drift-biolek" => &[
+            0.001, 0.0, 1.0, 1.0, -1.0, 1e-3, 1e-3, 1e-14, 1e-8, 100.0, 16e3, 1.0,
+        ],
+        "vteam" => &[
+            0.004, 0.0, 1.0, -0.25, 0.5, 1e-10, 1e-9, 10.0, 5e-4, -0.2, 0.02, 3.0, 1.0, 3e-9, 50.0,
+            1e3, 10.0,
+        ],
+        "stanford-pku" => &[
+            0.004, 0.0, 1.0, 1.0, -1.0, 5e-8, 5e-8, 10.0, 0.6, 16.0, 0.8, 2.5e-10, 1.2e-8, 2100.0,
+            298.0, 1e-3, 0.25, 2.5e-10, 2e-10, 1.7e-9,
+        ],
         other => panic!("give the law {other} parameters here"),
     }
 }
@@ -91,6 +102,8 @@ fn sensible(law: &str) -> &'static [f64] {
 /// Cells of a law that differ in every parameter, with both kinds of noise.
 fn varied(law: &str, hard: bool, count: usize) -> Cells {
     let nominal = sensible(law);
+    let physics = laws().into_iter().find(|l| l.name() == law).unwrap();
+    let physical = physics.derives_step();
     let parameters = (0..count)
         .flat_map(|cell| {
             nominal.iter().enumerate().map(move |(i, &p)| {
@@ -99,13 +112,15 @@ fn varied(law: &str, hard: bool, count: usize) -> Cells {
                 match i {
                     STEP => p * (1.0 + part),
                     1 => p - part,
+                    // SI units, and exponentials of them.
+                    3.. if physical => p * (1.0 + 0.1 * part),
                     _ => p + part,
                 }
             })
         })
         .collect();
     Cells::new(
-        laws().into_iter().find(|l| l.name() == law).unwrap(),
+        physics,
         WINDOW,
         CycleNoise::new(0.3, 0.5),
         0.5,
