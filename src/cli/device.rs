@@ -123,7 +123,7 @@ pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
         .set_content_arrangement(ContentArrangement::Dynamic);
     for (p, v) in device.parameters() {
         let shown = match p.kind {
-            Kind::Ratio => format!("{v}"),
+            Kind::Ratio | Kind::Label | Kind::Node | Kind::Derived => format!("{v}"),
             Kind::Position => format!("{v} ({})", siemens(v)),
             Kind::Change => format!("{v} ({})", Siemens::new(round(v * w.span()))),
         };

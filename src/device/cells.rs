@@ -46,7 +46,7 @@ pub struct Cells {
 #[derive(Clone)]
 struct Varied {
     places: Vec<usize>,
-    /// Cell by cell: 4, 8 or 16 numbers, at least the number of places; 0 for none.
+    /// Cell by cell: 4, 8, 16 … numbers, at least the number of places; 0 for none.
     rows: Vec<f32>,
     width: usize,
     /// The same numbers in tiles, parameter by parameter.
@@ -62,9 +62,7 @@ impl Varied {
             .collect();
         let row = match places.len() {
             0 => 0,
-            1..=4 => 4,
-            5..=8 => 8,
-            _ => 16,
+            n => n.next_power_of_two().max(4),
         };
         let mut rows = vec![0.0; row * (parameters.len() / width)];
         if row > 0 {
@@ -118,7 +116,10 @@ impl pulp::WithSimd for Turn<'_> {
             0 => {}
             4 => turn::<4>(self),
             8 => turn::<8>(self),
-            _ => turn::<16>(self),
+            16 => turn::<16>(self),
+            32 => turn::<32>(self),
+            64 => turn::<64>(self),
+            _ => turn::<128>(self),
         }
     }
 }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::cells::{Cells, Window};
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
 use super::variation::{Spread, Variation};
-use super::{ConstantStep, ExpStep, LinearStep, PowerStep, SoftBounds};
+use super::{
+    ConstantStep, ExpStep, Exponential, LinearStep, Piecewise, PowerStep, SoftBounds, exponential,
+    nodes,
+};
 use crate::document::{NumberOr, Origin, Rule, Section, Violations};
 use crate::error::{Result, Violation};
 use crate::units::Siemens;
@@ -19,6 +22,8 @@ pub fn laws() -> Vec<Arc<dyn AnyLaw>> {
         Arc::new(SoftBounds),
         Arc::new(ExpStep),
         Arc::new(PowerStep),
+        Arc::new(Exponential),
+        Arc::new(Piecewise),
     ]
 }
 
@@ -58,7 +63,10 @@ impl Device {
             .find(|l| l.name() == law)
             .map_or_else(|| Arc::new(SoftBounds) as Arc<dyn AnyLaw>, Arc::clone);
         let all = || COMMON.iter().chain(law.parameters());
-        let nominal: Vec<f64> = all().map(|p| value(&parameters, p, window)).collect();
+        let mut nominal: Vec<f64> = all().map(|p| value(&parameters, p, window)).collect();
+        if law.parameters().iter().any(|p| p.kind == Kind::Node) {
+            nominal.splice(OWN.., nodes::read(&parameters));
+        }
         if violations.is_empty()
             && let Err((key, rule, way_out)) = unphysical(&*law, window, &nominal)
         {
@@ -73,7 +81,8 @@ impl Device {
         cycle.finish();
         let mut variations = Vec::new();
         if let Some(spreads) = section.optional_section("device-to-device") {
-            for (index, parameter) in all().enumerate() {
+            let shared = |p: &Parameter| matches!(p.kind, Kind::Node | Kind::Derived);
+            for (index, parameter) in all().enumerate().filter(|(_, p)| !shared(p)) {
                 let form = spreads.optional_section(parameter.name);
                 variations.extend(
                     form.and_then(|form| Spread::parse(&form).map(|s| (s, form)))
@@ -241,8 +250,8 @@ impl Device {
             self.noise,
             self.write_noise,
             self.hard_bounds,
-            self.nominal.clone(),
-            parameters,
+            exponential::in_cells(&*self.law, &self.nominal),
+            exponential::in_cells(&*self.law, &parameters),
         ))
     }
 }
@@ -268,7 +277,9 @@ fn window(section: &Section) -> Window {
 fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
     let span = window.span();
     let value = match parameter.kind {
-        Kind::Ratio => section.number(parameter.name, Rule::Any),
+        Kind::Ratio | Kind::Label => section.number(parameter.name, Rule::Any),
+        // They are read together.
+        Kind::Node | Kind::Derived => return 0.0,
         Kind::Change => match section.number_or_quantity::<Siemens>(parameter.name, Rule::Positive)
         {
             NumberOr::Number(v) => v,
@@ -282,7 +293,7 @@ fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
     let (least, most) = (parameter.least, parameter.most);
     if section.has(parameter.name) && !(least..=most).contains(&value) {
         let what = match parameter.kind {
-            Kind::Ratio => "the number",
+            Kind::Ratio | Kind::Label | Kind::Node | Kind::Derived => "the number",
             Kind::Change => "the change as a fraction of the window",
             Kind::Position => "the position in the window (0 at g-min, 1 at g-max)",
         };
@@ -340,6 +351,7 @@ fn unphysical(
         }
     }
     const PLACES: usize = 64;
+    let p = &*exponential::in_cells(law, p);
     for k in 0..=PLACES {
         let s = p[LOWER] + (p[UPPER] - p[LOWER]) * k as f64 / PLACES as f64;
         let (up, down) = (law.step(p, s, 1.0), law.step(p, s, -1.0));

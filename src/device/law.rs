@@ -16,8 +16,10 @@ pub const LOWER: usize = 1;
 pub const UPPER: usize = 2;
 /// Where a law's own parameters begin.
 pub const OWN: usize = 3;
+/// Up to so many parameters a law's loops keep short copies of them.
+pub const FEW_PARAMETERS: usize = 16;
 /// The most parameters that a cell may have.
-pub const MOST_PARAMETERS: usize = 16;
+pub const MOST_PARAMETERS: usize = 80;
 
 /// One parameter of a law: what device files, errors and documentation say about it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +45,12 @@ pub enum Kind {
     Change,
     /// A plain ratio.
     Ratio,
+    /// A nonlinearity label in files, the curvature that it stands for in a cell (see [`Exponential`](super::Exponential)).
+    Label,
+    /// One node of a curve over the window: files give all nodes of a name as one list, and all cells share them.
+    Node,
+    /// A number that follows from others when a file is read.
+    Derived,
 }
 
 /// The parameters that every cell has, in the order of the parameter slice.
@@ -237,6 +245,11 @@ pub trait Law: Send + Sync + 'static {
     ) -> Option<(R, R)> {
         None
     }
+
+    /// States where the step or its slope jumps: how long an expanded train may be is tried there too. None for most laws.
+    fn kinks(_p: &[f64]) -> Vec<f64> {
+        Vec::new()
+    }
 }
 
 /// The physics of one cell as the loops see it.
@@ -260,6 +273,8 @@ pub trait AnyLaw: Send + Sync {
     fn parameters(&self) -> &'static [Parameter];
     /// Whether `n` pulses have a closed form.
     fn has_train(&self) -> bool;
+    /// States where the step or its slope jumps.
+    fn kinks(&self, p: &[f64]) -> Vec<f64>;
     /// Makes an update of many lanes.
     fn update(&self, update: Update);
     /// `f64` oracle of [`Action::Pulses`]: `n` pulses at once with the standard normal `z`.
@@ -315,6 +330,10 @@ impl<L: Law> AnyLaw for L {
 
     fn has_train(&self) -> bool {
         has_train::<L>()
+    }
+
+    fn kinks(&self, p: &[f64]) -> Vec<f64> {
+        L::kinks(p)
     }
 
     fn update(&self, update: Update) {

@@ -9,11 +9,14 @@ mod constant_step;
 mod count;
 mod exp_step;
 mod expand;
+mod exponential;
 mod file;
 mod kernel;
 mod law;
 mod library;
 mod linear_step;
+mod nodes;
+mod piecewise;
 mod power_step;
 mod response;
 mod retention;
@@ -25,14 +28,16 @@ pub use cells::{Cells, Window};
 pub use constant_step::ConstantStep;
 pub use count::{Count, CountMoments, Counting, digits, piece, round_request};
 pub use exp_step::ExpStep;
+pub use exponential::{Exponential, curvature, label_of};
 pub use file::{Device, laws};
 pub use kernel::{Action, Own, TILE, Update};
 pub use law::{
-    AnyLaw, COMMON, Cell, CycleNoise, Kind, LOWER, Law, MOST_PARAMETERS, OWN, Parameter, Pulse,
-    STEP, UPPER,
+    AnyLaw, COMMON, Cell, CycleNoise, FEW_PARAMETERS, Kind, LOWER, Law, MOST_PARAMETERS, OWN,
+    Parameter, Pulse, STEP, UPPER,
 };
 pub use library::{LIBRARY, device_document, load_device};
 pub use linear_step::LinearStep;
+pub use piecewise::{NODES, Piecewise};
 pub use power_step::PowerStep;
 pub use response::{Response, bounded_mean, symmetric_point};
 pub use retention::{Retention, relaxed};
