@@ -144,8 +144,8 @@ pub(super) fn longest_train<'a>(
 fn holds(law: &dyn AnyLaw, noise: &CycleNoise<f64>, p: &[f64], length: u32) -> bool {
     const PLACES: i32 = 32;
     let nominal = noise.variance(p[STEP], p[STEP]);
-    let places = (0..=PLACES)
-        .map(|k| p[LOWER] + (p[UPPER] - p[LOWER]) * f64::from(k) / f64::from(PLACES));
+    let places =
+        (0..=PLACES).map(|k| p[LOWER] + (p[UPPER] - p[LOWER]) * f64::from(k) / f64::from(PLACES));
     let places = places.map(|s| (s, 0.0));
     // A kink is met in the middle of a train.
     let kinks = law.kinks(p).into_iter().map(|s| (s, 0.5));

@@ -236,7 +236,10 @@ mod tests {
         assert_eq!(curvature(-12.0), curvature(-9.0));
         // Series and closed form meet: 8 ε/k² is 7e-13 there.
         let (below, above) = (label_of(0.05 * (1.0 - 1e-9)), label_of(0.05));
-        assert!((above / below - 1.0 - 1e-9).abs() < 2e-12, "{below} {above}");
+        assert!(
+            (above / below - 1.0 - 1e-9).abs() < 2e-12,
+            "{below} {above}"
+        );
     }
 
     #[test]

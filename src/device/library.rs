@@ -16,13 +16,26 @@ macro_rules! files {
 /// Name and text of every device file of the library.
 pub const LIBRARY: &[(&str, &str)] = files! {
     "capacitor/li2018"
+    "capacitor/neurosim-3t1c"
     "ecram/kim2019"
     "ecram/tang2018"
+    "fefet/jerry2017"
     "ideal/constant-step"
+    "ideal/neurosim-ideal"
+    "ideal/neurosim-targeted"
     "ideal/rasch2019"
     "ideal/soft-bounds"
+    "reram/choi2018"
+    "reram/gao2015"
+    "reram/gao2015-iedm2017"
     "reram/gong2018-exp-step"
     "reram/gong2018-soft-bounds"
+    "reram/gong2022-hfo2"
+    "reram/gong2022-optimized"
+    "reram/jo2010"
+    "reram/meliso-taox-hfox"
+    "reram/park2013"
+    "reram/woo2016"
     "rpu/gokmen2016"
 };
 

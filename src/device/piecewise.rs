@@ -122,9 +122,12 @@ impl Piecewise {
     pub fn own(potentiation: &[f64], depression: &[f64], cubic: bool) -> Vec<f64> {
         let mut own = vec![0.0; WIDTH];
         own[CUBIC] = f64::from(u8::from(cubic));
-        for (k, (nodes, places)) in [(potentiation, [UP, UP_SLOPE]), (depression, [DOWN, DOWN_SLOPE])]
-            .into_iter()
-            .enumerate()
+        for (k, (nodes, places)) in [
+            (potentiation, [UP, UP_SLOPE]),
+            (depression, [DOWN, DOWN_SLOPE]),
+        ]
+        .into_iter()
+        .enumerate()
         {
             let nodes = &nodes[..nodes.len().min(NODES)];
             own[k] = nodes.len().saturating_sub(1) as f64;
@@ -207,7 +210,11 @@ pub(super) fn monotone_slopes(nodes: &[f64]) -> Vec<f64> {
     slopes.push(end(last, rises.iter().rev().nth(1)));
     for (k, slope) in slopes.iter_mut().enumerate() {
         let beside = [k.checked_sub(1).and_then(|k| rises.get(k)), rises.get(k)];
-        if beside.into_iter().flatten().any(|rise| *slope * rise <= 0.0) {
+        if beside
+            .into_iter()
+            .flatten()
+            .any(|rise| *slope * rise <= 0.0)
+        {
             *slope = 0.0;
         }
     }
