@@ -113,11 +113,11 @@ fn devices_have_their_published_symmetric_point_and_strength() {
     }
 }
 
-/// The published symmetric points of NeuroSim's devices follow from the *rates* k/P of its curves, which is what one pulse does in the
-/// limit of infinitely many pulses. Whole pulses move `1 - e^{-k/P}` towards the end of a curve and not k/P: 100 000 times as many
-/// pulses leave 1e-5 of that difference. The limits are given to three or four digits: 1e-3.
+/// The limits follow from the *rates* k/P of NeuroSim's curves, `q₊ = (k₊/P₊)(β₊ - x)`, which is what one pulse does where there are
+/// infinitely many. A whole pulse moves `1 - e^{-k/P}` towards the end of its curve and not k/P; of 100 000 times as many pulses, 1e-5 of
+/// that difference is left. The limits are given to three or four digits: 1e-3.
 #[test]
-fn fine_pulses_have_the_published_limit() {
+fn fine_pulses_have_the_limit_of_rates() {
     for (name, _, published) in FINE {
         let cells = finer(&device(name), 1e5);
         match published {
