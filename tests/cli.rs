@@ -797,6 +797,30 @@ fn the_study_as_run_needs_no_device_file() {
     assert_eq!(place.read("out/runs.csv"), place.read("again/runs.csv"));
 }
 
+/// A measured device names its table, which the study as run finds from anywhere.
+#[test]
+fn the_study_as_run_finds_the_nodes_of_its_device() {
+    let device = include_str!("../device-models/ideal/soft-bounds.toml");
+    let start = device.find("[law.soft-bounds]").unwrap();
+    let end = device.find("[cycle-to-cycle]").unwrap();
+    let law = "[law.piecewise]\nstep = 0.01\nlower = 0.0\nupper = 1.0\ninterpolation = \"monotone-cubic\"\ncsv = \"steps.csv\"\n";
+    let place = Place::with(&[
+        ("ideal/soft-bounds", "devices/mine.toml"),
+        ("[device.law.soft-bounds]\nstep = \"400 nS\"\n", ""),
+    ]);
+    fs::create_dir(place.path("devices")).unwrap();
+    let text = format!("{}{law}\n{}", &device[..start], &device[end..]);
+    place.write("devices/mine.toml", text);
+    place.write(
+        "devices/steps.csv",
+        "potentiation,depression\n2.0,0.1\n1.0,1.0\n0.1,2.0\n",
+    );
+    place.runs("out");
+    let again = place.memridge(&["run", "out/study.toml", "--out", "again"]);
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
+    assert_eq!(place.read("out/runs.csv"), place.read("again/runs.csv"));
+}
+
 #[test]
 fn the_spread_of_a_device_can_be_replaced_by_another_form() {
     let place = Place::with(&[
@@ -971,7 +995,7 @@ fn a_device_file_is_checked() {
     let ran = place.memridge(&["device", "check", "mine.toml"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
     for part in [
-        "mine.toml:22:",
+        "mine.toml:20:9",
         "the window must have a width",
         "label-potentiation",
         "must lie between -9 and 9",
@@ -1246,11 +1270,16 @@ fn every_device_learns_in_either_mapping() {
     let devices: Vec<Value> = serde_json::from_str(&devices).unwrap();
     for device in devices {
         let name = device["file"].as_str().unwrap();
+        // A weight of 1 is half the window of any device, so that requests are of the size that they are for the study's own.
+        let conductance = |key: &str| device[key].as_f64().unwrap();
+        let half = 0.5e6 * (conductance("g-max") - conductance("g-min"));
+        let half = format!("conductance-per-weight = \"{half} uS\"");
         for mapping in ["reference-column", "differential-pair"] {
             let place = Place::with(&[
                 ("ideal/soft-bounds", name),
                 ("[device.law.soft-bounds]\nstep = \"400 nS\"\n", ""),
                 ("\"symmetric-point\"", "\"middle\""),
+                ("conductance-per-weight = \"20 uS\"", &half),
                 ("reference-column", mapping),
             ]);
             // Two equal cells without any symmetric point leave their common mode free: no prediction, but said.
