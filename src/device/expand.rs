@@ -5,7 +5,7 @@ use super::law::{
 };
 use crate::number::{Jet, Real, variable};
 
-/// Mean change by one pulse, with its first three derivatives in the state.
+/// [`Law::jet`] of a law that is evaluated as it is written.
 #[inline(always)]
 pub(super) fn step_jet<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> Jet<R> {
     if const { OWN + L::PARAMETERS.len() <= FEW_PARAMETERS } {
@@ -44,7 +44,7 @@ pub(super) fn expanded_train<L: Law, R: Real>(
     n: R,
     noise: &CycleNoise<R>,
 ) -> (R, R) {
-    let d = step_jet::<L, R>(p, s, pulse);
+    let d = L::jet(p, s, pulse);
     let first = noise.variance(p[STEP], d.re);
     let feedback = noise.feeds_back();
 

@@ -221,7 +221,7 @@ impl<R: Real> CycleNoise<R> {
 /// holds the cell's `step`, `lower`, `upper` ([`COMMON`]) and then the law's own [`Law::PARAMETERS`].
 /// Laws are branch-free: [`Real::select_lt`] on values instead of `if` on effects. Counting,
 /// noise and hard bounds are written once around them.
-pub trait Law: Send + Sync + 'static {
+pub trait Law: Send + Sync + Sized + 'static {
     /// Key of the law in device files.
     const NAME: &'static str;
     /// The law's own parameters, in the order of `p[OWN..]`.
@@ -244,6 +244,14 @@ pub trait Law: Send + Sync + 'static {
         _noise: &CycleNoise<R>,
     ) -> Option<(R, R)> {
         None
+    }
+
+    /// Mean change by one pulse with its first three derivatives in the state; its value is [`Law::step`] to the bit.
+    ///
+    /// Laws with many parameters, few of which matter at one state, choose these before they differentiate.
+    #[inline(always)]
+    fn jet<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> Jet<R> {
+        step_jet::<Self, R>(p, s, pulse)
     }
 
     /// States where the step or its slope jumps: how long an expanded train may be is tried there too. None for most laws.
@@ -372,7 +380,7 @@ impl<L: Law> AnyLaw for L {
     }
 
     fn step_jet(&self, p: &[f64], s: f64, polarity: f64) -> Jet<f64> {
-        step_jet::<L, f64>(p, s, &Pulse { polarity })
+        L::jet(p, s, &Pulse { polarity })
     }
 
     fn train(&self, cell: &Cell<f64>, s: f64, polarity: f64, n: u32) -> (f64, f64) {

@@ -31,7 +31,7 @@
 //! other; CrossSim's lookup tables keep whole distributions of the change at every state. Here noise is that of the device file.
 
 use super::law::{Kind, LOWER, Law, OWN, Parameter, Pulse, STEP, UPPER};
-use crate::number::Real;
+use crate::number::{Jet, Real, variable};
 
 /// The most nodes of one direction.
 pub const NODES: usize = 17;
@@ -143,10 +143,9 @@ impl Piecewise {
         own
     }
 
-    /// `f(x)` of the pulse's direction.
+    /// The interval that the state is in, in the pulse's direction.
     #[inline(always)]
-    fn curve<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        let (zero, one) = (R::lit(0.0), R::lit(1.0));
+    fn piece<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> Piece<R> {
         let own = &p[OWN..];
         let node = |k: usize| {
             [
@@ -155,24 +154,63 @@ impl Piecewise {
             ]
         };
         let intervals = pulse.choose(own[0], own[1]);
-        let at = (s - p[LOWER]) / (p[UPPER] - p[LOWER]) * intervals;
-        // The interval that the state is in: the last one that does not begin above it.
-        let (mut begin, mut left, mut right) = (zero, node(0), node(1));
-        for k in 1..NODES - 1 {
-            let here = R::lit(k as f64);
-            let next = node(k + 1);
-            let now = node(k);
-            begin = R::select_lt(at, here, begin, here);
-            left = [0, 1].map(|i| R::select_lt(at, here, left[i], now[i]));
-            right = [0, 1].map(|i| R::select_lt(at, here, right[i], next[i]));
+        let at = place(p, s, intervals);
+        let mut piece = Piece {
+            intervals,
+            begin: R::lit(0.0),
+            left: node(0),
+            right: node(1),
+        };
+        // The last interval that does not begin above the state. Written out: a loop in the loop over cells would keep that from
+        // being vectorised.
+        macro_rules! later {
+            ($($k:literal)*) => {$(
+                let here = R::lit($k as f64);
+                let (now, next) = (node($k), node($k + 1));
+                piece = Piece {
+                    intervals,
+                    begin: R::select_lt(at, here, piece.begin, here),
+                    left: [0, 1].map(|i| R::select_lt(at, here, piece.left[i], now[i])),
+                    right: [0, 1].map(|i| R::select_lt(at, here, piece.right[i], next[i])),
+                };
+            )*};
         }
-        let t = at - begin;
+        later!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        piece
+    }
+}
+
+/// One interval between nodes.
+struct Piece<R> {
+    /// Intervals of the direction.
+    intervals: R,
+    /// Number of its lower node.
+    begin: R,
+    /// Step and slope at its lower node.
+    left: [R; 2],
+    /// Step and slope at its upper node.
+    right: [R; 2],
+}
+
+/// How many nodes the state is above the lower bound.
+#[inline(always)]
+fn place<R: Real>(p: &[R], s: R, intervals: R) -> R {
+    (s - p[LOWER]) / (p[UPPER] - p[LOWER]) * intervals
+}
+
+impl<R: Real> Piece<R> {
+    /// The signed step; `p` holds the common parameters and the law's first three.
+    #[inline(always)]
+    fn step(&self, p: &[R], s: R, pulse: &Pulse<R>) -> R {
+        let (zero, one) = (R::lit(0.0), R::lit(1.0));
+        let t = place(p, s, self.intervals) - self.begin;
         let t = R::select_lt(t, zero, zero, R::select_lt(t, one, t, one));
-        let rise = right[0] - left[0];
-        let bend = |slope: R| R::select_lt(own[CUBIC], R::lit(0.5), zero, slope - rise);
+        let rise = self.right[0] - self.left[0];
+        let bend = |slope: R| R::select_lt(p[OWN + CUBIC], R::lit(0.5), zero, slope - rise);
         let rest = one - t;
-        let bent = rest * bend(left[1]) - t * bend(right[1]);
-        (t * rest).mul_add(bent, t.mul_add(rise, left[0]))
+        let bent = rest * bend(self.left[1]) - t * bend(self.right[1]);
+        let size = (t * rest).mul_add(bent, t.mul_add(rise, self.left[0]));
+        pulse.choose(p[STEP], -p[STEP]) * size
     }
 }
 
@@ -182,7 +220,22 @@ impl Law for Piecewise {
 
     #[inline(always)]
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        pulse.choose(p[STEP], -p[STEP]) * Self::curve(p, s, pulse)
+        Self::piece(p, s, pulse).step(p, s, pulse)
+    }
+
+    /// The interval is chosen first: only what is in it is differentiated.
+    #[inline(always)]
+    fn jet<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> Jet<R> {
+        let piece = Self::piece(p, s, pulse);
+        let constants: [Jet<R>; OWN + CUBIC + 1] = std::array::from_fn(|k| Jet::constant(p[k]));
+        let polarity = Jet::constant(pulse.polarity);
+        let piece = Piece {
+            intervals: Jet::constant(piece.intervals),
+            begin: Jet::constant(piece.begin),
+            left: piece.left.map(Jet::constant),
+            right: piece.right.map(Jet::constant),
+        };
+        piece.step(&constants, variable(s), &Pulse { polarity })
     }
 
     fn kinks(p: &[f64]) -> Vec<f64> {
