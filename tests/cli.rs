@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use memridge::device::LIBRARY;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -796,6 +797,30 @@ fn the_study_as_run_needs_no_device_file() {
     assert_eq!(place.read("out/runs.csv"), place.read("again/runs.csv"));
 }
 
+/// A measured device names its table, which the study as run finds from anywhere.
+#[test]
+fn the_study_as_run_finds_the_nodes_of_its_device() {
+    let device = include_str!("../device-models/ideal/soft-bounds.toml");
+    let start = device.find("[law.soft-bounds]").unwrap();
+    let end = device.find("[cycle-to-cycle]").unwrap();
+    let law = "[law.piecewise]\nstep = 0.01\nlower = 0.0\nupper = 1.0\ninterpolation = \"monotone-cubic\"\ncsv = \"steps.csv\"\n";
+    let place = Place::with(&[
+        ("ideal/soft-bounds", "devices/mine.toml"),
+        ("[device.law.soft-bounds]\nstep = \"400 nS\"\n", ""),
+    ]);
+    fs::create_dir(place.path("devices")).unwrap();
+    let text = format!("{}{law}\n{}", &device[..start], &device[end..]);
+    place.write("devices/mine.toml", text);
+    place.write(
+        "devices/steps.csv",
+        "potentiation,depression\n2.0,0.1\n1.0,1.0\n0.1,2.0\n",
+    );
+    place.runs("out");
+    let again = place.memridge(&["run", "out/study.toml", "--out", "again"]);
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
+    assert_eq!(place.read("out/runs.csv"), place.read("again/runs.csv"));
+}
+
 #[test]
 fn the_spread_of_a_device_can_be_replaced_by_another_form() {
     let place = Place::with(&[
@@ -925,6 +950,119 @@ fn a_device_file_is_shown_by_its_path() {
     assert!(ran.stderr.contains("no/such.svg: cannot be written"));
 }
 
+/// The table in the repository is the one that the program prints.
+#[test]
+fn the_readme_of_the_devices_is_printed() {
+    let ran = Place::with(&[]).memridge(&["device", "list", "--markdown"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let readme = include_str!("../device-models/README.md");
+    let heading = readme.strip_suffix(&ran.stdout).unwrap_or_else(|| {
+        panic!(
+            "write this below the heading of device-models/README.md:\n{}",
+            ran.stdout
+        )
+    });
+    assert!(heading.starts_with("# Device models\n"));
+    assert!(heading.contains("`memridge device list --markdown`"));
+    // All of the table is below the heading.
+    assert!(!heading.contains('|'), "{heading}");
+    let rows = ran.stdout.lines().filter(|l| l.starts_with("| [")).count();
+    assert_eq!(rows, LIBRARY.len());
+}
+
+#[test]
+fn a_device_file_is_checked() {
+    let place = Place::with(&[]);
+    for (name, _) in LIBRARY {
+        let ran = place.memridge(&["device", "check", name]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{name}");
+        assert!(ran.stdout.starts_with("ok\n"), "{}", ran.stdout);
+        assert_eq!(ran.stdout.lines().count(), 2);
+    }
+    let text = include_str!("../device-models/reram/jo2010.toml");
+    place.write("mine.toml", text);
+    let ran = place.memridge(&["device", "check", "mine.toml"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let summary = "ok\nAg:a-Si ReRAM (Jo 2010): exponential, 3.07692 nS – 38.4615 nS, 97 steps across the window, w⋄ = -0.326, τ = 0.969\n";
+    assert_eq!(ran.stdout, summary);
+    // Every violation at once.
+    let broken = text
+        .replace("label-potentiation = 2.4", "label-potentiation = 12")
+        .replace("g-max = \"38", "g-max = \"1")
+        .replace("depression-ratio", "depression-ration")
+        .replace("additive = 3.395", "additive = -1");
+    place.write("mine.toml", broken);
+    let ran = place.memridge(&["device", "check", "mine.toml"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+    for part in [
+        "mine.toml:20:9",
+        "the window must have a width",
+        "label-potentiation",
+        "must lie between -9 and 9",
+        "did you mean depression-ratio?",
+        "additive",
+        "0 or greater",
+    ] {
+        assert!(ran.stderr.contains(part), "no {part} in\n{}", ran.stderr);
+    }
+    // A spread that no cell survives.
+    let spread = "[device-to-device]\nlower = { list = [2.0] }\n";
+    place.write("mine.toml", format!("{text}\n{spread}"));
+    let ran = place.memridge(&["device", "check", "mine.toml"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+    assert!(ran.stderr.contains("unphysical"), "{}", ran.stderr);
+    let ran = place.memridge(&["device", "check", "no.toml"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+}
+
+/// The table of the pulse response: P pulses up end at the upper end, and noise is in the figure alone.
+#[test]
+fn a_pulse_response_is_written_as_a_table() {
+    let place = Place::with(&[]);
+    let ran = place.memridge(&["device", "show", "reram/jo2010", "--csv", "curve.csv"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    for part in [
+        "w⋄ = -0.32",
+        "R'(w⋄) = 1.03",
+        "τ = 0.96",
+        "per unit of gradient noise",
+    ] {
+        assert!(ran.stdout.contains(part), "no {part} in\n{}", ran.stdout);
+    }
+    let table = place.read("curve.csv");
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("direction,pulse,conductance,low,high"));
+    let rows: Vec<Vec<&str>> = lines.map(|l| l.split(',').collect()).collect();
+    assert!(
+        rows.iter()
+            .all(|r| r.len() == 5 && r[3].is_empty() && r[4].is_empty())
+    );
+    let at = |direction: &str, pulse: f64| -> f64 {
+        let row = rows
+            .iter()
+            .find(|r| r[0] == direction && r[1].parse::<f64>().unwrap() >= pulse);
+        row.unwrap()[2].parse().unwrap()
+    };
+    assert!((at("potentiation", 0.0) / 3.076923077e-9 - 1.0).abs() < 1e-9);
+    // Beyond 97 pulses the hard bound holds.
+    assert!((at("potentiation", 97.0) / 38.46153846e-9 - 1.0).abs() < 1e-7);
+    let ran = place.memridge(&[
+        "device",
+        "show",
+        "reram/gong2018-soft-bounds",
+        "--csv",
+        "curve.csv",
+    ]);
+    assert_eq!(ran.code, Some(0));
+    for row in place.read("curve.csv").lines().skip(1) {
+        let numbers: Vec<f64> = row.split(',').skip(1).map(|v| v.parse().unwrap()).collect();
+        assert!(numbers[2] <= numbers[3], "{row}");
+    }
+    let ran = place.memridge(&["device", "show", "reram/jo2010", "--csv", "no/such.csv"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("no/such.csv: cannot be written"));
+}
+
 #[test]
 fn every_command_says_what_it_does() {
     let place = Place::with(&[]);
@@ -935,6 +1073,7 @@ fn every_command_says_what_it_does() {
         (&["cite", "--help"], "BibTeX"),
         (&["device", "--help"], "devices that come with the program"),
         (&["device", "list", "--help"], "table of the devices"),
+        (&["device", "check", "--help"], "every rule that it breaks"),
         (&["device", "show", "--help"], "symmetric point"),
         (&["backends", "--help"], "where memridge can compute"),
     ] {
@@ -1131,11 +1270,16 @@ fn every_device_learns_in_either_mapping() {
     let devices: Vec<Value> = serde_json::from_str(&devices).unwrap();
     for device in devices {
         let name = device["file"].as_str().unwrap();
+        // A weight of 1 is half the window of any device, so that requests are of the size that they are for the study's own.
+        let conductance = |key: &str| device[key].as_f64().unwrap();
+        let half = 0.5e6 * (conductance("g-max") - conductance("g-min"));
+        let half = format!("conductance-per-weight = \"{half} uS\"");
         for mapping in ["reference-column", "differential-pair"] {
             let place = Place::with(&[
                 ("ideal/soft-bounds", name),
                 ("[device.law.soft-bounds]\nstep = \"400 nS\"\n", ""),
                 ("\"symmetric-point\"", "\"middle\""),
+                ("conductance-per-weight = \"20 uS\"", &half),
                 ("reference-column", mapping),
             ]);
             // Two equal cells without any symmetric point leave their common mode free: no prediction, but said.

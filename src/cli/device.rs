@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use memridge::device::{Device, Kind, LIBRARY, Spread, load_device};
+use memridge::device::{Device, Kind, LIBRARY, Spread, curvature, load_device};
 use memridge::error::{Error, Result};
 use memridge::report::{DeviceCurve, TABLE_STYLE, device_figure};
 use memridge::units::{Kelvin, Metres, Ohms, Seconds, Siemens, Volts};
@@ -13,13 +13,15 @@ use serde_json::{Value, json};
 use super::{json as pretty, print};
 
 /// What a device does to learning, in a weight that spans [-1, 1] over the nominal window.
-struct Character {
-    symmetric_point: Option<f64>,
-    tau: Option<f64>,
-    states: f64,
+pub(super) struct Character {
+    /// As a position.
+    pub symmetric_point: Option<f64>,
+    pub tau: Option<f64>,
+    /// Nominal steps that make the window.
+    pub states: f64,
 }
 
-fn character(device: &Device) -> Result<Character> {
+pub(super) fn character(device: &Device) -> Result<Character> {
     let cells = device.without_variation().cells(1, 0)?;
     let symmetric_point = cells.nominal_symmetric_point();
     Ok(Character {
@@ -42,7 +44,7 @@ fn value(device: &Device) -> Result<Value> {
         "law": device.law().name(),
         "g-min": w.g_min,
         "g-max": w.g_max,
-        "parameters": device.parameters().map(|(p, v)| (p.name.to_owned(), json!(v))).collect::<serde_json::Map<_, _>>(),
+        "parameters": parameters(device),
         "cycle-to-cycle": { "additive": device.noise().additive(), "multiplicative": device.noise().multiplicative() },
         "write-noise": device.write_noise(),
         "bounds": if device.hard_bounds() { "hard" } else { "soft" },
@@ -50,6 +52,22 @@ fn value(device: &Device) -> Result<Value> {
         "tau": c.tau,
         "steps-across-window": c.states,
     }))
+}
+
+/// Parameters by name; nodes as lists.
+fn parameters(device: &Device) -> serde_json::Map<String, Value> {
+    let mut all = serde_json::Map::new();
+    for (p, v) in device.parameters() {
+        if p.kind == Kind::Node {
+            let list = all.entry(p.name).or_insert_with(|| json!([]));
+            if let Value::Array(list) = list {
+                list.push(json!(v));
+            }
+        } else if p.kind != Kind::Derived {
+            all.insert(p.name.to_owned(), json!(v));
+        }
+    }
+    all
 }
 
 /// Prints the table of devices.
@@ -102,11 +120,14 @@ pub fn list(json: bool) -> Result<ExitCode> {
 }
 
 /// Prints one device.
-pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
+pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<ExitCode> {
     let device = load_device(name, Path::new("."))?;
     let curve = DeviceCurve::of(&device)?;
     if let Some(path) = svg {
         std::fs::write(path, device_figure(&curve).svg).map_err(|e| Error::write(path, e))?;
+    }
+    if let Some(path) = csv {
+        std::fs::write(path, curve.csv()).map_err(|e| Error::write(path, e))?;
     }
     if json {
         let mut v = value(&device)?;
@@ -123,16 +144,25 @@ pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
         .set_content_arrangement(ContentArrangement::Dynamic);
     for (p, v) in device.parameters() {
         let shown = match p.kind {
+            Kind::Node | Kind::Derived => continue,
             Kind::Ratio => format!("{v}"),
             Kind::Voltage => Volts::new(v).to_string(),
             Kind::Time => Seconds::new(v).to_string(),
             Kind::Length => Metres::new(v).to_string(),
             Kind::Resistance => Ohms::new(v).to_string(),
             Kind::Temperature => Kelvin::new(v).to_string(),
+            Kind::Label => format!("{v} (curvature {:.4})", curvature(v)),
             Kind::Position => format!("{v} ({})", siemens(v)),
             Kind::Change => format!("{v} ({})", Siemens::new(round(v * w.span()))),
         };
         table.add_row([p.name.to_owned(), shown, p.meaning.to_owned()]);
+    }
+    for (name, nodes) in parameters(&device) {
+        if let Value::Array(nodes) = nodes {
+            let nodes: Vec<String> = nodes.iter().map(Value::to_string).collect();
+            let meaning = "nodes from lower to upper, in nominal steps".to_owned();
+            table.add_row([name, nodes.join(" "), meaning]);
+        }
     }
     let noise = device.noise();
     let rows = [
@@ -185,8 +215,9 @@ pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
     );
     match (c.symmetric_point, c.tau) {
         (Some(s), Some(tau)) => text.push_str(&format!(
-            "symmetric point {} (position {s:.4}), R' = {:.4} for a weight that spans [-1, 1]: implicit λ = {:.4} per unit of E|g|\n",
+            "symmetric point {} (position {s:.4})\nfor a weight that spans [-1, 1]: w⋄ = {:.4}, R'(w⋄) = {:.4}, τ = {tau:.4}; predicted implicit λ = {:.4} per unit of gradient noise E|g|\n",
             siemens(s),
+            2.0 * s - 1.0,
             1.0 / tau,
             1.0 / tau
         )),

@@ -1,6 +1,7 @@
 //! Commands, progress bars, exit codes.
 
 mod backends;
+mod catalogue;
 mod cite;
 mod device;
 mod predict;
@@ -105,8 +106,16 @@ enum DeviceCommand {
     /// A table of the devices that come with the program.
     List {
         /// Print it as JSON.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "markdown")]
         json: bool,
+        /// Print it as Markdown, with footnotes.
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Check a device file: what it is, or every rule that it breaks.
+    Check {
+        /// The path of a device file, or a name from `device list`.
+        file: String,
     },
     /// One device: parameters, symmetric point, pulse response.
     Show {
@@ -115,6 +124,9 @@ enum DeviceCommand {
         /// Write the pulse response as SVG to this file.
         #[arg(long, value_name = "FILE")]
         svg: Option<PathBuf>,
+        /// Write the pulse response as a table to this file: direction, pulse, conductance, low and high of the devices.
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
         /// Print parameters and response as JSON.
         #[arg(long)]
         json: bool,
@@ -126,10 +138,15 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Predict(args) => predict::predict(&args.study),
-        Command::Device(DeviceCommand::List { json }) => device::list(json),
-        Command::Device(DeviceCommand::Show { name, svg, json }) => {
-            device::show(&name, svg.as_deref(), json)
-        }
+        Command::Device(DeviceCommand::List { markdown: true, .. }) => catalogue::markdown(),
+        Command::Device(DeviceCommand::List { json, .. }) => device::list(json),
+        Command::Device(DeviceCommand::Check { file }) => catalogue::check(&file),
+        Command::Device(DeviceCommand::Show {
+            name,
+            svg,
+            csv,
+            json,
+        }) => device::show(&name, [svg.as_deref(), csv.as_deref()], json),
         Command::Backends { json } => backends::list(json),
         Command::Cite(args) => cite::cite(&args.study),
     };

@@ -48,7 +48,7 @@ pub struct Cells {
 #[derive(Clone)]
 struct Varied {
     places: Vec<usize>,
-    /// Cell by cell: 4, 8 or 16 numbers, at least the number of places; 0 for none.
+    /// Cell by cell: 4, 8, 16 … numbers, at least the number of places; 0 for none.
     rows: Vec<f32>,
     width: usize,
     /// The same numbers in tiles, parameter by parameter.
@@ -64,10 +64,7 @@ impl Varied {
             .collect();
         let row = match places.len() {
             0 => 0,
-            1..=4 => 4,
-            5..=8 => 8,
-            9..=16 => 16,
-            _ => 32,
+            n => n.next_power_of_two().max(4),
         };
         let mut rows = vec![0.0; row * (parameters.len() / width)];
         if row > 0 {
@@ -122,7 +119,9 @@ impl pulp::WithSimd for Turn<'_> {
             4 => turn::<4>(self),
             8 => turn::<8>(self),
             16 => turn::<16>(self),
-            _ => turn::<32>(self),
+            32 => turn::<32>(self),
+            64 => turn::<64>(self),
+            _ => turn::<128>(self),
         }
     }
 }

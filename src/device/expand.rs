@@ -1,19 +1,34 @@
 //! Trains of pulses for laws without a closed form, from derivatives of the law.
 
-use super::law::{AnyLaw, CycleNoise, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER};
+use super::law::{
+    AnyLaw, CycleNoise, FEW_PARAMETERS, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER,
+};
 use crate::number::{Jet, Real, variable};
 
-/// Mean change by one pulse, with its first three derivatives in the state.
+/// [`Law::jet`] of a law that is evaluated as it is written.
 #[inline(always)]
 pub(super) fn step_jet<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> Jet<R> {
+    if const { OWN + L::PARAMETERS.len() <= FEW_PARAMETERS } {
+        sized_jet::<L, R, FEW_PARAMETERS>(p, s, pulse)
+    } else {
+        sized_jet::<L, R, MOST_PARAMETERS>(p, s, pulse)
+    }
+}
+
+#[inline(always)]
+fn sized_jet<L: Law, R: Real, const SIZE: usize>(p: &[R], s: R, pulse: &Pulse<R>) -> Jet<R> {
     let polarity = Jet::constant(pulse.polarity);
-    L::step(&constants::<L, R>(p), variable(s), &Pulse { polarity })
+    L::step(
+        &constants::<L, R, SIZE>(p),
+        variable(s),
+        &Pulse { polarity },
+    )
 }
 
 /// Parameters that do not vary with what derivatives are taken of.
 #[inline(always)]
-pub(super) fn constants<L: Law, R: Real>(p: &[R]) -> [Jet<R>; MOST_PARAMETERS] {
-    let mut constants = [Jet::lit(0.0); MOST_PARAMETERS];
+pub(super) fn constants<L: Law, R: Real, const SIZE: usize>(p: &[R]) -> [Jet<R>; SIZE] {
+    let mut constants = [Jet::lit(0.0); SIZE];
     for k in 0..OWN + L::PARAMETERS.len() {
         constants[k] = Jet::constant(p[k]);
     }
@@ -39,7 +54,7 @@ pub(super) fn expanded_train<L: Law, R: Real>(
     n: R,
     noise: &CycleNoise<R>,
 ) -> (R, R) {
-    let d = step_jet::<L, R>(p, s, pulse);
+    let d = L::jet(p, s, pulse);
     let first = noise.variance(p[STEP], d.re);
     let feedback = noise.feeds_back();
 
@@ -139,9 +154,15 @@ pub(super) fn longest_train<'a>(
 fn holds(law: &dyn AnyLaw, noise: &CycleNoise<f64>, p: &[f64], length: u32) -> bool {
     const PLACES: i32 = 32;
     let nominal = noise.variance(p[STEP], p[STEP]);
-    (0..=PLACES).all(|k| {
-        let s = p[LOWER] + (p[UPPER] - p[LOWER]) * f64::from(k) / f64::from(PLACES);
+    let places =
+        (0..=PLACES).map(|k| p[LOWER] + (p[UPPER] - p[LOWER]) * f64::from(k) / f64::from(PLACES));
+    let places = places.map(|s| (s, 0.0));
+    // A kink is met in the middle of a train.
+    let kinks = law.kinks(p).into_iter().map(|s| (s, 0.5));
+    places.chain(kinks).all(|(place, before)| {
         [1.0, -1.0].into_iter().all(|polarity| {
+            let back = before * f64::from(length) * law.step(p, place, polarity);
+            let s = (place - back).clamp(p[LOWER], p[UPPER]);
             let single = SinglePulses::new(law, noise, p, s, polarity);
             (1..=length).zip(single).all(|(n, (mean, variance))| {
                 let found = law.expanded(p, noise, s, polarity, n);

@@ -7,8 +7,8 @@ use super::cells::{Cells, Window};
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
 use super::variation::{Spread, Variation};
 use super::{
-    BiolekDrift, ConstantStep, ExpStep, ExponentialReadout, JoglekarDrift, LinearStep, PowerStep,
-    SigmoidReadout, SoftBounds, StanfordPku, Vteam,
+    BiolekDrift, ConstantStep, ExpStep, Exponential, ExponentialReadout, JoglekarDrift, LinearStep,
+    Piecewise, PowerStep, SigmoidReadout, SoftBounds, StanfordPku, Vteam, exponential, nodes,
 };
 use crate::document::{NumberOr, Origin, Rule, Section, Violations};
 use crate::error::{Result, Violation};
@@ -22,6 +22,8 @@ pub fn laws() -> Vec<Arc<dyn AnyLaw>> {
         Arc::new(SoftBounds),
         Arc::new(ExpStep),
         Arc::new(PowerStep),
+        Arc::new(Exponential),
+        Arc::new(Piecewise),
         Arc::new(ExponentialReadout),
         Arc::new(SigmoidReadout),
         Arc::new(JoglekarDrift),
@@ -80,6 +82,9 @@ impl Device {
         if law.derives_step() {
             nominal[STEP] = mean_step(&*law, &nominal);
         }
+        if law.parameters().iter().any(|p| p.kind == Kind::Node) {
+            nominal.splice(OWN.., nodes::read(&parameters));
+        }
         if violations.is_empty()
             && let Err((key, rule, way_out)) = unphysical(&*law, window, &nominal)
         {
@@ -94,7 +99,8 @@ impl Device {
         cycle.finish();
         let mut variations = Vec::new();
         if let Some(spreads) = section.optional_section("device-to-device") {
-            for (index, parameter) in all().enumerate() {
+            let shared = |p: &Parameter| matches!(p.kind, Kind::Node | Kind::Derived);
+            for (index, parameter) in all().enumerate().filter(|(_, p)| !shared(p)) {
                 let form = spreads.optional_section(parameter.name);
                 variations.extend(
                     form.and_then(|form| Spread::parse(&form).map(|s| (s, form)))
@@ -262,8 +268,8 @@ impl Device {
             self.noise,
             self.write_noise,
             self.hard_bounds,
-            self.nominal.clone(),
-            parameters,
+            exponential::in_cells(&*self.law, &self.nominal),
+            exponential::in_cells(&*self.law, &parameters),
         ))
     }
 }
@@ -300,7 +306,9 @@ fn mean_step(law: &dyn AnyLaw, p: &[f64]) -> f64 {
 fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
     let span = window.span();
     let value = match parameter.kind {
-        Kind::Ratio => section.number(parameter.name, Rule::Any),
+        Kind::Ratio | Kind::Label => section.number(parameter.name, Rule::Any),
+        // They are read together.
+        Kind::Node | Kind::Derived => return 0.0,
         Kind::Voltage => section.quantity::<Volts>(parameter.name, Rule::Any).value(),
         Kind::Time => section
             .quantity::<Seconds>(parameter.name, Rule::Any)
@@ -325,7 +333,7 @@ fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
     let (least, most) = (parameter.least, parameter.most);
     if section.has(parameter.name) && !(least..=most).contains(&value) {
         let what = match parameter.kind {
-            Kind::Ratio => "the number",
+            Kind::Ratio | Kind::Label | Kind::Node | Kind::Derived => "the number",
             Kind::Voltage | Kind::Time | Kind::Length | Kind::Resistance | Kind::Temperature => {
                 "the number of SI units"
             }
@@ -393,6 +401,7 @@ fn unphysical(
         }
     }
     const PLACES: usize = 64;
+    let p = &*exponential::in_cells(law, p);
     for k in 0..=PLACES {
         let s = p[LOWER] + (p[UPPER] - p[LOWER]) * k as f64 / PLACES as f64;
         let (up, down) = (law.step(p, s, 1.0), law.step(p, s, -1.0));

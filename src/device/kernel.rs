@@ -6,7 +6,9 @@ use super::count::{Count, SINGLE_DIGITS, digits};
 use super::expand::expanded_train;
 #[cfg(doc)]
 use super::law::CycleNoise;
-use super::law::{Cell, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER, has_train};
+use super::law::{
+    Cell, FEW_PARAMETERS, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER, has_train,
+};
 use crate::number::Real;
 
 /// Lanes that a loop with parameters of their own takes at a time.
@@ -119,6 +121,8 @@ pub(super) fn expected<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> R {
 trait Change {
     /// Parameters of a cell.
     const WIDTH: usize;
+    /// Whether they are few.
+    const FEW: bool = Self::WIDTH <= FEW_PARAMETERS;
 
     fn moments(cell: &Cell<f32>, s: f32, n: f32) -> (f32, f32);
 }
@@ -213,24 +217,33 @@ fn trains<L: Law, N: KnownNoise>(update: Update, most: u32) {
 }
 
 fn run<C: Change>(update: Update) {
+    if C::FEW {
+        sized::<C, FEW_PARAMETERS>(update);
+    } else {
+        sized::<C, MOST_PARAMETERS>(update);
+    }
+}
+
+/// With room for `SIZE` parameters.
+fn sized<C: Change, const SIZE: usize>(update: Update) {
     let arch = update.arch;
     match update.own {
-        None => arch.dispatch(Same::<C>(update, PhantomData)),
-        Some(own) => arch.dispatch(Different::<C>(update, own, PhantomData)),
+        None => arch.dispatch(Same::<C, SIZE>(update, PhantomData)),
+        Some(own) => arch.dispatch(Different::<C, SIZE>(update, own, PhantomData)),
     }
 }
 
 /// A loop over lanes that are copies of one cell, compiled for several processors.
-struct Same<'a, C>(Update<'a>, PhantomData<C>);
+struct Same<'a, C, const SIZE: usize>(Update<'a>, PhantomData<C>);
 
-impl<C: Change> pulp::WithSimd for Same<'_, C> {
+impl<C: Change, const SIZE: usize> pulp::WithSimd for Same<'_, C, SIZE> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) {
         let update = self.0;
         // A copy that no store to the states can change: without it the loop would reload the parameters and stay scalar.
-        let parameters = filled(update.cell.parameters);
+        let parameters = filled::<SIZE>(update.cell.parameters);
         let cell = Cell {
             parameters: &parameters,
             ..update.cell
@@ -251,8 +264,8 @@ impl<C: Change> pulp::WithSimd for Same<'_, C> {
 
 /// Parameters on the stack.
 #[inline(always)]
-pub(super) fn filled(given: &[f32]) -> [f32; MOST_PARAMETERS] {
-    let mut parameters = [0.0; MOST_PARAMETERS];
+pub(super) fn filled<const SIZE: usize>(given: &[f32]) -> [f32; SIZE] {
+    let mut parameters = [0.0; SIZE];
     for (own, given) in parameters.iter_mut().zip(given) {
         *own = *given;
     }
@@ -260,19 +273,19 @@ pub(super) fn filled(given: &[f32]) -> [f32; MOST_PARAMETERS] {
 }
 
 /// A loop over lanes that are different cells, compiled for several processors.
-struct Different<'a, C>(Update<'a>, Own<'a>, PhantomData<C>);
+struct Different<'a, C, const SIZE: usize>(Update<'a>, Own<'a>, PhantomData<C>);
 
 /// The parameters of a tile, one plane a parameter.
-pub(super) type Planes<'a> = [&'a [f32; TILE]; MOST_PARAMETERS];
+pub(super) type Planes<'a, const SIZE: usize> = [&'a [f32; TILE]; SIZE];
 
-impl<C: Change> pulp::WithSimd for Different<'_, C> {
+impl<C: Change, const SIZE: usize> pulp::WithSimd for Different<'_, C, SIZE> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) {
         let (update, own) = (self.0, self.1);
         let cell = update.cell;
-        let mut shared = [[0.0; TILE]; MOST_PARAMETERS];
+        let mut shared = [[0.0; TILE]; SIZE];
         for (plane, &p) in shared.iter_mut().zip(cell.parameters) {
             plane.fill(p);
         }
@@ -283,7 +296,7 @@ impl<C: Change> pulp::WithSimd for Different<'_, C> {
         let lanes = states.iter_mut().zip(counts).zip(normals);
         for (((states, counts), normals), own_planes) in lanes.zip(&mut tiles) {
             let planes = planes(&shared, own.places, own_planes);
-            tile::<C>(&cell, &planes, states, counts, normals);
+            tile::<C, SIZE>(&cell, &planes, states, counts, normals);
         }
         let Some(own_planes) = tiles.next().filter(|_| !last_states.is_empty()) else {
             return;
@@ -296,18 +309,18 @@ impl<C: Change> pulp::WithSimd for Different<'_, C> {
         counts[..lanes].copy_from_slice(&last_counts[..lanes]);
         normals[..lanes].copy_from_slice(&last_normals[..lanes]);
         let planes = planes(&shared, own.places, own_planes);
-        tile::<C>(&cell, &planes, states, counts, normals);
+        tile::<C, SIZE>(&cell, &planes, states, counts, normals);
         last_states.copy_from_slice(&states[..lanes]);
     }
 }
 
 /// Shared parameters, and a tile's own at their places.
 #[inline(always)]
-pub(super) fn planes<'a>(
-    shared: &'a [[f32; TILE]; MOST_PARAMETERS],
+pub(super) fn planes<'a, const SIZE: usize>(
+    shared: &'a [[f32; TILE]; SIZE],
     places: &[usize],
     own: &'a [[f32; TILE]],
-) -> Planes<'a> {
+) -> Planes<'a, SIZE> {
     let mut planes = shared.each_ref();
     for (plane, &place) in own.iter().zip(places) {
         planes[place] = plane;
@@ -316,9 +329,9 @@ pub(super) fn planes<'a>(
 }
 
 #[inline(always)]
-fn tile<C: Change>(
+fn tile<C: Change, const SIZE: usize>(
     cell: &Cell<f32>,
-    planes: &Planes,
+    planes: &Planes<SIZE>,
     states: &mut [f32; TILE],
     counts: &[f32; TILE],
     normals: &[f32; TILE],
@@ -327,7 +340,7 @@ fn tile<C: Change>(
     let mut means = [0.0; TILE];
     let mut variances = [0.0; TILE];
     for i in 0..TILE {
-        let mut parameters = [0.0; MOST_PARAMETERS];
+        let mut parameters = [0.0; SIZE];
         for (k, p) in parameters.iter_mut().enumerate() {
             if k < C::WIDTH {
                 *p = planes[k][i];
@@ -340,7 +353,7 @@ fn tile<C: Change>(
         (means[i], variances[i]) = C::moments(&cell, states[i], counts[i]);
     }
     for i in 0..TILE {
-        let mut parameters = [0.0; MOST_PARAMETERS];
+        let mut parameters = [0.0; SIZE];
         parameters[LOWER] = planes[LOWER][i];
         parameters[UPPER] = planes[UPPER][i];
         let cell = Cell {

@@ -17,8 +17,10 @@ pub const LOWER: usize = 1;
 pub const UPPER: usize = 2;
 /// Where a law's own parameters begin.
 pub const OWN: usize = 3;
+/// Up to so many parameters a law's loops keep short copies of them.
+pub const FEW_PARAMETERS: usize = 16;
 /// The most parameters that a cell may have.
-pub const MOST_PARAMETERS: usize = 24;
+pub const MOST_PARAMETERS: usize = 80;
 
 /// One parameter of a law: what device files, errors and documentation say about it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,6 +56,12 @@ pub enum Kind {
     Resistance,
     /// An absolute temperature.
     Temperature,
+    /// A nonlinearity label in files, the curvature that it stands for in a cell (see [`Exponential`](super::Exponential)).
+    Label,
+    /// One node of a curve over the window: files give all nodes of a name as one list, and all cells share them.
+    Node,
+    /// A number that follows from others when a file is read.
+    Derived,
 }
 
 /// The parameters that every cell has, in the order of the parameter slice.
@@ -225,7 +233,7 @@ impl<R: Real> CycleNoise<R> {
 /// holds the cell's `step`, `lower`, `upper` ([`COMMON`]) and then the law's own [`Law::PARAMETERS`].
 /// Laws are branch-free: [`Real::select_lt`] on values instead of `if` on effects. Counting,
 /// noise and hard bounds are written once around them.
-pub trait Law: Send + Sync + 'static {
+pub trait Law: Send + Sync + Sized + 'static {
     /// Key of the law in device files.
     const NAME: &'static str;
     /// The law's own parameters, in the order of `p[OWN..]`.
@@ -262,6 +270,19 @@ pub trait Law: Send + Sync + 'static {
     ) -> Option<(R, R)> {
         None
     }
+
+    /// Mean change by one pulse with its first three derivatives in the state; its value is [`Law::step`] to the bit.
+    ///
+    /// Laws with many parameters, few of which matter at one state, choose these before they differentiate.
+    #[inline(always)]
+    fn jet<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> Jet<R> {
+        step_jet::<Self, R>(p, s, pulse)
+    }
+
+    /// States where the step or its slope jumps: how long an expanded train may be is tried there too. None for most laws.
+    fn kinks(_p: &[f64]) -> Vec<f64> {
+        Vec::new()
+    }
 }
 
 /// The physics of one cell as the loops see it.
@@ -287,6 +308,8 @@ pub trait AnyLaw: Send + Sync {
     fn derives_step(&self) -> bool;
     /// Whether `n` pulses have a closed form.
     fn has_train(&self) -> bool;
+    /// States where the step or its slope jumps.
+    fn kinks(&self, p: &[f64]) -> Vec<f64>;
     /// Makes an update of many lanes.
     fn update(&self, update: Update);
     /// `f64` oracle of [`Action::Pulses`]: `n` pulses at once with the standard normal `z`.
@@ -358,6 +381,10 @@ impl<L: Law> AnyLaw for L {
         has_train::<L>()
     }
 
+    fn kinks(&self, p: &[f64]) -> Vec<f64> {
+        L::kinks(p)
+    }
+
     fn update(&self, update: Update) {
         kernel::update::<L>(update);
     }
@@ -402,12 +429,16 @@ impl<L: Law> AnyLaw for L {
     }
 
     fn conductance_jet(&self, p: &[f64], s: Jet<f64>) -> Jet<f64> {
-        L::conductance(&constants::<L, f64>(p), s)
+        L::conductance(&constants::<L, f64, MOST_PARAMETERS>(p), s)
     }
 
     fn step_of(&self, p: &[f64], s: Jet<f64>, polarity: f64) -> Jet<f64> {
         let polarity = Jet::constant(polarity);
-        L::step(&constants::<L, f64>(p), s, &Pulse { polarity })
+        L::step(
+            &constants::<L, f64, MOST_PARAMETERS>(p),
+            s,
+            &Pulse { polarity },
+        )
     }
 
     fn step(&self, p: &[f64], s: f64, polarity: f64) -> f64 {
@@ -415,7 +446,7 @@ impl<L: Law> AnyLaw for L {
     }
 
     fn step_jet(&self, p: &[f64], s: f64, polarity: f64) -> Jet<f64> {
-        step_jet::<L, f64>(p, s, &Pulse { polarity })
+        L::jet(p, s, &Pulse { polarity })
     }
 
     fn train(&self, cell: &Cell<f64>, s: f64, polarity: f64, n: u32) -> (f64, f64) {

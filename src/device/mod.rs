@@ -9,6 +9,7 @@ mod constant_step;
 mod count;
 mod exp_step;
 mod expand;
+mod exponential;
 mod exponential_readout;
 mod file;
 mod ion_drift;
@@ -16,7 +17,9 @@ mod kernel;
 mod law;
 mod library;
 mod linear_step;
+mod nodes;
 mod physical;
+mod piecewise;
 mod power_step;
 mod readout;
 mod response;
@@ -32,16 +35,18 @@ pub use cells::{Cells, Window};
 pub use constant_step::ConstantStep;
 pub use count::{Count, CountMoments, Counting, digits, piece, round_request};
 pub use exp_step::ExpStep;
+pub use exponential::{Exponential, curvature, label_of};
 pub use exponential_readout::ExponentialReadout;
 pub use file::{Device, laws};
 pub use ion_drift::{BiolekDrift, JoglekarDrift};
 pub use kernel::{Action, Own, TILE, Update};
 pub use law::{
-    AnyLaw, COMMON, Cell, CycleNoise, Kind, LOWER, Law, MOST_PARAMETERS, OWN, Parameter, Pulse,
-    STEP, UPPER,
+    AnyLaw, COMMON, Cell, CycleNoise, FEW_PARAMETERS, Kind, LOWER, Law, MOST_PARAMETERS, OWN,
+    Parameter, Pulse, STEP, UPPER,
 };
 pub use library::{LIBRARY, device_document, load_device};
 pub use linear_step::LinearStep;
+pub use piecewise::{NODES, Piecewise};
 pub use power_step::PowerStep;
 pub use readout::ReadOut;
 pub use response::{Pulsed, Response, bounded_mean, symmetric_point};

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::cells::Cells;
 use super::kernel::{Own, TILE, filled, planes};
-use super::law::{AnyLaw, Cell, LOWER, Law, MOST_PARAMETERS, OWN, UPPER};
+use super::law::{AnyLaw, Cell, FEW_PARAMETERS, LOWER, Law, MOST_PARAMETERS, OWN, UPPER};
 
 /// A readout of many lanes, each a state of its own.
 pub struct ReadOut<'a> {
@@ -20,13 +20,18 @@ pub struct ReadOut<'a> {
 
 /// Turns states into positions of the conductance.
 pub(super) fn read_out<L: Law>(read: ReadOut) {
-    read.arch.dispatch(Loop::<L>(read, PhantomData));
+    let arch = read.arch;
+    if const { OWN + L::PARAMETERS.len() <= FEW_PARAMETERS } {
+        arch.dispatch(Loop::<L, FEW_PARAMETERS>(read, PhantomData));
+    } else {
+        arch.dispatch(Loop::<L, MOST_PARAMETERS>(read, PhantomData));
+    }
 }
 
 /// A loop over lanes, compiled for several processors.
-struct Loop<'a, L>(ReadOut<'a>, PhantomData<L>);
+struct Loop<'a, L, const SIZE: usize>(ReadOut<'a>, PhantomData<L>);
 
-impl<L: Law> pulp::WithSimd for Loop<'_, L> {
+impl<L: Law, const SIZE: usize> pulp::WithSimd for Loop<'_, L, SIZE> {
     type Output = ();
 
     #[inline(always)]
@@ -34,19 +39,19 @@ impl<L: Law> pulp::WithSimd for Loop<'_, L> {
         let ReadOut {
             cell, own, values, ..
         } = self.0;
-        let shared = filled(cell.parameters);
+        let shared: [f32; SIZE] = filled(cell.parameters);
         let Some(own) = own else {
             for v in values {
                 *v = L::conductance(&shared, *v);
             }
             return;
         };
-        let shared: [[f32; TILE]; MOST_PARAMETERS] = shared.map(|p| [p; TILE]);
+        let shared: [[f32; TILE]; SIZE] = shared.map(|p| [p; TILE]);
         let tiles = own.tiles.as_chunks().0.chunks_exact(own.places.len());
         for (values, tile) in values.chunks_mut(TILE).zip(tiles) {
             let planes = planes(&shared, own.places, tile);
             for (i, v) in values.iter_mut().enumerate() {
-                let mut parameters = [0.0; MOST_PARAMETERS];
+                let mut parameters = [0.0; SIZE];
                 for (k, p) in parameters.iter_mut().enumerate() {
                     if k < OWN + L::PARAMETERS.len() {
                         *p = planes[k][i];

@@ -1,22 +1,24 @@
 //! The pulse response of a device file: what [`super::device_figure`] draws.
 
-use super::DeviceCurve;
-use crate::device::{Cells, Device};
-use crate::error::Result;
-use crate::number::{Coordinates, Purpose, Stream};
+use std::fmt::Write;
+use std::sync::Arc;
 
-/// Points of a curve in each direction.
+use super::DeviceCurve;
+use crate::backend::{Backend, Cpu, Request, Shape, StackVector};
+use crate::device::{Cells, Counting, Device, LOWER};
+use crate::error::Result;
+use crate::number::Stream;
+
+/// Most points of a curve in each direction.
 const POINTS: usize = 80;
 /// Cells of the device-to-device band.
-const BAND: usize = 64;
-/// Noisy runs shown.
-const TRACES: u32 = 3;
-/// Seed of the cells and runs shown.
+const BAND: usize = 200;
+/// Seed of the cells and of the run shown.
 const SEED: u64 = 1;
 
 impl DeviceCurve {
     /// The response of `device` to as many pulses as cross its window about twice, then as many back: nominal cell, 5 %
-    /// to 95 % of varied cells, three noisy runs.
+    /// to 95 % of 200 varied cells, and one run of the nominal cell with its cycle-to-cycle noise on the CPU backend.
     ///
     /// # Errors
     /// Device-to-device variation that finds no physical cell.
@@ -28,15 +30,17 @@ impl DeviceCurve {
         } else {
             1000
         };
-        let per_point = ((2.0 / step / POINTS as f64).ceil() as usize).clamp(1, most);
+        let pulses = 2.0 / step;
+        let points = (pulses.ceil() as usize).clamp(2, POINTS);
+        let per_point = ((pulses / points as f64).ceil() as usize).clamp(1, most);
         let siemens = |s: f64| device.window().g_min + s * device.window().span();
         let count = device.listed_cells().unwrap_or(BAND);
         let varied = device.cells(count, SEED)?;
         // The nominal cell: the same device without its spread.
         let nominal = device.without_variation().cells(1, SEED)?;
-        let run = |cells: &Cells, k: usize, trace: Option<u32>| walk(cells, k, per_point, trace);
-        let mean = run(&nominal, 0, None);
-        let all: Vec<Vec<f64>> = (0..count).map(|k| run(&varied, k, None)).collect();
+        let course = [points, per_point];
+        let mean = walk(&nominal, 0, course);
+        let all: Vec<Vec<f64>> = (0..count).map(|k| walk(&varied, k, course)).collect();
         let band = (!device.variations().is_empty()).then(|| {
             (0..mean.len())
                 .map(|i| {
@@ -59,50 +63,80 @@ impl DeviceCurve {
             potentiation: numbered(&mean[..half], 0),
             depression: numbered(&mean[half..], half - 1),
             band,
-            traces: (0..if noisy { TRACES } else { 0 })
-                .map(|t| {
-                    let trace = run(&varied, t as usize % count, Some(t));
-                    let mut points = numbered(&trace[..half], 0);
-                    points.extend(numbered(&trace[half..], half - 1));
-                    points
-                })
-                .collect(),
             symmetric_point: nominal.nominal_symmetric_point().map(siemens),
+            traces: if noisy {
+                let trace = noisy_run(nominal, course)?;
+                let mut points = numbered(&trace[..half], 0);
+                points.extend(numbered(&trace[half..], half - 1));
+                vec![points]
+            } else {
+                vec![]
+            },
         })
+    }
+
+    /// The curve as a table with the columns direction, pulse, conductance, low, high (in siemens; the last two are empty where devices
+    /// do not vary).
+    pub fn csv(&self) -> String {
+        let mut text = String::from("direction,pulse,conductance,low,high\n");
+        let up = self.potentiation.iter().map(|p| ("potentiation", p));
+        let down = self.depression.iter().map(|p| ("depression", p));
+        for (i, (direction, (pulse, g))) in up.chain(down).enumerate() {
+            let band = self.band.as_ref().and_then(|band| band.get(i));
+            let band =
+                band.map_or_else(|| ",".to_owned(), |(low, high)| format!("{low:e},{high:e}"));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{direction},{pulse},{g:e},{band}");
+        }
+        text
     }
 }
 
-/// States of cell `k` from its lower bound up and back down: `POINTS + 1` of each, every `per_point` pulses. With
-/// `trace` the pulses are noisy.
-fn walk(cells: &Cells, k: usize, per_point: usize, trace: Option<u32>) -> Vec<f64> {
+/// The same course as [`walk`] with noise, by the loops that simulations use.
+fn noisy_run(cells: Cells, [points, per_point]: [usize; 2]) -> Result<Vec<f64>> {
+    let lower = cells.double(0).parameters[LOWER];
+    let shape = Shape {
+        replicas: 1,
+        rows: 1,
+        columns: 1,
+    };
+    let mut stack = Cpu::new(shape, 0, Stream::new(SEED), Arc::new(cells), true);
+    stack.write(&[lower])?;
+    let mut state = StackVector::zeros(1, 1);
+    let mut out = vec![lower];
+    for polarity in [1.0, -1.0] {
+        if polarity < 0.0 {
+            out.push(out.last().copied().unwrap_or(lower));
+        }
+        let mut pulses = StackVector::zeros(1, 1);
+        pulses.fill(polarity * per_point as f32);
+        for _ in 0..points {
+            let step = out.len() as u32;
+            stack.pulse(step, &Request::Dense(&pulses), Counting::Deterministic)?;
+            stack.inspect(&mut state)?;
+            out.push(f64::from(state.all()[0]));
+        }
+    }
+    Ok(out)
+}
+
+/// Mean states of cell `k` from its lower bound up and back down: the first and then one after every `per_point` pulses, in each
+/// direction.
+fn walk(cells: &Cells, k: usize, [points, per_point]: [usize; 2]) -> Vec<f64> {
     let cell = cells.double(k);
-    let stream = Stream::new(SEED);
-    let mut s = cell.parameters[crate::device::LOWER];
+    let mut s = cell.parameters[LOWER];
     let mut out = vec![s];
-    let mut pulse = 0;
     for polarity in [1.0, -1.0] {
         if polarity < 0.0 {
             out.push(s);
         }
-        for _ in 0..POINTS {
-            let mut normal = || {
-                pulse += 1;
-                trace.map_or(0.0, |replica| {
-                    f64::from(stream.normal(Coordinates {
-                        step: pulse,
-                        cell: k as u32,
-                        replica,
-                        purpose: Purpose::CycleNoise,
-                        index: 0,
-                    }))
-                })
-            };
+        for _ in 0..points {
             if cells.law().has_train() {
                 let n = polarity * per_point as f64;
-                s = cells.law().oracle_many(&cell, s, n, normal());
+                s = cells.law().oracle_many(&cell, s, n, 0.0);
             } else {
                 for _ in 0..per_point {
-                    s = cells.law().oracle_one(&cell, s, polarity, normal());
+                    s = cells.law().oracle_one(&cell, s, polarity, 0.0);
                 }
             }
             out.push(s);

@@ -37,10 +37,10 @@ pub fn device_figure(device: &DeviceCurve) -> Figure {
     let mut caption =
         String::from("Mean conductance while equal pulses potentiate and then depress the device.");
     if device.band.is_some() {
-        caption.push_str(" Band: the spread over devices or cycles.");
+        caption.push_str(" Band: 5 % to 95 % of devices.");
     }
     if !device.traces.is_empty() {
-        caption.push_str(" Thin lines: single noisy runs.");
+        caption.push_str(" Thin line: a single run with cycle-to-cycle noise.");
     }
     if let Some(g) = finite(device.symmetric_point) {
         caption.push_str(&format!(
@@ -107,10 +107,10 @@ fn picture(device: &DeviceCurve, title: &str) -> Result<String, String> {
         (Sign::Line(Pen::new(BLUE, 2.4)), "depression".to_string()),
     ];
     if !band.is_empty() {
-        legend.push((Sign::Band(GREY), "spread".into()));
+        legend.push((Sign::Band(GREY), "devices".into()));
     }
     if !traces.is_empty() {
-        legend.push((Sign::Line(Pen::new(GREY, 0.8)), "single runs".into()));
+        legend.push((Sign::Line(Pen::new(GREY, 0.8)), "single run".into()));
     }
     if symmetric.is_some() {
         legend.push((

@@ -161,7 +161,8 @@ impl Study {
         if !sweep.axes.iter().any(|(key, _)| key == MODEL) {
             forget_model(&mut document);
         }
-        make_absolute(&mut document, "task.data", &folder)?;
+        make_absolute(&mut document, "task.data", Some(&folder))?;
+        make_absolute(&mut document, "device.law.piecewise.csv", None)?;
         study.document = document;
         Ok(study)
     }
@@ -296,8 +297,8 @@ fn forget_model(document: &mut Document) {
     }
 }
 
-/// Makes a path of the document independent of the folder that it is read from.
-fn make_absolute(document: &mut Document, key: &str, folder: &Path) -> Result<()> {
+/// Makes a path of the document independent of the folder that it is read from: `folder`, or that of the file that names it.
+fn make_absolute(document: &mut Document, key: &str, folder: Option<&Path>) -> Result<()> {
     let found = key
         .split('.')
         .try_fold(&document.root, |node, key| match &node.value {
@@ -308,6 +309,8 @@ fn make_absolute(document: &mut Document, key: &str, folder: &Path) -> Result<()
         return Ok(());
     };
     if let Value::Text(path) = &node.value {
+        let beside = Path::new(&*node.origin.file).parent();
+        let folder = folder.or(beside).unwrap_or(Path::new(""));
         let path = folder.join(path);
         let path = std::path::absolute(&path).unwrap_or(path);
         node.value = Value::Text(path.display().to_string());

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use memridge::device::{
-    self, AnyLaw, Cells, CycleNoise, LIBRARY, Retention, STEP, Window, load_device,
+    self, AnyLaw, Cells, CycleNoise, Kind, LIBRARY, OWN, Piecewise, Retention, STEP, Window,
+    load_device,
 };
 
 use super::custom_law::BowedBounds;
@@ -74,8 +75,12 @@ pub fn forgetful(count: usize) -> Arc<Cells> {
 }
 
 /// Sensible parameters of every law.
-fn sensible(law: &str) -> &'static [f64] {
-    match law {
+fn sensible(law: &str) -> Vec<f64> {
+    let p: &[f64] = match law {
+        "piecewise" => {
+            let (up, down) = ([2.0, 1.2, 1.0, 0.9, 0.2], [0.3, 0.4, 1.5]);
+            return [vec![0.01, 0.0, 1.0], Piecewise::own(&up, &down, true)].concat();
+        }
         "constant-step" => &[0.01, 0.0, 1.0, 0.1],
         "linear-step" => &[0.01, 0.0, 1.0, 0.1, 0.5, 0.6, -0.2],
         "soft-bounds" => &[0.01, 0.0, 1.0, 0.5],
@@ -95,18 +100,28 @@ fn sensible(law: &str) -> &'static [f64] {
             0.004, 0.0, 1.0, 1.0, -1.0, 5e-8, 5e-8, 10.0, 0.6, 16.0, 0.8, 2.5e-10, 1.2e-8, 2100.0,
             298.0, 1e-3, 0.25, 2.5e-10, 2e-10, 1.7e-9,
         ],
+        "exponential" => &[0.01, 0.0, 1.0, 2.0, -5.0, 0.9],
         other => panic!("give the law {other} parameters here"),
-    }
+    };
+    p.to_vec()
 }
 
-/// Cells of a law that differ in every parameter, with both kinds of noise.
+/// Cells of a law that differ in every parameter but those that all cells of a device share, with both kinds of noise.
 fn varied(law: &str, hard: bool, count: usize) -> Cells {
     let nominal = sensible(law);
-    let physics = laws().into_iter().find(|l| l.name() == law).unwrap();
-    let physical = physics.derives_step();
+    let law = laws().into_iter().find(|l| l.name() == law).unwrap();
+    let physical = law.derives_step();
+    let shared = |i: usize| {
+        let own = i.checked_sub(OWN).and_then(|k| law.parameters().get(k));
+        own.is_some_and(|p| matches!(p.kind, Kind::Node | Kind::Derived))
+    };
     let parameters = (0..count)
         .flat_map(|cell| {
+            let shared = &shared;
             nominal.iter().enumerate().map(move |(i, &p)| {
+                if shared(i) {
+                    return p;
+                }
                 let part = 0.03 * ((cell + 3 * i) % 5) as f64;
                 // Bounds move outwards, so that no reference leaves the window.
                 match i {
@@ -120,12 +135,12 @@ fn varied(law: &str, hard: bool, count: usize) -> Cells {
         })
         .collect();
     Cells::new(
-        physics,
+        Arc::clone(&law),
         WINDOW,
         CycleNoise::new(0.3, 0.5),
         0.5,
         hard,
-        nominal.to_vec(),
+        nominal.clone(),
         parameters,
     )
 }

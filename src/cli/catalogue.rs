@@ -1,0 +1,108 @@
+//! `memridge device list --markdown` and `memridge device check`.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use memridge::device::{Device, LIBRARY, load_device};
+use memridge::error::Result;
+use memridge::units::Siemens;
+
+use super::device::character;
+use super::print;
+
+/// Six significant digits.
+fn siemens(g: f64) -> Siemens {
+    Siemens::new(format!("{g:.5e}").parse().unwrap_or(g))
+}
+
+/// Without the minus of a zero that rounding made.
+fn decimals(v: Option<f64>) -> String {
+    match v.map(|v| format!("{v:.3}")) {
+        Some(text) if text == "-0.000" => "0.000".to_owned(),
+        Some(text) => text,
+        None => "–".to_owned(),
+    }
+}
+
+/// One row of the table: what a device is and what it does to learning.
+fn row(name: &str, device: &Device) -> Result<String> {
+    let (c, w) = (character(device)?, device.window());
+    let weight = c.symmetric_point.map(|s| 2.0 * s - 1.0);
+    let noise = device
+        .noise()
+        .additive()
+        .hypot(device.noise().multiplicative());
+    // Whole pulses of the exponential law are not its rates: the note below.
+    let mark = if device.law().name() == "exponential" && weight.is_some() {
+        " ¹"
+    } else {
+        ""
+    };
+    Ok(format!(
+        "| [{name}]({name}.toml) | {} | {} | {} – {} | {:.1} | {:.0} | {}{mark} | {}{mark} | {noise:.2} | {} |\n",
+        device.material(),
+        device.law().name(),
+        siemens(w.g_min),
+        siemens(w.g_max),
+        w.g_max / w.g_min,
+        c.states,
+        decimals(weight),
+        decimals(c.tau),
+        device.cite().join(", "),
+    ))
+}
+
+const NOTES: &str = "
+window: conductance at positions 0 and 1. states: nominal steps across the window. w⋄, τ: symmetric point and 1/R'(w⋄) of a weight
+that spans [-1, 1] over the window; the implicit λ is E|g|/τ. c2c: cycle-to-cycle deviation of one pulse, in nominal steps.
+cite: keys of `references.bib`; each file says which figure, table or preset its numbers are from.
+
+¹ As shipped, with whole pulses: one of P pulses goes 1 - e^{-k/P} of the way to the end of its curve. Infinitely fine pulses would go k/P,
+and then Ag:a-Si (jo2010) would have w⋄ = -0.333 and τ = 0.963. The difference is large where both curves bend alike and pulses are few: the
+FeFET (jerry2017, 32 pulses) would have w⋄ = 0.410 and τ = 14.2.
+";
+
+/// Prints the library as a Markdown table with its notes.
+pub fn markdown() -> Result<ExitCode> {
+    let mut text = String::from(
+        "| device | material | law | window | on/off | states | w⋄ | τ | c2c | cite |\n\
+         | --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |\n",
+    );
+    for (name, _) in LIBRARY {
+        text.push_str(&row(name, &load_device(name, Path::new("."))?)?);
+    }
+    text.push_str(NOTES);
+    print(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints `ok` and what the device is.
+///
+/// # Errors
+/// Every rule that the file breaks, or device-to-device spread that finds no physical cell.
+pub fn check(file: &str) -> Result<ExitCode> {
+    let device = load_device(file, Path::new("."))?;
+    // Spreads are physical where some cells can be drawn.
+    device.cells(device.listed_cells().unwrap_or(200), 1)?;
+    let (c, w) = (character(&device)?, device.window());
+    let mut text = format!(
+        "ok\n{}: {}, {} – {}, {:.0} steps across the window",
+        device.name(),
+        device.law().name(),
+        siemens(w.g_min),
+        siemens(w.g_max),
+        c.states,
+    );
+    // Writing to a string cannot fail.
+    let _ = match (c.symmetric_point, c.tau) {
+        (Some(s), Some(tau)) => writeln!(
+            text,
+            ", w⋄ = {}, τ = {tau:.3}",
+            decimals(Some(2.0 * s - 1.0))
+        ),
+        _ => writeln!(text, ", no symmetric point"),
+    };
+    print(&text);
+    Ok(ExitCode::SUCCESS)
+}
