@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use memridge::device::{Device, Kind, LIBRARY, Spread, load_device};
 use memridge::error::{Error, Result};
 use memridge::report::{DeviceCurve, TABLE_STYLE, device_figure};
-use memridge::units::Siemens;
+use memridge::units::{Seconds, Siemens};
 use serde_json::{Value, json};
 
 use super::{json as pretty, print};
@@ -149,6 +149,16 @@ pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
     ];
     for (a, b, m) in rows {
         table.add_row([a.to_owned(), b, m.to_owned()]);
+    }
+    if let Some(r) = device.retention() {
+        let lifetime = Seconds::new(round(r.lifetime)).to_string();
+        let rows = [
+            ("retention, rest", siemens(r.rest), "conductance that states relax to"),
+            ("retention, lifetime", lifetime, "time after which 1/e of the distance is left"),
+        ];
+        for (a, b, m) in rows {
+            table.add_row([a.to_owned(), b, m.to_owned()]);
+        }
     }
     for v in device.variations() {
         let (p, _) = device

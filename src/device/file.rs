@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::cells::{Cells, Window};
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
+use super::retention::Retention;
 use super::variation::{Spread, Variation};
 use super::{ConstantStep, ExpStep, LinearStep, PowerStep, SoftBounds};
 use crate::document::{NumberOr, Origin, Rule, Section, Violations};
@@ -37,6 +38,7 @@ pub struct Device {
     write_noise: f64,
     hard_bounds: bool,
     variations: Vec<Variation>,
+    retention: Option<Retention>,
 }
 
 impl Device {
@@ -87,6 +89,7 @@ impl Device {
             }
             spreads.finish();
         }
+        let retention = Retention::parse(section, window);
         Self {
             name,
             description,
@@ -100,6 +103,7 @@ impl Device {
             write_noise,
             hard_bounds,
             variations,
+            retention,
         }
     }
 
@@ -164,6 +168,11 @@ impl Device {
     /// Device-to-device spreads.
     pub fn variations(&self) -> &[Variation] {
         &self.variations
+    }
+
+    /// How states relax, if they do.
+    pub fn retention(&self) -> Option<Retention> {
+        self.retention
     }
 
     /// Number of cells that spreads given cell by cell speak of, if there are any.
@@ -235,7 +244,7 @@ impl Device {
             super::variation::draw(&self.variations, &self.nominal, count, seed, |p| {
                 unphysical(&*self.law, self.window, p).map_err(|(_, rule, _)| rule)
             })?;
-        Ok(Cells::new(
+        let cells = Cells::new(
             Arc::clone(&self.law),
             self.window,
             self.noise,
@@ -243,7 +252,11 @@ impl Device {
             self.hard_bounds,
             self.nominal.clone(),
             parameters,
-        ))
+        );
+        Ok(match self.retention {
+            Some(retention) => cells.with_retention(retention),
+            None => cells,
+        })
     }
 }
 

@@ -35,7 +35,7 @@ pub use library::{LIBRARY, device_document, load_device};
 pub use linear_step::LinearStep;
 pub use power_step::PowerStep;
 pub use response::{Response, bounded_mean, symmetric_point};
-pub use retention::{Retention, relaxed};
+pub use retention::{Retention, relaxation, relaxed};
 pub use shader::{Change, Shader};
 pub use soft_bounds::SoftBounds;
 pub use variation::{Spread, Variation};

@@ -3,7 +3,7 @@
 use super::cells::Cells;
 use super::count::{SINGLE_DIGITS, piece, round_request};
 use super::law::SHORT_DIGITS;
-use super::retention::relaxed;
+use super::retention::{relaxation, relaxed};
 use crate::number::{Expr, Real, Tape};
 
 /// What [`AnyLaw::record`](super::AnyLaw::record) writes down.
@@ -39,7 +39,8 @@ pub struct Shader {
     /// fn after_mean(p: Parameters, s: f32, n: f32) -> f32
     /// fn rounded(m: f32, u: f32) -> f32     // a request as a whole number of pulses
     /// fn piece(n: f32, done: f32, length: f32) -> f32   // what is left of a count, at most length
-    /// fn relaxed(s: f32, rest: f32, lost: f32) -> f32
+    /// fn relaxation(s: f32, rest: f32, lost: f32, u: f32) -> f32
+    /// fn relaxed(p: Parameters, s: f32, rest: f32, lost: f32, u: f32) -> f32
     /// ```
     pub functions: String,
     /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`.
@@ -49,7 +50,6 @@ pub struct Shader {
 impl Cells {
     /// The physics of these cells for a graphics processor.
     pub fn shader(&self) -> Shader {
-        let width = self.width();
         let value = |cell: usize, index: usize| self.single(cell).parameters[index];
         let own = self.varied_places();
         let parameters = own
@@ -75,13 +75,7 @@ const WRITE_DEVIATION: f32 = {write_deviation:?}f;
         );
         let mut record = |name: &str, change: Change| {
             let tape = Tape::new();
-            let p: Vec<Expr> = (0..width)
-                .map(|index| match own.iter().position(|&i| i == index) {
-                    Some(place) => tape.input(&format!("p[{place}]")),
-                    None if self.is_empty() => Real::lit(0.0),
-                    None => Expr::Constant(value(0, index)),
-                })
-                .collect();
+            let p = self.recorded(&tape);
             let cell = self.with_parameters(&p);
             let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
             let next = self.law().record(&cell, change, s, n, z);
@@ -116,12 +110,32 @@ const WRITE_DEVIATION: f32 = {write_deviation:?}f;
         let arguments = "n: f32, done: f32, length: f32";
         functions.push_str(&tape.function("piece", arguments, &[piece(n, done, length)]));
         let tape = Tape::new();
-        let [s, rest, lost] = ["s", "rest", "lost"].map(|name| tape.input(name));
-        let arguments = "s: f32, rest: f32, lost: f32";
-        functions.push_str(&tape.function("relaxed", arguments, &[relaxed(s, rest, lost)]));
+        let [s, rest, lost, u] = ["s", "rest", "lost", "u"].map(|name| tape.input(name));
+        let arguments = "s: f32, rest: f32, lost: f32, u: f32";
+        let change = relaxation(s, rest, lost, u);
+        functions.push_str(&tape.function("relaxation", arguments, &[change]));
+        let tape = Tape::new();
+        let p = self.recorded(&tape);
+        // A sum in another order would round before the random number can.
+        let change = tape.input("opaque(relaxation(s, rest, lost, u))");
+        let next = relaxed(&self.with_parameters(&p), tape.input("s"), change);
+        let arguments = format!("p: Parameters, {arguments}");
+        functions.push_str(&tape.function("relaxed", &arguments, &[next]));
         Shader {
             functions,
             parameters,
         }
+    }
+
+    /// The parameters of a cell on a tape: what all share is constant.
+    fn recorded<'t>(&self, tape: &'t Tape) -> Vec<Expr<'t>> {
+        let own = self.varied_places();
+        (0..self.width())
+            .map(|index| match own.iter().position(|&i| i == index) {
+                Some(place) => tape.input(&format!("p[{place}]")),
+                None if self.is_empty() => Real::lit(0.0),
+                None => Expr::Constant(self.single(0).parameters[index]),
+            })
+            .collect()
     }
 }

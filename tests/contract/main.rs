@@ -54,6 +54,10 @@ macro_rules! suite {
                 updates::relaxation($site);
             }
             #[test]
+            fn slow_relaxation() {
+                updates::slow_relaxation($site);
+            }
+            #[test]
             fn reads_of_every_shape() {
                 reads::every_shape($site);
             }

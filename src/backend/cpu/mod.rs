@@ -3,6 +3,7 @@
 mod across;
 mod count;
 mod read;
+mod relax;
 mod sparse;
 mod wide;
 
@@ -14,7 +15,7 @@ use self::across::Across;
 use self::read::ReadScratch;
 use self::wide::Wide;
 use super::{Backend, ReadNoise, Request, Shape, StackVector, WIDE};
-use crate::device::{Cells, Counting, relaxed};
+use crate::device::{Cells, Counting};
 use crate::error::Result;
 use crate::number::{Draw, Purpose, Stream};
 
@@ -206,16 +207,16 @@ impl Backend for Cpu {
         Ok(())
     }
 
-    fn relax(&mut self, elapsed: f64) -> Result<()> {
+    fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
         if let Some(retention) = self.fixed.cells.retention() {
-            let (rest, lost) = (retention.rest as f32, retention.lost(elapsed) as f32);
-            for s in &mut self.states {
-                *s = relaxed(*s, rest, lost);
-            }
-            // What is written on a cell decays with it.
-            for a in self.apparent.iter_mut().flatten() {
-                *a = relaxed(*a, rest, lost);
-            }
+            relax::relax(
+                &self.fixed,
+                retention,
+                step,
+                elapsed,
+                &mut self.states,
+                self.apparent.as_deref_mut(),
+            );
         }
         Ok(())
     }

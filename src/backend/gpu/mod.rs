@@ -279,13 +279,15 @@ impl Backend for GpuStack {
         )
     }
 
-    fn relax(&mut self, elapsed: f64) -> Result<()> {
+    fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
         let Some(retention) = self.cells.retention() else {
             return Ok(());
         };
         let arguments = Arguments {
             rest: retention.rest as f32,
             lost: retention.lost(elapsed) as f32,
+            step,
+            fine: u32::from(retention.is_fine(elapsed)),
             ..self.common
         };
         let workgroups = self.elements().div_ceil(STRIPS);

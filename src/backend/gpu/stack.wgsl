@@ -29,7 +29,7 @@ struct Arguments {
     rest: f32,             // of retention, as a position
     lost: f32,             // fraction of the distance to it that is lost
     longest: u32,          // most pulses that are made at once
-    unused: u32,           // fills the last vector of four words
+    fine: u32,             // whether a relaxed state is rounded at random
 }
 
 const OUTER: u32 = 0u;
@@ -128,9 +128,16 @@ fn relax(
     for (var k = 0u; k < STRIP; k++) {
         let at = first + k * WORKGROUP;
         if at < cells() * run.replicas {
-            states[at] = relaxed(states[at], run.rest, run.lost);
+            let cell = at / run.replicas;
+            let p = parameters_of(cell);
+            var u = 0.5f;
+            if run.fine != 0u {
+                let words = words_of(run.step, cell / 4u, at % run.replicas, RELAXATION);
+                u = uniform_of(words[cell % 4u]);
+            }
+            states[at] = relaxed(p, states[at], run.rest, run.lost, u);
             if WRITE_NOISY {
-                apparent[at] = relaxed(apparent[at], run.rest, run.lost);
+                apparent[at] = relaxed(p, apparent[at], run.rest, run.lost, u);
             }
         }
     }
