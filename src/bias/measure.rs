@@ -25,8 +25,8 @@ pub struct Sums {
     pub change: [f64; 2],
     /// `Σ sgn(g) Δw/η · (w-c)^k`, k = 0, 1
     pub signed_change: [f64; 2],
-    /// Sums of the drift channels, each over η: gradient `-g F`, rectification A `-|g| G`, bounds and trains D.
-    pub channels: [f64; 3],
+    /// Sums of the drift channels, each over η: gradient `-g F`, rectification A `-|g| G`, bounds and trains D, retention C.
+    pub channels: [f64; 4],
 }
 
 impl Sums {
@@ -147,6 +147,8 @@ pub struct Recorder {
     log: Log,
     model: Option<ArrayModel>,
     counting: Counting,
+    /// Seconds of relaxation that an update has a share of.
+    seconds: f64,
     centre: Vec<f64>,
     landscapes: Arc<Vec<Landscape>>,
     first_replica: usize,
@@ -164,11 +166,14 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder for a stack. `model` is the array for the drift budget, `None` for digital weights; `centre` the point
-    /// that offsets are counted from, one number a weight; landscapes: replica r lives on `r mod len`.
+    /// that offsets are counted from, one number a weight; landscapes: replica r lives on `r mod len`; `seconds` of relaxation come
+    /// after every update (or all of a step's after its last).
+    #[expect(clippy::too_many_arguments, reason = "what one stack's log depends on")]
     pub fn new(
         log: &Log,
         model: Option<ArrayModel>,
         counting: Counting,
+        seconds: f64,
         centre: Vec<f64>,
         landscapes: Arc<Vec<Landscape>>,
         first_replica: usize,
@@ -180,6 +185,7 @@ impl Recorder {
             log: log.clone(),
             model,
             counting,
+            seconds,
             centre,
             landscapes,
             first_replica,
@@ -221,17 +227,33 @@ impl Recorder {
         (w, excess)
     }
 
-    /// Drift channels of one weight at its state before the update, over η: gradient, A, D.
-    fn channels(&self, j: usize, r: usize, g: f64, rate: f64) -> [f64; 3] {
+    /// Drift channels of one weight at its state before the update, over η: gradient, A, D, C.
+    fn channels(&self, j: usize, r: usize, g: f64, rate: f64) -> [f64; 4] {
         let Some(model) = &self.model else {
-            return [-g, 0.0, 0.0];
+            return [-g, 0.0, 0.0, 0.0];
         };
         let (f, asymmetric) = model.weight_response_values(j, |k| self.before[k][r]);
         let bounds: f64 = self
             .cells_of(j)
             .map(|k| self.sign(k) * self.beyond_linear(model, k, self.before[k][r], -rate * g))
             .sum();
-        [-g * f, -g.abs() * asymmetric, bounds / rate]
+        let others = [-g * f, -g.abs() * asymmetric, bounds / rate];
+        let kept = self.forgotten(model, j, r, rate, others.iter().sum());
+        [others[0], others[1], others[2], kept]
+    }
+
+    /// Channel C of one weight: what is lost, by the law of retention alone, of the distance from the resting state at which the other
+    /// channels leave it.
+    fn forgotten(&self, model: &ArrayModel, j: usize, r: usize, rate: f64, others: f64) -> f64 {
+        let Some(retention) = model.cells.retention() else {
+            return 0.0;
+        };
+        let rest = model.map.value(retention.rest);
+        let distance: f64 = self
+            .cells_of(j)
+            .map(|k| self.sign(k) * (self.before[k][r] - rest))
+            .sum();
+        -retention.lost(self.seconds) * (distance / rate + others)
     }
 
     /// Channel D of one cell: the exact mean over counts of the bounded train, minus the linear response.

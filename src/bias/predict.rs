@@ -14,9 +14,12 @@ pub struct Prediction {
     pub covariance: DMatrix<f64>,
     /// `E|g_j|` of every weight.
     pub abs_gradient: DVector<f64>,
-    /// `E|g_j| R'(w⋄_j)`: the implicit L2 strength of every weight, where its cells have a symmetric point.
+    /// `E|g_j| R'(w⋄_j)`, and retention's own strength: the implicit L2 strength of every weight, where its cells have a symmetric
+    /// point.
     pub lambda: Option<DVector<f64>>,
-    /// `E[|g_j| R(w_j)]`, the pull itself.
+    /// The part of retention (channel C), `1/(η F(w⋄_j) t)` with t the lifetime in steps; zero without.
+    pub retention: DVector<f64>,
+    /// `E[|g_j| R(w_j)]`, and that of retention: the pull itself.
     pub pull: DVector<f64>,
     /// Standard deviation of each cell's value.
     pub cell_deviation: DVector<f64>,
@@ -181,7 +184,7 @@ pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Trajecto
     let slope = |mu: &DVector<f64>| closure.drift(mu) / setting.rate;
     let spectrum =
         nalgebra::SymmetricEigen::new(setting.x.tr_mul(&setting.x) / setting.x.nrows() as f64);
-    let fastest = spectrum.eigenvalues.max().max(1e-12);
+    let fastest = spectrum.eigenvalues.max().max(1e-12) + closure.retention_rate();
     let steps = ((4.0 * duration * fastest).ceil() as usize).clamp(200, 20_000);
     let h = duration / steps as f64;
     let mut mu = DVector::from_fn(k, |i, _| map.share(i) * initial[map.weight_of(i)]);
@@ -240,9 +243,11 @@ fn describe(
     let slopes: Option<Vec<f64>> = (0..weights.len())
         .map(|j| setting.model.weight_slope(j))
         .collect();
+    let retention = DVector::from_fn(weights.len(), |j, _| closure.retention_strength(j));
     Prediction {
         covariance: closure.weight_covariance(&c),
-        lambda: slopes.map(|s| step.abs_gradient.component_mul(&DVector::from_vec(s))),
+        lambda: slopes.map(|s| step.abs_gradient.component_mul(&DVector::from_vec(s)) + &retention),
+        retention,
         abs_gradient: step.abs_gradient.clone(),
         pull: step.pull.clone(),
         cell_deviation: c.diagonal().map(|v| v.max(0.0).sqrt()),
@@ -300,6 +305,7 @@ mod tests {
             rate: eta,
             counting: Counting::StochasticRounding,
             read_noise: 0.0,
+            seconds: 0.0,
         }
     }
 

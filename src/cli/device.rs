@@ -45,6 +45,7 @@ fn value(device: &Device) -> Result<Value> {
         "parameters": device.parameters().map(|(p, v)| (p.name.to_owned(), json!(v))).collect::<serde_json::Map<_, _>>(),
         "cycle-to-cycle": { "additive": device.noise().additive(), "multiplicative": device.noise().multiplicative() },
         "write-noise": device.write_noise(),
+        "retention": device.retention().map(|r| json!({ "rest": r.rest, "lifetime": r.lifetime })),
         "bounds": if device.hard_bounds() { "hard" } else { "soft" },
         "symmetric-point": c.symmetric_point,
         "tau": c.tau,
@@ -153,8 +154,16 @@ pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
     if let Some(r) = device.retention() {
         let lifetime = Seconds::new(round(r.lifetime)).to_string();
         let rows = [
-            ("retention, rest", siemens(r.rest), "conductance that states relax to"),
-            ("retention, lifetime", lifetime, "time after which 1/e of the distance is left"),
+            (
+                "retention, rest",
+                siemens(r.rest),
+                "conductance that states relax to",
+            ),
+            (
+                "retention, lifetime",
+                lifetime,
+                "time after which 1/e of the distance is left",
+            ),
         ];
         for (a, b, m) in rows {
             table.add_row([a.to_owned(), b, m.to_owned()]);

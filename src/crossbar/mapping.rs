@@ -176,6 +176,14 @@ impl ArrayModel {
             .sum()
     }
 
+    /// Weight whose cells are all at their resting state; 0 where nothing relaxes.
+    pub fn resting_weight(&self) -> f64 {
+        let rest = self.cells.retention().map(|r| self.map.value(r.rest));
+        (0..self.map.cells_per_weight())
+            .map(|k| self.map.sign(k) * rest.unwrap_or(0.0))
+            .sum()
+    }
+
     /// `F_j = Σ sign·share·F`, `G_j = Σ sign·|share|·G` of a weight from the values of its cells, so that
     /// `E Δw = Δ F_j - |Δ| G_j`.
     pub fn weight_response_values(

@@ -117,7 +117,10 @@ mod tests {
                 let exact = (f64::from(0.4_f32) - f64::from(s)) * f64::from(lost);
                 // One draw of the grid more or less rounds the other way at each of at most four edges.
                 let tolerance = 4.0 * SPACING / f64::from(DRAWS) + 1e-6 * exact.abs();
-                assert!((mean - exact).abs() < tolerance, "{s} {lost}: {mean} {exact}");
+                assert!(
+                    (mean - exact).abs() < tolerance,
+                    "{s} {lost}: {mean} {exact}"
+                );
             }
         }
     }

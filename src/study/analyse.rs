@@ -295,9 +295,9 @@ impl Analysis<'_> {
             logged: strength(&|s| s.change[0]),
             gradient: strength(&|s| s.channels[0]),
             a: strength(&|s| s.channels[1]),
-            // The state is its own readout (φ'' = 0) and nothing relaxes between updates.
+            // The state is its own readout (φ'' = 0).
             b: 0.0,
-            c: 0.0,
+            c: strength(&|s| s.channels[3]),
             d: strength(&|s| s.channels[2]),
             closure: strength(&rest),
             closure_in_errors: (norm / error.max(f64::MIN_POSITIVE)).sqrt(),
@@ -492,6 +492,9 @@ impl Analysis<'_> {
             tikhonov_residual_diagonal: diagonal,
             lambda_predicted: average(&|p| lambda_of(&p.p1)).or(law),
             lambda_predicted_p0: average(&|p| lambda_of(&p.p0)),
+            lambda_retention: self
+                .predicted(|_, p1| Some(p1.retention.mean()))
+                .filter(|_| settings.device.retention().is_some()),
             lambda_gradient: self.lambda_gradient(average(&|p| lambda_of(&p.p1))),
             lambda_e1: self.e1(),
             lambda_e2,
@@ -542,7 +545,7 @@ impl Analysis<'_> {
         .warned()
     }
 
-    /// Mean over weights of the measured `E|g|` times `R'(w⋄)`.
+    /// Mean over weights of the measured `E|g|` times `R'(w⋄)`, and retention's own strength.
     fn lambda_gradient(&self, predicted: Option<f64>) -> Estimate {
         let slopes: Option<Vec<f64>> = self.model.and_then(|m| {
             (0..self.output.weights)
@@ -552,11 +555,12 @@ impl Analysis<'_> {
         let Some(slopes) = slopes else {
             return nothing();
         };
+        let retention = self.predicted(|_, p1| Some(p1.retention.mean()));
         self.of_sums(
             |sums| {
                 let terms = sums.iter().zip(&slopes);
                 let sum: f64 = terms.map(|(s, r)| s.abs_gradient[0] / s.count * r).sum();
-                Some(sum / slopes.len() as f64)
+                Some(sum / slopes.len() as f64 + retention.unwrap_or(0.0))
             },
             predicted,
         )

@@ -33,7 +33,7 @@ pub struct Problem {
 pub struct Problems {
     /// The problems.
     pub list: Vec<Problem>,
-    /// Symmetric point of every weight, 0 where there is none.
+    /// Symmetric point of every weight; where there is none the resting state of its cells, else 0.
     pub centre: DVector<f64>,
     /// Whether every weight has one.
     pub has_centre: bool,
@@ -63,6 +63,7 @@ fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
         && model.cells.law().name() == SoftBounds::NAME
         && noise.multiplicative() == 0.0
         && model.cells.write_noise() == 0.0
+        && model.cells.retention().is_none()
         && settings.read_noise() == 0.0
         && (0..model.map.weights())
             .all(|j| model.symmetric_weight(j).is_some_and(|w| w.abs() < 1e-6))
@@ -120,7 +121,9 @@ impl Problems {
         Ok(Self {
             list,
             has_centre: centres.is_some(),
-            centre: DVector::from_vec(centres.unwrap_or_else(|| vec![0.0; weights])),
+            centre: DVector::from_vec(
+                centres.unwrap_or_else(|| vec![model.resting_weight(); weights]),
+            ),
             tau,
         })
     }

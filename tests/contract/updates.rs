@@ -166,8 +166,12 @@ pub fn slow_relaxation(site: Site) {
         let mean = lanes.iter().map(|&s| f64::from(s) - first).sum::<f64>() / shape.replicas as f64;
         let exact = (0.4 - first) * lost;
         // Each step rounds with a variance of at most a quarter of the square of 2⁻²³; five standard errors.
-        let error = 0.5 * 0.5_f64.powi(23) * f64::from(STEPS).sqrt() / (shape.replicas as f64).sqrt();
-        assert!((mean - exact).abs() < 5.0 * error, "cell {k}: {mean:e}, exact {exact:e}");
+        let error =
+            0.5 * 0.5_f64.powi(23) * f64::from(STEPS).sqrt() / (shape.replicas as f64).sqrt();
+        assert!(
+            (mean - exact).abs() < 5.0 * error,
+            "cell {k}: {mean:e}, exact {exact:e}"
+        );
         assert!(5.0 * error < 0.8 * exact.abs());
     }
     // The first step by its own words.
