@@ -198,7 +198,7 @@ fn a_symmetric_device_that_forgets_is_an_explicit_ridge() {
         let lost = -(-1.0 / lifetime).exp_m1();
         // F = 1, for pairs too: each cell is asked for half of a change, and both make it.
         let lambda = lost / ((1.0 - lost) * rate);
-        let centre = DVector::from_element(4, setting.model.resting_weight());
+        let centre = DVector::from_element(4, setting.model.resting_weight(0));
         let ridge = squares.spectrum().unwrap().ridge(lambda, &centre).unwrap();
         let p0 = mean_field(&setting).unwrap();
         let p1 = gaussian_closure(&setting, &p0).unwrap();

@@ -171,7 +171,10 @@ impl<'a> Closure<'a> {
             let [f, g] = setting.model.cell_response_values(k, mu[k]);
             let j = map.weight_of(k);
             let drift = -map.share(k) * signed[j] * f - map.share(k).abs() * size[j] * g;
-            self.kept(drift, mu[k])
+            match setting.model.cells.stuck_at(k) {
+                Some(_) => 0.0,
+                None => self.kept(drift, mu[k]),
+            }
         })
     }
 
@@ -189,6 +192,9 @@ impl<'a> Closure<'a> {
         for k in 0..mu.len() {
             step.drift[k] = self.kept(step.drift[k], mu[k]);
             // Seen from the gradient, before the relaxation takes its share of everything.
+            if self.setting.model.cells.stuck_at(k).is_some() {
+                continue;
+            }
             let pull = self.lost / kept * (mu[k] - self.rest) / self.setting.rate;
             step.pull[map.weight_of(k)] += map.sign(k) * pull;
         }
@@ -199,8 +205,19 @@ impl<'a> Closure<'a> {
         }
     }
 
+    /// Stuck cells do not move, and where they were moved, they would be back at once.
+    fn hold(&self, step: &mut Step) {
+        for &(k, _) in self.setting.model.cells.stuck() {
+            step.drift[k] = 0.0;
+            step.jacobian.row_mut(k).fill(0.0);
+            step.jacobian[(k, k)] = -1.0;
+            step.noise.row_mut(k).fill(0.0);
+            step.noise.column_mut(k).fill(0.0);
+        }
+    }
+
     /// The strength of channel C on a weight, `1/(η F(w⋄) t)` with t the lifetime in steps, exactly `l/((1 - l) η F)` for a loss l a
-    /// step; F at the resting state where there is no symmetric point.
+    /// step; F at the resting state where there is no symmetric point. 0 where all cells are stuck.
     pub fn retention_strength(&self, weight: usize) -> f64 {
         let model = &self.setting.model;
         let n = model.map.cells_per_weight();
@@ -210,7 +227,10 @@ impl<'a> Closure<'a> {
                 model.map.share(k).abs() * model.cell_response_values(k, at)[0]
             })
             .sum();
-        self.lost / ((1.0 - self.lost) * self.setting.rate * f)
+        match model.free_cells(weight) {
+            0 => 0.0,
+            _ => self.lost / ((1.0 - self.lost) * self.setting.rate * f),
+        }
     }
 
     /// Rate at which retention shrinks a mode of training time.
@@ -239,6 +259,7 @@ impl<'a> Closure<'a> {
             }
         }
         self.relax(mu, &mut step);
+        self.hold(&mut step);
         for j in 0..map.weights() {
             let n = map.cells_per_weight();
             let f: f64 = (j * n..(j + 1) * n)
@@ -246,7 +267,10 @@ impl<'a> Closure<'a> {
                     map.share(i).abs() * (responses[i].f[0] + 0.5 * responses[i].f[2] * c[(i, i)])
                 })
                 .sum();
-            step.pull[j] /= f;
+            step.pull[j] = match self.setting.model.free_cells(j) {
+                0 => 0.0,
+                _ => step.pull[j] / f,
+            };
         }
         step
     }

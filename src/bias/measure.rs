@@ -69,7 +69,8 @@ impl Sums {
     ///
     /// Regresses `Δw/η = -g (F₀ + F₁u) - |g| (G₀ + G₁u)`, `u = w - c`, weighted by 1/|g|. Counts and
     /// cycle-to-cycle noise have variance ∝ |g|, so this is the efficient weighting, and its normal equations contain
-    /// the plain mean of the residual: an explicit Tikhonov term, which is not of this form, returns its λ too.
+    /// the plain mean of the residual: an explicit Tikhonov term, which is not of this form, returns its λ too, and so does the
+    /// relaxation of the step (channel C).
     pub fn regress(&self) -> Option<Regression> {
         let (a, g) = (&self.abs_gradient, &self.gradient);
         // Order: F₀, F₁, G₀, G₁; entries Σ regressor · regressor / |g|.
@@ -235,6 +236,7 @@ impl Recorder {
         let (f, asymmetric) = model.weight_response_values(j, |k| self.before[k][r]);
         let bounds: f64 = self
             .cells_of(j)
+            .filter(|&k| model.cells.stuck_at(k).is_none())
             .map(|k| self.sign(k) * self.beyond_linear(model, k, self.before[k][r], -rate * g))
             .sum();
         let others = [-g * f, -g.abs() * asymmetric, bounds / rate];
@@ -251,6 +253,7 @@ impl Recorder {
         let rest = model.map.value(retention.rest);
         let distance: f64 = self
             .cells_of(j)
+            .filter(|&k| model.cells.stuck_at(k).is_none())
             .map(|k| self.sign(k) * (self.before[k][r] - rest))
             .sum();
         -retention.lost(self.seconds) * (distance / rate + others)

@@ -23,12 +23,20 @@ pub struct Prediction {
     pub pull: DVector<f64>,
     /// Standard deviation of each cell's value.
     pub cell_deviation: DVector<f64>,
+    /// How many weights can move: the others have only stuck cells, and no strength.
+    pub free: usize,
 }
 
 impl Prediction {
-    /// Mean of the diagonal strengths.
+    /// Mean of the diagonal strengths over the weights that can move.
     pub fn mean_lambda(&self) -> Option<f64> {
-        self.lambda.as_ref().map(DVector::mean)
+        let lambda = self.lambda.as_ref().filter(|_| self.free > 0);
+        lambda.map(|l| l.sum() / self.free as f64)
+    }
+
+    /// Mean of the part of retention over the weights that can move.
+    pub fn mean_retention(&self) -> f64 {
+        self.retention.sum() / self.free.max(1) as f64
     }
 
     /// The ratio of theory §2 pooled over weights: `Σ E[|g|R] (w̄ - w⋄) / Σ (w̄ - w⋄)²`.
@@ -117,7 +125,12 @@ impl Prediction {
             return self.weights[j];
         }
         let centre = model.symmetric_weight(j).unwrap_or(0.0);
-        model.symmetric_value(k).unwrap_or(0.0) + model.map.share(k) * (self.weights[j] - centre)
+        // The cells that are not stuck share the distance.
+        let share = match model.cells.stuck_at(k) {
+            Some(_) => 0.0,
+            None => model.map.sign(k) / model.free_cells(j) as f64,
+        };
+        model.symmetric_value(k).unwrap_or(0.0) + share * (self.weights[j] - centre)
     }
 }
 
@@ -187,7 +200,11 @@ pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Trajecto
     let fastest = spectrum.eigenvalues.max().max(1e-12) + closure.retention_rate();
     let steps = ((4.0 * duration * fastest).ceil() as usize).clamp(200, 20_000);
     let h = duration / steps as f64;
-    let mut mu = DVector::from_fn(k, |i, _| map.share(i) * initial[map.weight_of(i)]);
+    // As they are written: stuck cells stay where they are.
+    let mut mu = DVector::from_fn(k, |i, _| match setting.model.cells.stuck_at(i) {
+        Some(position) => map.value(position),
+        None => map.share(i) * initial[map.weight_of(i)],
+    });
     let mut out = Trajectory {
         times: vec![0.0],
         weights: vec![closure.weights(&mu)],
@@ -252,6 +269,7 @@ fn describe(
         pull: step.pull.clone(),
         cell_deviation: c.diagonal().map(|v| v.max(0.0).sqrt()),
         weights,
+        free: setting.model.free_weights(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use memridge::device::{Device, Kind, LIBRARY, Spread, load_device};
+use memridge::device::{Device, Faults, Kind, LIBRARY, Spread, load_device};
 use memridge::error::{Error, Result};
 use memridge::report::{DeviceCurve, TABLE_STYLE, device_figure};
 use memridge::units::{Seconds, Siemens};
@@ -45,6 +45,15 @@ fn value(device: &Device) -> Result<Value> {
         "parameters": device.parameters().map(|(p, v)| (p.name.to_owned(), json!(v))).collect::<serde_json::Map<_, _>>(),
         "cycle-to-cycle": { "additive": device.noise().additive(), "multiplicative": device.noise().multiplicative() },
         "write-noise": device.write_noise(),
+        "faults": device.faults().map(|f| match f {
+            Faults::Random(kinds) => json!(
+                kinds
+                    .iter()
+                    .map(|k| json!({ "probability": k.probability, "position": k.position }))
+                    .collect::<Vec<_>>()
+            ),
+            Faults::Mask { file, array, .. } => json!({ "npz": file, "array": array }),
+        }),
         "retention": device.retention().map(|r| json!({ "rest": r.rest, "lifetime": r.lifetime })),
         "bounds": if device.hard_bounds() { "hard" } else { "soft" },
         "symmetric-point": c.symmetric_point,
@@ -168,6 +177,31 @@ pub fn show(name: &str, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
         for (a, b, m) in rows {
             table.add_row([a.to_owned(), b, m.to_owned()]);
         }
+    }
+    let faults = match device.faults() {
+        Some(Faults::Random(kinds)) => kinds
+            .iter()
+            .map(|k| {
+                (
+                    format!("{} of the cells", k.probability),
+                    siemens(k.position),
+                )
+            })
+            .collect(),
+        Some(Faults::Mask { file, .. }) => vec![(format!("cells as in {file}"), String::new())],
+        None => Vec::new(),
+    };
+    for (which, at) in faults {
+        let at = if at.is_empty() {
+            at
+        } else {
+            format!(" at {at}")
+        };
+        table.add_row([
+            "stuck".to_owned(),
+            format!("{which}{at}"),
+            "cells that nothing moves".into(),
+        ]);
     }
     for v in device.variations() {
         let (p, _) = device

@@ -40,6 +40,8 @@ pub struct Cells {
     varied: Varied,
     longest_train: u32,
     retention: Option<Retention>,
+    /// Ascending, with their positions.
+    pub(super) stuck: Vec<(usize, f64)>,
 }
 
 /// The parameters that are not the same in all cells.
@@ -186,6 +188,7 @@ impl Cells {
             parameters,
             single,
             retention: None,
+            stuck: Vec::new(),
         }
     }
 
@@ -322,8 +325,14 @@ impl Cells {
         self.with_parameters(&self.parameters[k * width..(k + 1) * width])
     }
 
-    /// `F`, `G` of cell `k` at position `s`, in units of the nominal step.
+    /// `F`, `G` of cell `k` at position `s`, in units of the nominal step; zero for a stuck cell.
     pub fn response(&self, k: usize, s: f64) -> Response {
+        if self.stuck_at(k).is_some() {
+            return Response {
+                f: [0.0; 4],
+                g: [0.0; 4],
+            };
+        }
         Response::of(
             &*self.law,
             self.double(k).parameters,
@@ -334,6 +343,9 @@ impl Cells {
 
     /// `[F, G]` of cell `k` at position `s`, without derivatives.
     pub fn response_values(&self, k: usize, s: f64) -> [f64; 2] {
+        if self.stuck_at(k).is_some() {
+            return [0.0; 2];
+        }
         let p = self.double(k).parameters;
         let (up, down) = (self.law.step(p, s, 1.0), -self.law.step(p, s, -1.0));
         [
@@ -342,13 +354,14 @@ impl Cells {
         ]
     }
 
-    /// Symmetric point of cell `k`, as a position.
+    /// Symmetric point of cell `k`, as a position; for a stuck cell the one that it holds.
     pub fn symmetric_point(&self, k: usize) -> Option<f64> {
-        symmetric_point(&*self.law, self.double(k).parameters)
+        self.stuck_at(k)
+            .or_else(|| symmetric_point(&*self.law, self.double(k).parameters))
     }
 
     /// The same cells under the symmetric control law: constant steps without asymmetry, the same step sizes and the same
-    /// noise, no bounds. Its expected update has no regularizing part at all.
+    /// noise, no bounds, the same cells stuck, nothing that relaxes. Its expected update has no regularizing part at all.
     pub fn symmetric_control(&self) -> Self {
         let parameters = (0..self.len())
             .flat_map(|k| {
@@ -367,5 +380,6 @@ impl Cells {
             nominal,
             parameters,
         )
+        .with_stuck(self.stuck.clone())
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cells::{Cells, Window};
+use super::faults::Faults;
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
 use super::retention::Retention;
 use super::variation::{Spread, Variation};
@@ -39,6 +40,7 @@ pub struct Device {
     hard_bounds: bool,
     variations: Vec<Variation>,
     retention: Option<Retention>,
+    faults: Option<Faults>,
 }
 
 impl Device {
@@ -90,6 +92,7 @@ impl Device {
             spreads.finish();
         }
         let retention = Retention::parse(section, window);
+        let faults = Faults::parse(section, window);
         Self {
             name,
             description,
@@ -104,6 +107,7 @@ impl Device {
             hard_bounds,
             variations,
             retention,
+            faults,
         }
     }
 
@@ -175,6 +179,11 @@ impl Device {
         self.retention
     }
 
+    /// How cells come to be stuck, if they do.
+    pub fn faults(&self) -> Option<&Faults> {
+        self.faults.as_ref()
+    }
+
     /// Number of cells that spreads given cell by cell speak of, if there are any.
     pub fn listed_cells(&self) -> Option<usize> {
         self.variations.iter().find_map(|v| match &v.spread {
@@ -183,10 +192,11 @@ impl Device {
         })
     }
 
-    /// The same device with all cells nominal.
+    /// The same device with all cells nominal, and none stuck.
     pub fn without_variation(&self) -> Self {
         Self {
             variations: Vec::new(),
+            faults: None,
             ..self.clone()
         }
     }
@@ -227,6 +237,7 @@ impl Device {
             law,
             nominal: nominal.to_vec(),
             variations: Vec::new(),
+            faults: None,
             ..self.clone()
         })
     }
@@ -238,12 +249,16 @@ impl Device {
     ///
     /// # Errors
     /// A list of the wrong length, an unreadable NPZ file, a listed value that is unphysical, or a spread so wide
-    /// that 1000 draws find no physical cell.
+    /// that 1000 draws find no physical cell; a mask of stuck cells that is unreadable or wrong.
     pub fn cells(&self, count: usize, seed: u64) -> Result<Cells> {
         let parameters =
             super::variation::draw(&self.variations, &self.nominal, count, seed, |p| {
                 unphysical(&*self.law, self.window, p).map_err(|(_, rule, _)| rule)
             })?;
+        let stuck = match &self.faults {
+            Some(faults) => faults.draw(count, seed, self.window)?,
+            None => Vec::new(),
+        };
         let cells = Cells::new(
             Arc::clone(&self.law),
             self.window,
@@ -253,6 +268,7 @@ impl Device {
             self.nominal.clone(),
             parameters,
         );
+        let cells = cells.with_stuck(stuck);
         Ok(match self.retention {
             Some(retention) => cells.with_retention(retention),
             None => cells,

@@ -9,6 +9,7 @@ mod constant_step;
 mod count;
 mod exp_step;
 mod expand;
+mod faults;
 mod file;
 mod kernel;
 mod law;
@@ -25,6 +26,7 @@ pub use cells::{Cells, Window};
 pub use constant_step::ConstantStep;
 pub use count::{Count, CountMoments, Counting, digits, piece, round_request};
 pub use exp_step::ExpStep;
+pub use faults::{Faults, StuckAt};
 pub use file::{Device, laws};
 pub use kernel::{Action, Own, TILE, Update};
 pub use law::{

@@ -20,6 +20,9 @@ pub enum Change {
     Mean,
 }
 
+/// Stands for no position: below all that a cell can be stuck at.
+const HEALTHY: f32 = -8.0;
+
 /// The physics of one array's cells in WGSL.
 ///
 /// Numbers that all cells share are constants of the code, so that what follows from them is computed once, here. The others are
@@ -32,6 +35,8 @@ pub struct Shader {
     /// const CYCLE_NOISY: bool;              // whether z matters
     /// const WRITE_NOISY: bool;
     /// const WRITE_DEVIATION: f32;           // of what a read sees, as a position
+    /// const STUCK: bool;                    // whether there are stuck cells
+    /// const HEALTHY: f32;                   // below every position; see Shader::parameters
     /// const SHORT: f32;                     // the most pulses that after_short_train makes at once
     /// fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
@@ -43,7 +48,8 @@ pub struct Shader {
     /// fn relaxed(p: Parameters, s: f32, rest: f32, lost: f32, u: f32) -> f32
     /// ```
     pub functions: String,
-    /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`.
+    /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`. Where there are stuck cells, after them the
+    /// position of each cell that is stuck, and `HEALTHY` for the others.
     pub parameters: Vec<f32>,
 }
 
@@ -52,10 +58,14 @@ impl Cells {
     pub fn shader(&self) -> Shader {
         let value = |cell: usize, index: usize| self.single(cell).parameters[index];
         let own = self.varied_places();
-        let parameters = own
+        let mut parameters: Vec<f32> = own
             .iter()
             .flat_map(|&index| (0..self.len()).map(move |cell| value(cell, index)))
             .collect();
+        if !self.stuck().is_empty() {
+            let positions = (0..self.len()).map(|k| self.stuck_at(k));
+            parameters.extend(positions.map(|p| p.map_or(HEALTHY, |p| p as f32)));
+        }
 
         let short = 1_u32 << SHORT_DIGITS;
         let write_deviation = self.write_deviation();
@@ -68,10 +78,13 @@ const SHORT: f32 = {short}.0f;
 const CYCLE_NOISY: bool = {noisy};
 const WRITE_NOISY: bool = {};
 const WRITE_DEVIATION: f32 = {write_deviation:?}f;
+const STUCK: bool = {};
+const HEALTHY: f32 = {HEALTHY:?}f;
 ",
             own.len(),
             own.len().max(1),
             self.write_noise() > 0.0,
+            !self.stuck().is_empty(),
         );
         let mut record = |name: &str, change: Change| {
             let tape = Tape::new();

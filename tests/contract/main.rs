@@ -15,6 +15,7 @@ mod faults;
 mod fixture;
 mod order;
 mod reads;
+mod stuck;
 #[cfg(feature = "gpu")]
 mod studies;
 mod updates;
@@ -56,6 +57,10 @@ macro_rules! suite {
             #[test]
             fn slow_relaxation() {
                 updates::slow_relaxation($site);
+            }
+            #[test]
+            fn stuck_cells() {
+                stuck::nothing_moves_them($site);
             }
             #[test]
             fn reads_of_every_shape() {

@@ -121,7 +121,7 @@ impl Cpu {
         } else {
             Walk::Across(across::bands(shape, &cells))
         };
-        Self {
+        let mut stack = Self {
             states: vec![0.0; shape.cells() * shape.replicas],
             apparent,
             pulses: 0,
@@ -135,7 +135,9 @@ impl Cpu {
                 longest: if aggregate { cells.longest_train() } else { 1 },
                 cells,
             },
-        }
+        };
+        stack.hold();
+        stack
     }
 
     /// The same stack, its updates made with other instructions than the best that the processor has (but for random numbers along
@@ -157,6 +159,7 @@ impl Backend for Cpu {
             lanes.fill(p as f32);
         }
         self.forget_write_noise();
+        self.hold();
         Ok(())
     }
 
@@ -204,6 +207,7 @@ impl Backend for Cpu {
             // Without pulses there is no write noise either.
             self.forget_write_noise();
         }
+        self.hold();
         Ok(())
     }
 
@@ -217,6 +221,7 @@ impl Backend for Cpu {
                 &mut self.states,
                 self.apparent.as_deref_mut(),
             );
+            self.hold();
         }
         Ok(())
     }
@@ -235,6 +240,18 @@ impl Cpu {
     /// The states as a read sees them.
     fn seen(&self) -> &[f32] {
         self.apparent.as_ref().unwrap_or(&self.states)
+    }
+
+    /// Puts stuck cells back where they are stuck: the loops need not know of them.
+    fn hold(&mut self) {
+        let replicas = self.fixed.shape.replicas;
+        for &(cell, position) in self.fixed.cells.stuck() {
+            let lanes = cell * replicas..(cell + 1) * replicas;
+            self.states[lanes.clone()].fill(position as f32);
+            if let Some(apparent) = &mut self.apparent {
+                apparent[lanes].fill(position as f32);
+            }
+        }
     }
 
     fn forget_write_noise(&mut self) {

@@ -83,7 +83,8 @@ impl GpuStack {
             cells.write_noise() > 0.0,
             &shader.parameters,
         )?;
-        Ok(Self {
+        let stuck = !cells.stuck().is_empty();
+        let mut stack = Self {
             shape,
             cells,
             // There are at most as many of each as elements, and the buffer of these has less than 2³².
@@ -99,7 +100,11 @@ impl GpuStack {
                 ..Arguments::default()
             },
             queue,
-        })
+        };
+        if stuck {
+            stack.write(&vec![0.0; shape.cells()])?;
+        }
+        Ok(stack)
     }
 
     /// Sends what was collected to the device, without waiting for it.

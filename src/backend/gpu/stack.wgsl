@@ -46,7 +46,7 @@ const RANDOM: u32 = 2u;
 @group(0) @binding(2) var<storage, read_write> states: array<f32>;
 /// What a read sees where writing is noisy.
 @group(0) @binding(3) var<storage, read_write> apparent: array<f32>;
-/// Number j of cell k at j · cells + k.
+/// Number j of cell k at j · cells + k, and where cells are stuck.
 @group(0) @binding(4) var<storage, read> cell_parameters: array<f32>;
 /// Low and high word of the number of pulses so far.
 @group(0) @binding(5) var<storage, read_write> pulse_counter: array<atomic<u32>, 2>;
@@ -85,6 +85,19 @@ fn parameters_of(cell: u32) -> Parameters {
     return p;
 }
 
+/// The position that a cell is stuck at, HEALTHY if it is not.
+fn stuck_at(cell: u32) -> f32 {
+    if STUCK {
+        return cell_parameters[PARAMETERS * cells() + cell];
+    }
+    return HEALTHY;
+}
+
+/// Whether nothing moves a cell.
+fn is_stuck(cell: u32) -> bool {
+    return stuck_at(cell) > HEALTHY;
+}
+
 /// Position of a cell's replica as a read sees it.
 fn seen(at: u32) -> f32 {
     if WRITE_NOISY {
@@ -108,7 +121,11 @@ fn write_positions(
     for (var k = 0u; k < STRIP; k++) {
         let at = first + k * WORKGROUP;
         if at < cells() * run.replicas {
-            let position = upload(run.first_at + at / run.replicas);
+            let cell = at / run.replicas;
+            var position = upload(run.first_at + cell);
+            if is_stuck(cell) {
+                position = stuck_at(cell);
+            }
             states[at] = position;
             if WRITE_NOISY {
                 apparent[at] = position;
@@ -127,7 +144,7 @@ fn relax(
     let first = workgroup_number(group, groups) * STRIP * WORKGROUP + local;
     for (var k = 0u; k < STRIP; k++) {
         let at = first + k * WORKGROUP;
-        if at < cells() * run.replicas {
+        if at < cells() * run.replicas && !is_stuck(at / run.replicas) {
             let cell = at / run.replicas;
             let p = parameters_of(cell);
             var u = 0.5f;
