@@ -31,6 +31,8 @@ pub struct Cpu {
     pulses: u64,
     walk: Walk,
     read_scratch: ReadScratch,
+    /// For the rounding of states that relax.
+    uniforms: relax::Uniforms,
 }
 
 /// What does not change in the life of a stack.
@@ -127,6 +129,7 @@ impl Cpu {
             pulses: 0,
             walk,
             read_scratch: ReadScratch::default(),
+            uniforms: relax::uniforms(shape, &cells),
             fixed: Fixed {
                 shape,
                 first_replica,
@@ -216,8 +219,8 @@ impl Backend for Cpu {
             relax::relax(
                 &self.fixed,
                 retention,
-                step,
-                elapsed,
+                (step, elapsed),
+                &mut self.uniforms,
                 &mut self.states,
                 self.apparent.as_deref_mut(),
             );

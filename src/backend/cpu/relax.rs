@@ -1,22 +1,33 @@
 //! Relaxation of all states.
 
 use super::{BLOCK, Fixed};
-use crate::device::{Retention, relaxation, relaxed};
+use crate::backend::Shape;
+use crate::device::{Cells, Retention, relaxation, relaxed};
 use crate::number::Purpose;
+
+/// The random numbers of one block of cells; none where nothing relaxes.
+pub(super) type Uniforms = [Vec<f32>; BLOCK];
+
+pub(super) fn uniforms(shape: Shape, cells: &Cells) -> Uniforms {
+    let replicas = cells.retention().map_or(0, |_| shape.replicas);
+    std::array::from_fn(|_| vec![0.5; replicas])
+}
 
 /// Lets `elapsed` seconds pass after step `step`. What is written on a cell decays with it.
 pub(super) fn relax(
     fixed: &Fixed,
     retention: Retention,
-    step: u32,
-    elapsed: f64,
+    (step, elapsed): (u32, f64),
+    uniforms: &mut Uniforms,
     states: &mut [f32],
     mut apparent: Option<&mut [f32]>,
 ) {
     let (rest, lost) = (retention.rest as f32, retention.lost(elapsed) as f32);
     let fine = retention.is_fine(elapsed);
     let replicas = fixed.shape.replicas;
-    let mut uniforms: [Vec<f32>; BLOCK] = std::array::from_fn(|_| vec![0.5; replicas]);
+    if !fine {
+        uniforms.iter_mut().for_each(|u| u.fill(0.5));
+    }
     for cell in 0..fixed.shape.cells() {
         if fine && cell.is_multiple_of(BLOCK) {
             fixed.stream.fill_uniforms(
