@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use memridge::backend::{Backend, Place, Request, Shape, StackVector};
+use memridge::backend::{Place, Request, Shape, StackVector};
 use memridge::device::{
     AnyLaw, Cells, Counting, CycleNoise, Device, Kind, LOWER, Retention, UPPER, Window, laws,
     load_device,
@@ -138,7 +138,7 @@ fn check(name: &str, hard: bool, lives: u32) {
     let base = load_device("ideal/soft-bounds", Path::new("")).unwrap();
     let draws = proptest::collection::vec(proptest::collection::vec(0.0..1.0_f64, 16), 1..4);
     let devices = (draws, noise()).prop_filter_map("an unphysical cell", |(draws, noise)| {
-        cells(&law, &base, &draws, noise, hard).map(Arc::new)
+        cells(&law, &base, &draws, noise, hard).map(|c| Shown(Arc::new(c)))
     });
     let config = Config {
         cases: lives,
@@ -149,8 +149,6 @@ fn check(name: &str, hard: bool, lives: u32) {
         ..Config::default()
     };
     let mut runner = proptest::test_runner::TestRunner::new(config);
-    // Cells have no Debug: what fails names its parameters.
-    let devices = devices.prop_map(Shown);
     runner
         .run(&devices, |Shown(cells)| {
             for aggregate in [true, false] {
@@ -162,6 +160,7 @@ fn check(name: &str, hard: bool, lives: u32) {
         .unwrap();
 }
 
+/// Cells that show their parameters when they fail.
 #[derive(Clone)]
 struct Shown(Arc<Cells>);
 
@@ -190,6 +189,8 @@ macro_rules! lives {
     )*};
 }
 
+// Without bounds only where steps do not grow with the distance from the window: those of other laws lead away from it ever faster
+// once noise of several steps has led out of it.
 lives! {
     constant_steps_between_bounds: "constant-step", true;
     linear_steps_between_bounds: "linear-step", true;
@@ -197,10 +198,7 @@ lives! {
     exponential_steps_between_bounds: "exp-step", true;
     power_steps_between_bounds: "power-step", true;
     constant_steps_without_bounds: "constant-step", false;
-    linear_steps_without_bounds: "linear-step", false;
     soft_bounds_without_bounds: "soft-bounds", false;
-    exponential_steps_without_bounds: "exp-step", false;
-    power_steps_without_bounds: "power-step", false;
 }
 
 #[test]

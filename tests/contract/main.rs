@@ -47,6 +47,10 @@ macro_rules! suite {
                 updates::every_device_and_law($site);
             }
             #[test]
+            fn updates_at_the_bounds() {
+                updates::at_the_bounds($site);
+            }
+            #[test]
             fn write_noise() {
                 updates::write_noise($site);
             }

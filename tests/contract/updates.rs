@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use memridge::backend::{Request, Shape, StackVector};
-use memridge::device::{self, Cells, Counting};
+use memridge::device::{self, Cells, Counting, LOWER, UPPER};
 use memridge::number::Purpose;
 
 use super::devices::{self, forgetful, noisy_counters};
@@ -37,10 +37,10 @@ fn counts(shape: Shape) -> StackVector {
 }
 
 /// Worst distance of one update from the double-precision oracle, which gets the same counts and the same random words.
-fn distance(site: &Site, cells: &Arc<Cells>, way: Way, shape: Shape) -> Worst {
+fn distance(site: &Site, cells: &Arc<Cells>, way: Way, shape: Shape, start: &[f64]) -> Worst {
     let mut stack = stack(site, shape, cells, way == Way::Together);
-    let (start, requests) = (positions(cells), counts(shape));
-    stack.write(&start).unwrap();
+    let requests = counts(shape);
+    stack.write(start).unwrap();
     let counting = match way {
         Way::Expected => Counting::Expected,
         _ => Counting::Deterministic,
@@ -78,10 +78,34 @@ pub fn every_device_and_law(site: Site) {
     let shape = shape(19, 3, 5);
     for (name, cells) in devices::all(shape.cells()) {
         for way in [Way::Together, Way::Singly, Way::Expected] {
-            let scalar = distance(&scalar(), &cells, way, shape);
-            let actual = distance(&site, &cells, way, shape);
+            let start = positions(&cells);
+            let scalar = distance(&scalar(), &cells, way, shape, &start);
+            let actual = distance(&site, &cells, way, shape, &start);
             // One update loses a few roundings of a number of the size of the window.
             actual.check(&format!("{name}, {way:?}"), scalar, 3e-6);
+        }
+    }
+}
+
+/// Cells that are at their bounds to the bit, where steps of some laws vanish and their derivatives need not be numbers; and as far
+/// beyond.
+pub fn at_the_bounds(site: Site) {
+    let shape = shape(19, 3, 5);
+    // Of the laws; device files are theirs with other numbers.
+    let laws = devices::all(shape.cells()).into_iter();
+    for (name, cells) in laws.filter(|(name, _)| name.contains(", ")) {
+        let beyond = |k: usize| if k % 5 == 4 { 0.01 } else { 0.0 };
+        let start: Vec<f64> = (0..cells.len())
+            .map(|k| match (k % 2, cells.double(k).parameters) {
+                (0, p) => f64::from((p[LOWER] - beyond(k)) as f32),
+                (_, p) => f64::from((p[UPPER] + beyond(k)) as f32),
+            })
+            .collect();
+        for way in [Way::Together, Way::Singly] {
+            let scalar = distance(&scalar(), &cells, way, shape, &start);
+            let actual = distance(&site, &cells, way, shape, &start);
+            // As everywhere else.
+            actual.check(&format!("{name}, {way:?}, at the bounds"), scalar, 3e-6);
         }
     }
 }
