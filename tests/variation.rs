@@ -225,6 +225,9 @@ fn the_checks_can_fail() {
     )));
 }
 
+/// A change as the standard normal number that it was drawn from.
+type Standard = fn(f64) -> f64;
+
 /// Every form of a spread, measured by pulses: a step at the symmetric point, and the bound at which many pulses end. Deviations are so
 /// small that no draw is refused (five of them at least), so that nothing is truncated.
 #[test]
@@ -236,7 +239,7 @@ fn cells_differ_as_their_device_file_says() {
             // The largest step is far below the window.
             Bench::new(&place, 1, cells, true).changes(0, 0.5, 1.0)
         };
-        let forms: [(&str, fn(f64) -> f64); 3] = [
+        let forms: [(&str, Standard); 3] = [
             ("{ normal = 0.003 }", |d| (d - 0.02) / 0.003),
             ("{ relative-normal = 0.15 }", |d| (d / 0.02 - 1.0) / 0.15),
             ("{ log-normal = 0.4 }", |d| (d / 0.02).ln() / 0.4),
