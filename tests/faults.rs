@@ -253,6 +253,20 @@ fn a_study_with_stuck_weights_is_predicted_and_says_so() {
     assert!(said.contains("2 of 10 cells are stuck"), "{said}");
 }
 
+/// The study as run holds the device, and finds the mask from anywhere.
+#[test]
+fn the_study_as_run_finds_its_mask() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = masked(folder.path(), 10, &[(4, 0.1)]);
+    let study = study(folder.path(), "reference-column", faults);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = elsewhere.path().join("study.toml");
+    std::fs::write(&path, study.document.to_toml()).unwrap();
+    let again = Study::read(&path, &Overrides::default()).unwrap();
+    let cells = again.points[0].plan(10).unwrap().model.cells;
+    assert_eq!(cells.stuck(), [(4, 0.1)]);
+}
+
 #[test]
 fn a_pair_with_a_stuck_cell_has_half_its_range() {
     let folder = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ use memridge::crossbar::{ArrayModel, Mapping, WeightMap};
 use memridge::device::{
     Cells, ConstantStep, Counting, CycleNoise, Retention, SoftBounds, Window, load_device,
 };
-use memridge::study::{Overrides, Study};
+use memridge::study::{Overrides, Study, run_study};
 use nalgebra::{DMatrix, DVector};
 
 const DEVICE: &str = r#"
@@ -242,4 +242,74 @@ fn retention_adds_to_rectification() {
     let expected = lambda.dot(&u.component_mul(u)) / u.norm_squared();
     let total = p1.pooled_lambda(&DVector::zeros(4));
     assert!((total / expected - 1.0).abs() < 0.03, "{total} {expected}");
+}
+
+/// Relaxation comes once a step, whatever a step fires: batches of single samples and summed ones, both against the closure. (It takes
+/// summed gradients as Gaussian, which the mean of a few samples is nearly and a single sample is not.)
+#[test]
+fn batches_relax_once_a_step() {
+    for (batch, update) in [(4, "per-sample"), (4, "summed"), (16, "summed")] {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            r#"
+title = "Batches that forget"
+claim = "Once a step."
+cite = ["li2018"]
+seed = 12
+replicas = 200
+
+[device]
+model = "ideal/soft-bounds"
+
+[device.retention.exponential]
+rest = 0.5
+lifetime = "1 s"
+
+[array]
+read-noise = 0.0
+
+[array.mapping.differential-pair]
+zero = "symmetric-point"
+conductance-per-weight = "20 uS"
+
+[task]
+data = "{}/experiments/data/diabetes.csv"
+target = "target"
+standardise = true
+
+[training]
+loss = "squared-error"
+learning-rate = 0.02
+schedule = "constant"
+steps = 3000
+batch = {batch}
+update = "{update}"
+average-from = 0.5
+log-every = 7
+pulses = "stochastic-rounding"
+seconds-per-step = "5 ms"
+"#,
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let path = folder.path().join("study.toml");
+        std::fs::write(&path, text).unwrap();
+        let study = Study::read(&path, &Overrides::default()).unwrap();
+        let point = &run_study(&study, &()).unwrap().summary.points[0];
+        let what = format!("{batch} {update}");
+        // λ = 1/(η t) with η the rate of the whole step, whatever its parts: a lifetime is 200 steps.
+        let retention = point.lambda_retention.unwrap();
+        assert!(
+            (retention / (1.0 / (0.02 * 200.0)) - 1.0).abs() < 3e-3,
+            "{what}: {retention}"
+        );
+        let (miss, error) = (point.prediction_error_p1.unwrap(), point.monte_carlo_error);
+        assert!(miss < 4.0 * error && error < 0.01, "{what}: {miss} {error}");
+        let budget = point.budget.unwrap();
+        // The closure vector has ten components, each of one Monte-Carlo error.
+        assert!(budget.closure_in_errors < 2.0, "{what}: {budget:?}");
+        assert!(
+            (budget.c / retention - 1.0).abs() < 0.02,
+            "{what}: {budget:?}"
+        );
+    }
 }

@@ -161,7 +161,10 @@ impl Study {
         if !sweep.axes.iter().any(|(key, _)| key == MODEL) {
             forget_model(&mut document);
         }
-        make_absolute(&mut document, "task.data", &folder)?;
+        make_absolute(&mut document, "task.data", Some(&folder))?;
+        for key in arrays() {
+            make_absolute(&mut document, &key, None)?;
+        }
         study.document = document;
         Ok(study)
     }
@@ -296,8 +299,16 @@ fn forget_model(document: &mut Document) {
     }
 }
 
-/// Makes a path of the document independent of the folder that it is read from.
-fn make_absolute(document: &mut Document, key: &str, folder: &Path) -> Result<()> {
+/// Where a device can name arrays of a file: the values of a spread, and the cells that are stuck.
+fn arrays() -> impl Iterator<Item = String> {
+    let own = laws().into_iter().flat_map(|l| l.parameters());
+    let spreads = COMMON.iter().chain(own);
+    let spreads = spreads.map(|p| format!("device.device-to-device.{}.npz", p.name));
+    spreads.chain(["device.faults.mask.npz".to_owned()])
+}
+
+/// Makes a path of the document independent of the folder that it is read from: `folder`, or that of the file that names it.
+fn make_absolute(document: &mut Document, key: &str, folder: Option<&Path>) -> Result<()> {
     let found = key
         .split('.')
         .try_fold(&document.root, |node, key| match &node.value {
@@ -308,7 +319,8 @@ fn make_absolute(document: &mut Document, key: &str, folder: &Path) -> Result<()
         return Ok(());
     };
     if let Value::Text(path) = &node.value {
-        let path = folder.join(path);
+        let own = Path::new(&*node.origin.file).parent();
+        let path = folder.or(own).unwrap_or(Path::new("")).join(path);
         let path = std::path::absolute(&path).unwrap_or(path);
         node.value = Value::Text(path.display().to_string());
         document.set(key, node)?;
