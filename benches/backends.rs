@@ -73,7 +73,8 @@ fn cells(count: usize) -> Arc<Cells> {
     let cells = device.cells(count, 1).expect("physical cells");
     Arc::new(cells.with_retention(Retention {
         rest: 0.5,
-        lifetime: 1e6,
+        // So much is lost in a second that no random number is drawn: a stream of states alone.
+        lifetime: 10.0,
     }))
 }
 
@@ -100,7 +101,7 @@ fn time(stack: &mut dyn Backend, operation: Operation, iterations: u64) -> Durat
     let voltages = filled(inputs, lanes);
     let mut currents = StackVector::zeros(outputs, lanes);
     let mut run = |stack: &mut dyn Backend, step: u32| match operation {
-        Operation::Relax => stack.relax(1.0),
+        Operation::Relax => stack.relax(step, 1.0),
         Operation::Pulse | Operation::SinglePulses => {
             let request = Request::Outer {
                 rows: &x,

@@ -9,7 +9,14 @@ use memridge::training::{Update, train};
 
 #[test]
 fn a_step_allocates_nothing() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/implicit-l2/diabetes.toml");
+    check("diabetes");
+    // With relaxation between steps.
+    check("retention");
+}
+
+fn check(study: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/implicit-l2");
+    let path = folder.join(study).with_extension("toml");
     let study = Study::read(&path, &Overrides::default()).unwrap();
     let coincidence = Counting::Coincidence {
         bits: 31,

@@ -88,6 +88,23 @@ fn drift() {
 }
 
 #[test]
+fn retention() {
+    let points = run("retention").summary.points;
+    for (point, steps) in points.iter().zip([500.0, 1000.0, 2000.0]) {
+        // Exactly l/((1 - l) η F) for a loss l a step, F(w⋄) = 1: 1/(η t) to half of 1/t.
+        let strength = 1.0 / (0.005 * steps);
+        let found = point.lambda_retention.unwrap();
+        assert!((found / strength - 1.0).abs() < 0.6 / steps, "{found}");
+        let e2 = point.lambda_e2;
+        // What pulses add is far smaller than λ, and far larger than the interval.
+        let pulses = point.lambda_predicted.unwrap() - found;
+        assert!(pulses > 0.02 && pulses < 0.025, "{pulses}");
+        assert!(e2.high.unwrap() - e2.low.unwrap() < 0.2 * pulses);
+        assert!(point.warnings.is_empty(), "{:?}", point.warnings);
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
     let quick = |seed| {
         let overrides = Overrides { seed, quick: true };

@@ -234,8 +234,9 @@ pub trait Backend: Send {
     ) -> Result<()>;
     /// Applies an update at step `step`. [`Request::Trains`] ignores `counting`.
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()>;
-    /// Lets `elapsed` seconds pass: every state moves as the cells' retention says. Nothing moves where there is none.
-    fn relax(&mut self, elapsed: f64) -> Result<()>;
+    /// Lets `elapsed` seconds pass after step `step`: every state moves as the cells' retention says. Nothing moves where there is
+    /// none.
+    fn relax(&mut self, step: u32, elapsed: f64) -> Result<()>;
     /// True states (positions) of all cells: the measurement port.
     fn inspect(&mut self, states: &mut StackVector) -> Result<()>;
     /// Number of programming pulses applied so far, over all cells and replicas.

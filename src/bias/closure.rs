@@ -41,6 +41,8 @@ pub struct Setting {
     pub counting: Counting,
     /// Standard deviation of the read noise of the output.
     pub read_noise: f64,
+    /// Seconds of relaxation after one firing.
+    pub seconds: f64,
 }
 
 /// One-step moments at a Gaussian state `N(μ, C)`.
@@ -54,7 +56,7 @@ pub(super) struct Step {
     pub noise: DMatrix<f64>,
     /// `E|g_j|` of every weight.
     pub abs_gradient: DVector<f64>,
-    /// `E[|g_j| G_j]/F_j` of every weight, and what saturating trains add: the pull of the device.
+    /// `E[|g_j| G_j]/F_j` of every weight, and what saturating trains and retention add: the pull of the device.
     pub pull: DVector<f64>,
 }
 
@@ -85,6 +87,10 @@ pub(super) struct Closure<'a> {
     nodes: Vec<(f64, f64)>,
     h: DMatrix<f64>,
     b: DVector<f64>,
+    /// Fraction of the distance to the resting state that each cell loses after one firing (channel C).
+    lost: f64,
+    /// Value of a cell at its resting state.
+    rest: f64,
     /// Features of each cell, with the cell's sign: `∂(w·x)/∂s_k`.
     features: DMatrix<f64>,
 }
@@ -96,7 +102,10 @@ impl<'a> Closure<'a> {
         let features = DMatrix::from_fn(setting.x.nrows(), map.cells(), |i, k| {
             setting.x[(i, map.weight_of(k))] * map.sign(k)
         });
+        let retention = setting.model.cells.retention();
         Self {
+            lost: retention.map_or(0.0, |r| r.lost(setting.seconds)),
+            rest: retention.map_or(0.0, |r| map.value(r.rest)),
             nodes: hermite(NODES),
             h: setting.x.tr_mul(&setting.x) / n,
             b: setting.x.tr_mul(&setting.y) / n,
@@ -162,8 +171,72 @@ impl<'a> Closure<'a> {
         DVector::from_fn(k, |k, _| {
             let [f, g] = setting.model.cell_response_values(k, mu[k]);
             let j = map.weight_of(k);
-            -map.share(k) * signed[j] * f - map.share(k).abs() * size[j] * g
+            let drift = -map.share(k) * signed[j] * f - map.share(k).abs() * size[j] * g;
+            match setting.model.cells.stuck_at(k) {
+                Some(_) => 0.0,
+                None => self.kept(drift, mu[k]),
+            }
         })
+    }
+
+    /// What relaxation leaves of the mean step `drift` from the mean value `mu`, its own step included.
+    fn kept(&self, drift: f64, mu: f64) -> f64 {
+        drift - self.lost * (mu + drift - self.rest)
+    }
+
+    /// Relaxation follows the update: it is linear in the state, so mean, Jacobian and covariance take it exactly.
+    fn relax(&self, mu: &DVector<f64>, step: &mut Step) {
+        if self.lost == 0.0 {
+            return;
+        }
+        let (map, kept) = (self.setting.model.map, 1.0 - self.lost);
+        for k in 0..mu.len() {
+            step.drift[k] = self.kept(step.drift[k], mu[k]);
+            // Seen from the gradient, before the relaxation takes its share of everything.
+            if self.setting.model.cells.stuck_at(k).is_some() {
+                continue;
+            }
+            let pull = self.lost / kept * (mu[k] - self.rest) / self.setting.rate;
+            step.pull[map.weight_of(k)] += map.sign(k) * pull;
+        }
+        step.jacobian *= kept;
+        step.noise *= kept * kept;
+        for k in 0..mu.len() {
+            step.jacobian[(k, k)] -= self.lost;
+        }
+    }
+
+    /// Stuck cells do not move, and where they were moved, they would be back at once.
+    fn hold(&self, step: &mut Step) {
+        for &(k, _) in self.setting.model.cells.stuck() {
+            step.drift[k] = 0.0;
+            step.jacobian.row_mut(k).fill(0.0);
+            step.jacobian[(k, k)] = -1.0;
+            step.noise.row_mut(k).fill(0.0);
+            step.noise.column_mut(k).fill(0.0);
+        }
+    }
+
+    /// The strength of channel C on a weight, `1/(η F(w⋄) t)` with t the lifetime in steps, exactly `l/((1 - l) η F)` for a loss l a
+    /// step; F at the resting state where there is no symmetric point. 0 where all cells are stuck.
+    pub fn retention_strength(&self, weight: usize) -> f64 {
+        let model = &self.setting.model;
+        let n = model.map.cells_per_weight();
+        let f: f64 = (weight * n..(weight + 1) * n)
+            .map(|k| {
+                let at = model.symmetric_value(k).unwrap_or(self.rest);
+                model.map.share(k).abs() * model.cell_response_values(k, at)[0]
+            })
+            .sum();
+        match model.free_cells(weight) {
+            0 => 0.0,
+            _ => self.lost / ((1.0 - self.lost) * self.setting.rate * f),
+        }
+    }
+
+    /// Rate at which retention shrinks a mode of training time.
+    pub fn retention_rate(&self) -> f64 {
+        self.lost / self.setting.rate
     }
 
     /// One-step moments at mean `mu` and covariance `c`; `quiet` leaves out all that needs the covariance's own equation.
@@ -186,6 +259,8 @@ impl<'a> Closure<'a> {
                 self.summed(mu, c, &responses, quiet, batch, noise, &mut step);
             }
         }
+        self.relax(mu, &mut step);
+        self.hold(&mut step);
         for j in 0..map.weights() {
             let n = map.cells_per_weight();
             let f: f64 = (j * n..(j + 1) * n)
@@ -193,7 +268,10 @@ impl<'a> Closure<'a> {
                     map.share(i).abs() * (responses[i].f[0] + 0.5 * responses[i].f[2] * c[(i, i)])
                 })
                 .sum();
-            step.pull[j] /= f;
+            step.pull[j] = match self.setting.model.free_cells(j) {
+                0 => 0.0,
+                _ => step.pull[j] / f,
+            };
         }
         step
     }

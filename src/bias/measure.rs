@@ -26,8 +26,8 @@ pub struct Sums {
     /// `Σ sgn(g) Δw/η · (w-c)^k`, k = 0, 1
     pub signed_change: [f64; 2],
     /// Sums of the drift channels, each over η: gradient `-g F`, rectification A `-|g| G`, curvature of the readout B, bounds and
-    /// trains D.
-    pub channels: [f64; 4],
+    /// trains D, retention C.
+    pub channels: [f64; 5],
 }
 
 impl Sums {
@@ -70,7 +70,8 @@ impl Sums {
     ///
     /// Regresses `Δw/η = -g (F₀ + F₁u) - |g| (G₀ + G₁u)`, `u = w - c`, weighted by 1/|g|. Counts and
     /// cycle-to-cycle noise have variance ∝ |g|, so this is the efficient weighting, and its normal equations contain
-    /// the plain mean of the residual: an explicit Tikhonov term, which is not of this form, returns its λ too.
+    /// the plain mean of the residual: an explicit Tikhonov term, which is not of this form, returns its λ too, and so does the
+    /// relaxation of the step (channel C).
     pub fn regress(&self) -> Option<Regression> {
         let (a, g) = (&self.abs_gradient, &self.gradient);
         // Order: F₀, F₁, G₀, G₁; entries Σ regressor · regressor / |g|.
@@ -148,6 +149,8 @@ pub struct Recorder {
     log: Log,
     model: Option<ArrayModel>,
     counting: Counting,
+    /// Seconds of relaxation that an update has a share of.
+    seconds: f64,
     centre: Vec<f64>,
     landscapes: Arc<Vec<Landscape>>,
     first_replica: usize,
@@ -165,11 +168,14 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder for a stack. `model` is the array for the drift budget, `None` for digital weights; `centre` the point
-    /// that offsets are counted from, one number a weight; landscapes: replica r lives on `r mod len`.
+    /// that offsets are counted from, one number a weight; landscapes: replica r lives on `r mod len`; `seconds` of relaxation come
+    /// after every update (or all of a step's after its last).
+    #[expect(clippy::too_many_arguments, reason = "what one stack's log depends on")]
     pub fn new(
         log: &Log,
         model: Option<ArrayModel>,
         counting: Counting,
+        seconds: f64,
         centre: Vec<f64>,
         landscapes: Arc<Vec<Landscape>>,
         first_replica: usize,
@@ -181,6 +187,7 @@ impl Recorder {
             log: log.clone(),
             model,
             counting,
+            seconds,
             centre,
             landscapes,
             first_replica,
@@ -222,24 +229,43 @@ impl Recorder {
         (w, excess)
     }
 
-    /// Drift channels of one weight at its state before the update, over η: gradient, A, B, D.
-    fn channels(&self, j: usize, r: usize, g: f64, rate: f64) -> [f64; 4] {
+    /// Drift channels of one weight at its state before the update, over η: gradient, A, B, D, C.
+    fn channels(&self, j: usize, r: usize, g: f64, rate: f64) -> [f64; 5] {
         let Some(model) = &self.model else {
-            return [-g, 0.0, 0.0, 0.0];
+            return [-g, 0.0, 0.0, 0.0, 0.0];
         };
         let value = |k: usize| self.before[k][r];
         let (f, asymmetric) = model.weight_response_values(j, value);
         let (f_bent, g_bent) = model.weight_bent_values(j, value);
         let bounds: f64 = self
             .cells_of(j)
+            .filter(|&k| model.cells.stuck_at(k).is_none())
             .map(|k| self.sign(k) * self.beyond_linear(model, k, self.before[k][r], -rate * g))
             .sum();
-        [
+        let others = [
             -g * (f - f_bent),
             -g.abs() * (asymmetric - g_bent),
             -g * f_bent - g.abs() * g_bent,
             bounds / rate,
-        ]
+        ];
+        let kept = self.forgotten(model, j, r, rate, others.iter().sum());
+        let [gradient, a, b, d] = others;
+        [gradient, a, b, d, kept]
+    }
+
+    /// Channel C of one weight: what is lost, by the law of retention alone, of the distance from the resting state at which the other
+    /// channels leave it.
+    fn forgotten(&self, model: &ArrayModel, j: usize, r: usize, rate: f64, others: f64) -> f64 {
+        let Some(retention) = model.cells.retention() else {
+            return 0.0;
+        };
+        let rest = model.map.value(retention.rest);
+        let distance: f64 = self
+            .cells_of(j)
+            .filter(|&k| model.cells.stuck_at(k).is_none())
+            .map(|k| self.sign(k) * (self.before[k][r] - rest))
+            .sum();
+        -retention.lost(self.seconds) * (distance / rate + others)
     }
 
     /// Channel D of one cell: the exact mean over counts of the bounded train, minus the linear response.

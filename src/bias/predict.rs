@@ -14,18 +14,29 @@ pub struct Prediction {
     pub covariance: DMatrix<f64>,
     /// `E|g_j|` of every weight.
     pub abs_gradient: DVector<f64>,
-    /// `E|g_j| R'(w⋄_j)`: the implicit L2 strength of every weight, where its cells have a symmetric point.
+    /// `E|g_j| R'(w⋄_j)`, and retention's own strength: the implicit L2 strength of every weight, where its cells have a symmetric
+    /// point.
     pub lambda: Option<DVector<f64>>,
-    /// `E[|g_j| R(w_j)]`, the pull itself.
+    /// The part of retention (channel C), `1/(η F(w⋄_j) t)` with t the lifetime in steps; zero without.
+    pub retention: DVector<f64>,
+    /// `E[|g_j| R(w_j)]`, and that of retention: the pull itself.
     pub pull: DVector<f64>,
     /// Standard deviation of each cell's value.
     pub cell_deviation: DVector<f64>,
+    /// How many weights can move: the others have only stuck cells, and no strength.
+    pub free: usize,
 }
 
 impl Prediction {
-    /// Mean of the diagonal strengths.
+    /// Mean of the diagonal strengths over the weights that can move.
     pub fn mean_lambda(&self) -> Option<f64> {
-        self.lambda.as_ref().map(DVector::mean)
+        let lambda = self.lambda.as_ref().filter(|_| self.free > 0);
+        lambda.map(|l| l.sum() / self.free as f64)
+    }
+
+    /// Mean of the part of retention over the weights that can move.
+    pub fn mean_retention(&self) -> f64 {
+        self.retention.sum() / self.free.max(1) as f64
     }
 
     /// The ratio of theory §2 pooled over weights: `Σ E[|g|R] (w̄ - w⋄) / Σ (w̄ - w⋄)²`.
@@ -130,7 +141,12 @@ impl Prediction {
             return self.weights[j];
         }
         let centre = model.symmetric_weight(j).unwrap_or(0.0);
-        model.symmetric_value(k).unwrap_or(0.0) + model.map.share(k) * (self.weights[j] - centre)
+        // The cells that are not stuck share the distance.
+        let share = match model.cells.stuck_at(k) {
+            Some(_) => 0.0,
+            None => model.map.sign(k) / model.free_cells(j) as f64,
+        };
+        model.symmetric_value(k).unwrap_or(0.0) + share * (self.weights[j] - centre)
     }
 }
 
@@ -197,10 +213,14 @@ pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Trajecto
     let slope = |mu: &DVector<f64>| closure.drift(mu) / setting.rate;
     let spectrum =
         nalgebra::SymmetricEigen::new(setting.x.tr_mul(&setting.x) / setting.x.nrows() as f64);
-    let fastest = spectrum.eigenvalues.max().max(1e-12);
+    let fastest = spectrum.eigenvalues.max().max(1e-12) + closure.retention_rate();
     let steps = ((4.0 * duration * fastest).ceil() as usize).clamp(200, 20_000);
     let h = duration / steps as f64;
-    let mut mu = DVector::from_fn(k, |i, _| map.share(i) * initial[map.weight_of(i)]);
+    // As they are written: stuck cells stay where they are.
+    let mut mu = DVector::from_fn(k, |i, _| match setting.model.cells.stuck_at(i) {
+        Some(position) => map.value(position),
+        None => map.share(i) * initial[map.weight_of(i)],
+    });
     let mut out = Trajectory {
         times: vec![0.0],
         weights: vec![closure.weights(&mu)],
@@ -256,13 +276,16 @@ fn describe(
     let slopes: Option<Vec<f64>> = (0..weights.len())
         .map(|j| setting.model.weight_slope(j))
         .collect();
+    let retention = DVector::from_fn(weights.len(), |j, _| closure.retention_strength(j));
     Prediction {
         covariance: closure.weight_covariance(&c),
-        lambda: slopes.map(|s| step.abs_gradient.component_mul(&DVector::from_vec(s))),
+        lambda: slopes.map(|s| step.abs_gradient.component_mul(&DVector::from_vec(s)) + &retention),
+        retention,
         abs_gradient: step.abs_gradient.clone(),
         pull: step.pull.clone(),
         cell_deviation: c.diagonal().map(|v| v.max(0.0).sqrt()),
         weights,
+        free: setting.model.free_weights(),
     }
 }
 
@@ -316,6 +339,7 @@ mod tests {
             rate: eta,
             counting: Counting::StochasticRounding,
             read_noise: 0.0,
+            seconds: 0.0,
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use memridge::device::{Device, Kind, LIBRARY, Spread, curvature, load_device};
+use memridge::device::{Device, Faults, Kind, LIBRARY, Spread, curvature, load_device};
 use memridge::error::{Error, Result};
 use memridge::report::{DeviceCurve, TABLE_STYLE, device_figure};
 use memridge::units::{Kelvin, Metres, Ohms, Seconds, Siemens, Volts};
@@ -47,6 +47,16 @@ fn value(device: &Device) -> Result<Value> {
         "parameters": parameters(device),
         "cycle-to-cycle": { "additive": device.noise().additive(), "multiplicative": device.noise().multiplicative() },
         "write-noise": device.write_noise(),
+        "faults": device.faults().map(|f| match f {
+            Faults::Random(kinds) => json!(
+                kinds
+                    .iter()
+                    .map(|k| json!({ "probability": k.probability, "position": k.position }))
+                    .collect::<Vec<_>>()
+            ),
+            Faults::Mask { file, array, .. } => json!({ "npz": file, "array": array }),
+        }),
+        "retention": device.retention().map(|r| json!({ "rest": r.rest, "lifetime": r.lifetime })),
         "bounds": if device.hard_bounds() { "hard" } else { "soft" },
         "symmetric-point": c.symmetric_point,
         "tau": c.tau,
@@ -184,6 +194,49 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
     ];
     for (a, b, m) in rows {
         table.add_row([a.to_owned(), b, m.to_owned()]);
+    }
+    if let Some(r) = device.retention() {
+        let lifetime = Seconds::new(round(r.lifetime)).to_string();
+        let rows = [
+            (
+                "retention, rest",
+                siemens(r.rest),
+                "conductance that states relax to",
+            ),
+            (
+                "retention, lifetime",
+                lifetime,
+                "time after which 1/e of the distance is left",
+            ),
+        ];
+        for (a, b, m) in rows {
+            table.add_row([a.to_owned(), b, m.to_owned()]);
+        }
+    }
+    let faults = match device.faults() {
+        Some(Faults::Random(kinds)) => kinds
+            .iter()
+            .map(|k| {
+                (
+                    format!("{} of the cells", k.probability),
+                    siemens(k.position),
+                )
+            })
+            .collect(),
+        Some(Faults::Mask { file, .. }) => vec![(format!("cells as in {file}"), String::new())],
+        None => Vec::new(),
+    };
+    for (which, at) in faults {
+        let at = if at.is_empty() {
+            at
+        } else {
+            format!(" at {at}")
+        };
+        table.add_row([
+            "stuck".to_owned(),
+            format!("{which}{at}"),
+            "cells that nothing moves".into(),
+        ]);
     }
     for v in device.variations() {
         let (p, _) = device

@@ -54,7 +54,7 @@ pub fn predict(args: &StudyArgs) -> Result<ExitCode> {
         text.push_str(&format!("{label}: {verdict}\n"));
     }
     text.push_str(
-        "\nλ: mean over weights of E|g| R'(w⋄). E2, E3, E4: what the estimators would return at the P1 weights. bias: distance from least squares.\n",
+        "\nλ: mean over weights of E|g| R'(w⋄), and 1/(η t) where states relax with a lifetime of t steps. E2, E3, E4: what the estimators would return at the P1 weights. bias: distance from least squares.\n",
     );
     print(&text);
     Ok(ExitCode::SUCCESS)

@@ -105,6 +105,11 @@ impl Synapses for Digital {
         Ok(())
     }
 
+    /// Digital weights are kept.
+    fn relax(&mut self, _step: u32, _elapsed: f64) -> Result<()> {
+        Ok(())
+    }
+
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {
         for (cell, values) in values.iter_mut().enumerate() {
             for (v, &w) in values.iter_mut().zip(self.weights.lanes(cell)) {

@@ -176,6 +176,18 @@ impl ArrayModel {
             .sum()
     }
 
+    /// Weight whose cells are all at their resting state, stuck ones where they are; 0 where nothing relaxes.
+    pub fn resting_weight(&self, weight: usize) -> f64 {
+        let Some(retention) = self.cells.retention() else {
+            return 0.0;
+        };
+        let n = self.map.cells_per_weight();
+        let rest = |k| self.cells.stuck_at(k).unwrap_or(retention.rest);
+        (weight * n..(weight + 1) * n)
+            .map(|k| self.map.sign(k) * self.map.value(rest(k)))
+            .sum()
+    }
+
     /// `F_j = Σ sign·share·F`, `G_j = Σ sign·|share|·G` of a weight from the values of its cells, so that
     /// `E Δw = Δ F_j - |Δ| G_j`.
     pub fn weight_response_values(
@@ -205,15 +217,33 @@ impl ArrayModel {
         })
     }
 
+    /// How many cells of a weight are not stuck.
+    pub fn free_cells(&self, weight: usize) -> usize {
+        let n = self.map.cells_per_weight();
+        let cells = weight * n..(weight + 1) * n;
+        cells.filter(|&k| self.cells.stuck_at(k).is_none()).count()
+    }
+
+    /// How many weights have a cell that is not stuck.
+    pub fn free_weights(&self) -> usize {
+        let weights = 0..self.map.weights();
+        weights.filter(|&j| self.free_cells(j) > 0).count()
+    }
+
     /// Slope `R'` of a weight at its symmetric point: `Σ share²·… ` reduces to the mean of the cells' slopes, weighted by
-    /// their share of F. `None` where a cell has no symmetric point.
+    /// their share of F. `None` where a cell has no symmetric point; 0 where all cells are stuck.
     pub fn weight_slope(&self, weight: usize) -> Option<f64> {
         let n = self.map.cells_per_weight();
+        let free = self.free_cells(weight) as f64;
+        if free == 0.0 {
+            return Some(0.0);
+        }
         let (mut g, mut f) = (0.0, 0.0);
         for k in weight * n..(weight + 1) * n {
             let r = self.response(k, self.symmetric_value(k)?);
-            // A pair's weight moves by twice each cell's value, so each cell's slope counts half and there are two.
-            g += self.map.share(k).abs() * r.g[1] / n as f64;
+            // A pair's weight moves by twice each cell's value, so each cell's slope counts half and there are two; where one is
+            // stuck, the other does all.
+            g += self.map.share(k).abs() * r.g[1] / free;
             f += self.map.share(k).abs() * r.f[0];
         }
         Some(g / f)

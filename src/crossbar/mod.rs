@@ -50,6 +50,8 @@ pub trait Synapses {
         counting: Counting,
         rate: f64,
     ) -> Result<()>;
+    /// Lets `elapsed` seconds pass after step `step`: what forgets, forgets.
+    fn relax(&mut self, step: u32, elapsed: f64) -> Result<()>;
     /// True contributions of all cells to their weights, in weight units, a vector for each cell and an element for each
     /// replica: the measurement port. Only `bias` and `report` may use it; training sees what [`Synapses::multiply`] reads.
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()>;
@@ -305,6 +307,10 @@ impl Synapses for Crossbar {
         let request = Request::Dense(&self.cells);
         request.assert_countable(counting);
         self.backend.pulse(step, &request, counting)
+    }
+
+    fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
+        self.backend.relax(step, elapsed)
     }
 
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {

@@ -42,6 +42,8 @@ pub struct Cells {
     longest_train: u32,
     retention: Option<Retention>,
     read_out: bool,
+    /// Ascending, with their positions.
+    pub(super) stuck: Vec<(usize, f64)>,
 }
 
 /// The parameters that are not the same in all cells.
@@ -190,6 +192,7 @@ impl Cells {
             parameters,
             single,
             retention: None,
+            stuck: Vec::new(),
         }
     }
 
@@ -331,8 +334,15 @@ impl Cells {
         self.with_parameters(&self.parameters[k * width..(k + 1) * width])
     }
 
-    /// `F`, `G` of cell `k` whose conductance is at position `x`, in units of the nominal step.
+    /// `F`, `G` of cell `k` whose conductance is at position `x`, in units of the nominal step; zero for a stuck cell.
     pub fn response(&self, k: usize, x: f64) -> Response {
+        if self.stuck_at(k).is_some() {
+            return Response {
+                f: [0.0; 4],
+                g: [0.0; 4],
+                variance: None,
+            };
+        }
         let (cell, unit) = (self.double(k), self.nominal_step());
         if self.read_out {
             return Response::seen(&*self.law, &cell, self.state(k, x), unit);
@@ -342,6 +352,9 @@ impl Cells {
 
     /// `[F, G]` of cell `k` whose conductance is at position `x`, without derivatives.
     pub fn response_values(&self, k: usize, x: f64) -> [f64; 2] {
+        if self.stuck_at(k).is_some() {
+            return [0.0; 2];
+        }
         let (up, down) = if self.read_out {
             let s = self.state(k, x);
             let mean = |polarity| self.pulsed(k, s, polarity).change.re;
@@ -358,7 +371,7 @@ impl Cells {
 
     /// The part of `[F, G]` of cell `k` at position `x` that the curvature of the readout makes.
     pub fn bent_values(&self, k: usize, x: f64) -> [f64; 2] {
-        if !self.read_out {
+        if !self.read_out || self.stuck_at(k).is_some() {
             return [0.0; 2];
         }
         let s = self.state(k, x);
@@ -392,9 +405,10 @@ impl Cells {
         Pulsed::of(&*self.law, &self.double(k), s, polarity)
     }
 
-    /// Symmetric point of cell `k`, as a position of its conductance.
+    /// Symmetric point of cell `k`, as a position of its conductance; for a stuck cell the one that it holds.
     pub fn symmetric_point(&self, k: usize) -> Option<f64> {
-        self.symmetric_point_of(self.double(k).parameters)
+        self.stuck_at(k)
+            .or_else(|| self.symmetric_point_of(self.double(k).parameters))
     }
 
     fn symmetric_point_of(&self, p: &[f64]) -> Option<f64> {
@@ -410,7 +424,7 @@ impl Cells {
     }
 
     /// The same cells under the symmetric control law: constant steps without asymmetry, the same step sizes and the same
-    /// noise, no bounds. Its expected update has no regularizing part at all.
+    /// noise, no bounds, the same cells stuck, nothing that relaxes. Its expected update has no regularizing part at all.
     pub fn symmetric_control(&self) -> Self {
         let parameters = (0..self.len())
             .flat_map(|k| {
@@ -429,5 +443,6 @@ impl Cells {
             nominal,
             parameters,
         )
+        .with_stuck(self.stuck.clone())
     }
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cells::{Cells, Window};
+use super::faults::Faults;
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
+use super::retention::Retention;
 use super::variation::{Spread, Variation};
 use super::{
     BiolekDrift, ConstantStep, ExpStep, Exponential, ExponentialReadout, JoglekarDrift, LinearStep,
@@ -48,6 +50,8 @@ pub struct Device {
     write_noise: f64,
     hard_bounds: bool,
     variations: Vec<Variation>,
+    retention: Option<Retention>,
+    faults: Option<Faults>,
 }
 
 impl Device {
@@ -114,6 +118,8 @@ impl Device {
             }
             spreads.finish();
         }
+        let retention = Retention::parse(section, window);
+        let faults = Faults::parse(section, window);
         Self {
             name,
             description,
@@ -127,6 +133,8 @@ impl Device {
             write_noise,
             hard_bounds,
             variations,
+            retention,
+            faults,
         }
     }
 
@@ -193,6 +201,16 @@ impl Device {
         &self.variations
     }
 
+    /// How states relax, if they do.
+    pub fn retention(&self) -> Option<Retention> {
+        self.retention
+    }
+
+    /// How cells come to be stuck, if they do.
+    pub fn faults(&self) -> Option<&Faults> {
+        self.faults.as_ref()
+    }
+
     /// Number of cells that spreads given cell by cell speak of, if there are any.
     pub fn listed_cells(&self) -> Option<usize> {
         self.variations.iter().find_map(|v| match &v.spread {
@@ -201,10 +219,11 @@ impl Device {
         })
     }
 
-    /// The same device with all cells nominal.
+    /// The same device with all cells nominal, and none stuck.
     pub fn without_variation(&self) -> Self {
         Self {
             variations: Vec::new(),
+            faults: None,
             ..self.clone()
         }
     }
@@ -245,6 +264,7 @@ impl Device {
             law,
             nominal: nominal.to_vec(),
             variations: Vec::new(),
+            faults: None,
             ..self.clone()
         })
     }
@@ -256,13 +276,17 @@ impl Device {
     ///
     /// # Errors
     /// A list of the wrong length, an unreadable NPZ file, a listed value that is unphysical, or a spread so wide
-    /// that 1000 draws find no physical cell.
+    /// that 1000 draws find no physical cell; a mask of stuck cells that is unreadable or wrong.
     pub fn cells(&self, count: usize, seed: u64) -> Result<Cells> {
         let parameters =
             super::variation::draw(&self.variations, &self.nominal, count, seed, |p| {
                 unphysical(&*self.law, self.window, p).map_err(|(_, rule, _)| rule)
             })?;
-        Ok(Cells::new(
+        let stuck = match &self.faults {
+            Some(faults) => faults.draw(count, seed, self.window)?,
+            None => Vec::new(),
+        };
+        let cells = Cells::new(
             Arc::clone(&self.law),
             self.window,
             self.noise,
@@ -270,7 +294,12 @@ impl Device {
             self.hard_bounds,
             exponential::in_cells(&*self.law, &self.nominal),
             exponential::in_cells(&*self.law, &parameters),
-        ))
+        );
+        let cells = cells.with_stuck(stuck);
+        Ok(match self.retention {
+            Some(retention) => cells.with_retention(retention),
+            None => cells,
+        })
     }
 }
 

@@ -74,7 +74,7 @@ fn several<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, digits: usize) -> (R, R)
 
 /// The state between hard bounds, if it stops there.
 #[inline(always)]
-fn bounded<R: Real>(hard: bool, bounds: [R; 2], s: R) -> R {
+pub(super) fn bounded<R: Real>(hard: bool, bounds: [R; 2], s: R) -> R {
     if hard {
         s.max(bounds[0]).min(bounds[1])
     } else {

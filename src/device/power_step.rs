@@ -13,7 +13,8 @@
 //!
 //! # Behaviour
 //! γ = 1 is soft bounds. In the middle of a window of half-width τ and with equal exponents
-//! `R = tanh(γ artanh(w/τ))`, `R'(0) = γ/τ`. The step is zero at and beyond the bound. No closed form for trains.
+//! `R = tanh(γ artanh(w/τ))`, `R'(0) = γ/τ`. The step is zero at and beyond the bound, and closer to it
+//! than 2⁻²⁴ of its distance from s⋄. No closed form for trains.
 //!
 //! # Reference
 //! Rasch et al., IEEE AICAS 2021, <https://doi.org/10.1109/AICAS51828.2021.9458494> (`PowStep`).
@@ -28,6 +29,9 @@ use crate::number::Real;
 /// `d± = ± step (distance to the bound / distance from s⋄ to the bound)^γ±`.
 #[derive(Debug, Clone, Copy)]
 pub struct PowerStep;
+
+/// Distances to the bound below 2⁻²⁴ are none.
+const NEAREST: f64 = 1.0 / (1 << 24) as f64;
 
 const fn exponent(name: &'static str, meaning: &'static str) -> Parameter {
     Parameter {
@@ -65,10 +69,13 @@ impl Law for PowerStep {
             (p[UPPER] - s) / (p[UPPER] - p[OWN]),
             (s - p[LOWER]) / (p[OWN] - p[LOWER]),
         );
-        // Beyond the bound the power is not defined; the smallest normal number keeps its logarithm finite.
-        let factor = distance
-            .max(R::lit(1e-37))
+        // Beyond the bound the power is not defined. What single precision can tell from the bound keeps the power and its three
+        // derivatives finite, of which trains are made.
+        let nearest = R::lit(NEAREST);
+        let power = distance
+            .max(nearest)
             .powf(pulse.choose(p[OWN + 1], p[OWN + 2]));
+        let factor = R::select_lt(nearest, distance, power, R::lit(0.0));
         pulse.choose(p[STEP], R::lit(0.0) - p[STEP]) * factor
     }
 }

@@ -98,7 +98,9 @@ impl Cells {
     /// States of all cells whose conductances are at these positions, as the loops hold them.
     pub fn states(&self, positions: &[f64]) -> Vec<f32> {
         let cells = positions.iter().enumerate();
-        cells.map(|(k, &x)| self.state(k, x) as f32).collect()
+        cells
+            .map(|(k, &x)| self.state(k, self.stuck_at(k).unwrap_or(x)) as f32)
+            .collect()
     }
 
     /// State of cell `k` whose conductance is at position `x`.

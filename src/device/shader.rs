@@ -3,7 +3,7 @@
 use super::cells::Cells;
 use super::count::{SINGLE_DIGITS, piece, round_request};
 use super::law::SHORT_DIGITS;
-use super::retention::relaxed;
+use super::retention::{relaxation, relaxed};
 use crate::number::{Expr, Real, Tape};
 
 /// What [`AnyLaw::record`](super::AnyLaw::record) writes down.
@@ -20,6 +20,9 @@ pub enum Change {
     Mean,
 }
 
+/// Stands for no position: below all that a cell can be stuck at.
+const HEALTHY: f32 = -8.0;
+
 /// The physics of one array's cells in WGSL.
 ///
 /// Numbers that all cells share are constants of the code, so that what follows from them is computed once, here. The others are
@@ -33,6 +36,8 @@ pub struct Shader {
     /// const WRITE_NOISY: bool;
     /// const READ_OUT: bool;                 // whether conductances are not the states
     /// const WRITE_DEVIATION: f32;           // of what a read sees, as a position
+    /// const STUCK: bool;                    // whether there are stuck cells
+    /// const HEALTHY: f32;                   // below every position; see Shader::parameters
     /// const SHORT: f32;                     // the most pulses that after_short_train makes at once
     /// fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
@@ -41,10 +46,12 @@ pub struct Shader {
     /// fn read_out(p: Parameters, s: f32) -> f32          // position of the conductance
     /// fn rounded(m: f32, u: f32) -> f32     // a request as a whole number of pulses
     /// fn piece(n: f32, done: f32, length: f32) -> f32   // what is left of a count, at most length
-    /// fn relaxed(s: f32, rest: f32, lost: f32) -> f32
+    /// fn relaxation(s: f32, rest: f32, lost: f32, u: f32) -> f32
+    /// fn relaxed(p: Parameters, s: f32, rest: f32, lost: f32, u: f32) -> f32
     /// ```
     pub functions: String,
-    /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`.
+    /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`. Where there are stuck cells, after them the
+    /// position of each cell that is stuck, and `HEALTHY` for the others.
     pub parameters: Vec<f32>,
 }
 
@@ -65,10 +72,14 @@ impl Cells {
     pub fn shader(&self) -> Shader {
         let value = |cell: usize, index: usize| self.single(cell).parameters[index];
         let own = self.varied_places();
-        let parameters = own
+        let mut parameters: Vec<f32> = own
             .iter()
             .flat_map(|&index| (0..self.len()).map(move |cell| value(cell, index)))
             .collect();
+        if !self.stuck().is_empty() {
+            let positions = (0..self.len()).map(|k| self.stuck_at(k));
+            parameters.extend(positions.map(|p| p.map_or(HEALTHY, |p| p as f32)));
+        }
 
         let short = 1_u32 << SHORT_DIGITS;
         let write_deviation = self.write_deviation();
@@ -82,11 +93,14 @@ const CYCLE_NOISY: bool = {noisy};
 const WRITE_NOISY: bool = {};
 const READ_OUT: bool = {};
 const WRITE_DEVIATION: f32 = {write_deviation:?}f;
+const STUCK: bool = {};
+const HEALTHY: f32 = {HEALTHY:?}f;
 ",
             own.len(),
             own.len().max(1),
             self.write_noise() > 0.0,
             self.is_read_out(),
+            !self.stuck().is_empty(),
         );
         let mut record = |name: &str, change: Change| {
             let tape = Tape::new();
@@ -131,9 +145,17 @@ const WRITE_DEVIATION: f32 = {write_deviation:?}f;
         let arguments = "n: f32, done: f32, length: f32";
         functions.push_str(&tape.function("piece", arguments, &[piece(n, done, length)]));
         let tape = Tape::new();
-        let [s, rest, lost] = ["s", "rest", "lost"].map(|name| tape.input(name));
-        let arguments = "s: f32, rest: f32, lost: f32";
-        functions.push_str(&tape.function("relaxed", arguments, &[relaxed(s, rest, lost)]));
+        let [s, rest, lost, u] = ["s", "rest", "lost", "u"].map(|name| tape.input(name));
+        let arguments = "s: f32, rest: f32, lost: f32, u: f32";
+        let change = relaxation(s, rest, lost, u);
+        functions.push_str(&tape.function("relaxation", arguments, &[change]));
+        let tape = Tape::new();
+        let p = self.recorded(&tape);
+        // A sum in another order would round before the random number can.
+        let change = tape.input("opaque(relaxation(s, rest, lost, u))");
+        let next = relaxed(&self.with_parameters(&p), tape.input("s"), change);
+        let arguments = format!("p: Parameters, {arguments}");
+        functions.push_str(&tape.function("relaxed", &arguments, &[next]));
         Shader {
             functions,
             parameters,

@@ -130,7 +130,7 @@ impl Variation {
     }
 
     /// Values cell by cell, where the spread lists them.
-    fn listed(&self, count: usize) -> Result<Option<Vec<f64>>> {
+    pub(super) fn listed(&self, count: usize) -> Result<Option<Vec<f64>>> {
         let list = match &self.spread {
             Spread::List(list) => list.clone(),
             Spread::Npz { file, array } => self.read_npz(file, array)?,

@@ -55,6 +55,8 @@ pub enum Purpose {
     Label = 10,
     /// The teacher and other constants of a problem.
     Problem = 11,
+    /// Rounding of a relaxed state to a number of single precision.
+    Relaxation = 12,
 }
 
 impl Purpose {

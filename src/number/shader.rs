@@ -4,11 +4,12 @@ use super::random::{box_muller, centred};
 use super::{Purpose, Tape, expr};
 
 /// The purposes of the random numbers that a backend draws, by their names in shaders.
-const PURPOSES: [(&str, Purpose); 4] = [
+const PURPOSES: [(&str, Purpose); 5] = [
     ("CYCLE_NOISE", Purpose::CycleNoise),
     ("COUNT_ROUNDING", Purpose::CountRounding),
     ("READ_NOISE", Purpose::ReadNoise),
     ("WRITE_NOISE", Purpose::WriteNoise),
+    ("RELAXATION", Purpose::Relaxation),
 ];
 
 /// WGSL functions that draw the random numbers of a [`Stream`](super::Stream), and those that recorded expressions call.
@@ -19,7 +20,7 @@ const PURPOSES: [(&str, Purpose); 4] = [
 /// fn normals(words: vec4<u32>) -> vec4<f32>
 /// ```
 ///
-/// A label is a purpose (`CYCLE_NOISE`, `COUNT_ROUNDING`, `READ_NOISE`, `WRITE_NOISE`) or'ed with an index. The integers are the
+/// A label is a purpose (`CYCLE_NOISE`, `COUNT_ROUNDING`, `READ_NOISE`, `WRITE_NOISE`, `RELAXATION`) or'ed with an index. The integers are the
 /// CPU's; the uniform numbers too, because they are exact. The module around them defines `hidden_zero() -> u32`, a zero that the
 /// compiler cannot see.
 pub fn functions() -> String {

@@ -125,6 +125,7 @@ pub(super) fn point(tau: f64, n: usize, index: usize) -> Point {
         tikhonov_residual_diagonal: Some(0.0041),
         lambda_predicted: Some(lambda),
         lambda_predicted_p0: Some(0.985 * lambda),
+        lambda_retention: None,
         lambda_gradient: around(1.001 * lambda, 0.0004, lambda),
         lambda_e1: around(1.02 * lambda, 0.03 * lambda, lambda),
         lambda_e2: around(0.978 * lambda, 0.006 * lambda, 0.98 * lambda),

@@ -176,7 +176,9 @@ impl Analysis<'_> {
         let all: Vec<Sums> = (0..d).map(|j| self.output.pooled(j, None)).collect();
         let interval = jackknife(n, LEVEL, |omit| {
             let (mut above, mut below) = (0.0, 0.0);
-            for j in 0..d {
+            // Stuck weights have no response, and are at their centre.
+            let free = |j: &usize| self.model.is_none_or(|m| m.free_cells(*j) > 0);
+            for j in (0..d).filter(free) {
                 let sums = |r: usize| &self.output.sums[r * d + j];
                 let pooled = omit.map_or(all[j], |r| all[j].minus(sums(r)));
                 let Some(response) = pooled.regress() else {
@@ -296,8 +298,7 @@ impl Analysis<'_> {
             gradient: strength(&|s| s.channels[0]),
             a: strength(&|s| s.channels[1]),
             b: strength(&|s| s.channels[2]),
-            // Nothing relaxes between updates.
-            c: 0.0,
+            c: strength(&|s| s.channels[4]),
             d: strength(&|s| s.channels[3]),
             closure: strength(&rest),
             closure_in_errors: (norm / error.max(f64::MIN_POSITIVE)).sqrt(),
@@ -494,6 +495,9 @@ impl Analysis<'_> {
             tikhonov_residual_diagonal: diagonal,
             lambda_predicted: average(&|p| lambda_of(&p.p1)).or(law),
             lambda_predicted_p0: average(&|p| lambda_of(&p.p0)),
+            lambda_retention: self
+                .predicted(|_, p1| Some(p1.mean_retention()))
+                .filter(|_| settings.device.retention().is_some()),
             lambda_gradient: self.lambda_gradient(average(&|p| lambda_of(&p.p1))),
             lambda_e1: self.e1(),
             lambda_e2,
@@ -528,6 +532,11 @@ impl Analysis<'_> {
                 .filter(|_| self.single())
                 .and_then(|l| first.spectrum.effective_dof(l).ok()),
             strength_spread: strengths
+                // Stuck weights have none.
+                .map(|s| {
+                    let free: Vec<f64> = s.iter().copied().filter(|l| *l != 0.0).collect();
+                    DVector::from_vec(free)
+                })
                 .filter(|s| s.len() > 1)
                 .map(|s| s.variance().sqrt() / s.mean()),
             verdict: self.verdict(end, squares.features()),
@@ -544,7 +553,7 @@ impl Analysis<'_> {
         .warned()
     }
 
-    /// Mean over weights of the measured `E|g|` times `R'(w⋄)`.
+    /// Mean over weights of the measured `E|g|` times `R'(w⋄)`, and retention's own strength.
     fn lambda_gradient(&self, predicted: Option<f64>) -> Estimate {
         let slopes: Option<Vec<f64>> = self.model.and_then(|m| {
             (0..self.output.weights)
@@ -554,11 +563,13 @@ impl Analysis<'_> {
         let Some(slopes) = slopes else {
             return nothing();
         };
+        let retention = self.predicted(|_, p1| Some(p1.mean_retention()));
+        let free = self.model.map_or(slopes.len(), ArrayModel::free_weights);
         self.of_sums(
             |sums| {
                 let terms = sums.iter().zip(&slopes);
                 let sum: f64 = terms.map(|(s, r)| s.abs_gradient[0] / s.count * r).sum();
-                Some(sum / slopes.len() as f64)
+                Some(sum / free as f64 + retention.unwrap_or(0.0))
             },
             predicted,
         )
@@ -616,6 +627,7 @@ impl Analysis<'_> {
                 "the run lasts {decays:.1} decay times of its slowest mode: not stationary, early stopping alone looks like regularization"
             ));
         }
+        out.extend(self.model.and_then(stuck));
         if self.output.replicas < 20 {
             out.push(format!(
                 "{} replicas are too few for trustworthy intervals (20 at least)",
@@ -655,6 +667,10 @@ pub(super) fn verdict(
             100.0 * shift
         )
     };
+    if let Some(stuck) = model.and_then(stuck) {
+        out.push_str("; ");
+        out.push_str(&stuck);
+    }
     if end * slowest < 5.0 {
         out.push_str(&format!(
             "; P-t for the mean, since the run ends after {:.1} decay times of the slowest mode",
@@ -662,6 +678,26 @@ pub(super) fn verdict(
         ));
     }
     out
+}
+
+/// How many cells are stuck, and what that means for the numbers.
+fn stuck(model: &ArrayModel) -> Option<String> {
+    let cells = model.cells.stuck().len();
+    if cells == 0 {
+        return None;
+    }
+    let weights = model.map.weights();
+    let fixed = weights - model.free_weights();
+    let halved = (0..weights).filter(|&j| {
+        let free = model.free_cells(j);
+        free > 0 && free < model.map.cells_per_weight()
+    });
+    Some(format!(
+        "{cells} of {} cells are stuck: {fixed} of {weights} weights cannot move and {} have half their range; predictions hold \
+         these cells, λ is that of the other weights, while the bias, E3 and E4 compare with least squares over all weights",
+        model.cells.len(),
+        halved.count()
+    ))
 }
 
 fn deviation(s: &Sums) -> f64 {

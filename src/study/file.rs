@@ -10,7 +10,7 @@ use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violat
 use crate::error::{Error, Result, Violation};
 
 /// Tables that hold exactly one named table.
-const CHOICES: [&str; 4] = ["law", "mapping", "pulses", "schedule"];
+const CHOICES: [&str; 5] = ["law", "mapping", "pulses", "retention", "schedule"];
 
 /// What an overlay replaces whole where it chooses otherwise: [`CHOICES`], and the spread of every parameter.
 fn choices() -> Vec<&'static str> {
@@ -163,6 +163,9 @@ impl Study {
         }
         make_absolute(&mut document, "task.data", Some(&folder))?;
         make_absolute(&mut document, "device.law.piecewise.csv", None)?;
+        for key in arrays() {
+            make_absolute(&mut document, &key, None)?;
+        }
         study.document = document;
         Ok(study)
     }
@@ -297,6 +300,14 @@ fn forget_model(document: &mut Document) {
     }
 }
 
+/// Where a device can name arrays of a file: the values of a spread, and the cells that are stuck.
+fn arrays() -> impl Iterator<Item = String> {
+    let own = laws().into_iter().flat_map(|l| l.parameters());
+    let spreads = COMMON.iter().chain(own);
+    let spreads = spreads.map(|p| format!("device.device-to-device.{}.npz", p.name));
+    spreads.chain(["device.faults.mask.npz".to_owned()])
+}
+
 /// Makes a path of the document independent of the folder that it is read from: `folder`, or that of the file that names it.
 fn make_absolute(document: &mut Document, key: &str, folder: Option<&Path>) -> Result<()> {
     let found = key
@@ -309,9 +320,8 @@ fn make_absolute(document: &mut Document, key: &str, folder: Option<&Path>) -> R
         return Ok(());
     };
     if let Value::Text(path) = &node.value {
-        let beside = Path::new(&*node.origin.file).parent();
-        let folder = folder.or(beside).unwrap_or(Path::new(""));
-        let path = folder.join(path);
+        let own = Path::new(&*node.origin.file).parent();
+        let path = folder.or(own).unwrap_or(Path::new("")).join(path);
         let path = std::path::absolute(&path).unwrap_or(path);
         node.value = Value::Text(path.display().to_string());
         document.set(key, node)?;

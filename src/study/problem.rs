@@ -37,7 +37,7 @@ pub struct Problem {
 pub struct Problems {
     /// The problems.
     pub list: Vec<Problem>,
-    /// Symmetric point of every weight, 0 where there is none.
+    /// Symmetric point of every weight; where there is none the resting state of its cells, else 0.
     pub centre: DVector<f64>,
     /// Whether every weight has one.
     pub has_centre: bool,
@@ -78,6 +78,8 @@ fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
         && model.cells.law().name() == SoftBounds::NAME
         && noise.multiplicative() == 0.0
         && model.cells.write_noise() == 0.0
+        && model.cells.retention().is_none()
+        && model.cells.stuck().is_empty()
         && settings.read_noise() == 0.0
         && (0..model.map.weights())
             .all(|j| model.symmetric_weight(j).is_some_and(|w| w.abs() < 1e-6))
@@ -94,7 +96,12 @@ impl Problems {
         let weights = model.map.weights();
         let centres: Option<Vec<f64>> = (0..weights).map(|j| model.symmetric_weight(j)).collect();
         let slopes: Option<Vec<f64>> = (0..weights).map(|j| model.weight_slope(j)).collect();
-        let tau = slopes.map(|s| s.iter().map(|s| 1.0 / s).sum::<f64>() / weights as f64);
+        // Of the weights that can move.
+        let free = model.free_weights() as f64;
+        let tau = slopes.filter(|_| free > 0.0).map(|s| {
+            let slopes = (0..weights).filter(|&j| model.free_cells(j) > 0);
+            slopes.map(|j| 1.0 / s[j]).sum::<f64>() / free
+        });
         let list = match &material.task.source {
             Source::Sets(sets) => sets
                 .par_iter()
@@ -149,7 +156,9 @@ impl Problems {
         Ok(Self {
             list,
             has_centre: centres.is_some(),
-            centre: DVector::from_vec(centres.unwrap_or_else(|| vec![0.0; weights])),
+            centre: DVector::from_vec(
+                centres.unwrap_or_else(|| (0..weights).map(|j| model.resting_weight(j)).collect()),
+            ),
             tau,
         })
     }

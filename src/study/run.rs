@@ -363,7 +363,7 @@ impl ControlRun {
                     "monte-carlo-error".to_owned(),
                     known(found.monte_carlo_error),
                 ));
-                let claim = match name {
+                let mut claim = match name {
                     "double-time" => "twice the time: a stationary bias stays",
                     "half-learning-rate" => {
                         "half the learning rate at the same training time: what P1 adds to P0 halves"
@@ -371,8 +371,16 @@ impl ControlRun {
                     _ => {
                         "twice the learning rate at the same training time: what P1 adds to P0 doubles"
                     }
-                };
-                (claim.to_owned(), values)
+                }
+                .to_owned();
+                if self.prepared.settings.device.retention().is_some() {
+                    claim.push_str(match name {
+                        "double-time" => "",
+                        "half-learning-rate" => ", the λ of retention doubles",
+                        _ => ", the λ of retention halves",
+                    });
+                }
+                (claim, values)
             }
         };
         Ok(Control {

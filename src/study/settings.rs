@@ -19,7 +19,7 @@ use crate::training::{
     Batch, Loss, Samples, Schedule, Source, Standardisation, Task, Training, Update, read_table,
     stability_limit, stability_limit_gaussian,
 };
-use crate::units::Siemens;
+use crate::units::{Seconds, Siemens};
 
 /// What is learned.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,6 +143,7 @@ impl Settings {
         task_section.finish();
         let section = root.section("training");
         let (training, average_from, log_every) = training(&section, &task);
+        check_retention(&section, &parsed_device, &training);
         let rate_origin = section
             .node("learning-rate")
             .map_or_else(|| section.origin().clone(), |n| n.origin.clone());
@@ -164,6 +165,33 @@ impl Settings {
             place: Place::default(),
             rate_origin,
         }
+    }
+}
+
+/// A device that forgets must be told how long a step lasts, and only such a device.
+fn check_retention(section: &Section, device: &Device, training: &Training) {
+    const KEY: &str = "seconds-per-step";
+    match (device.retention(), section.has(KEY)) {
+        (Some(_), false) => section.violation(
+            KEY,
+            format!(
+                "missing: the states of the device {} relax, and how far depends on how long a step lasts",
+                device.name()
+            ),
+            "for example seconds-per-step = \"1 us\"",
+        ),
+        (None, true) => section.violation(
+            KEY,
+            format!("the device {} keeps its states for ever", device.name()),
+            "remove the key, or give the device a [device.retention.exponential] with rest and lifetime",
+        ),
+        // P-t and the λ of channel C speak of one learning rate.
+        (Some(_), true) if training.schedule != Schedule::Constant => section.violation(
+            "schedule",
+            "retention is predicted at a constant learning rate only: its pull, over the learning rate, changes with it",
+            "write schedule = \"constant\"",
+        ),
+        _ => {}
     }
 }
 
@@ -320,6 +348,9 @@ fn training(section: &Section, task: &TaskSpec) -> (Training, f64, u32) {
         counting,
         loss,
         start: section.optional_number("start", Rule::Any).unwrap_or(0.0),
+        seconds_per_step: section
+            .optional_quantity::<Seconds>("seconds-per-step", Rule::Positive)
+            .map_or(0.0, Seconds::value),
     };
     let average_from = section.number("average-from", Rule::Between(0.0, 0.99));
     let log_every = section.integer("log-every", Rule::Between(1.0, 1e6));
@@ -494,6 +525,7 @@ impl Settings {
             rate,
             counting: t.counting,
             read_noise: self.read_noise,
+            seconds: t.seconds_per_firing(),
         }
     }
 

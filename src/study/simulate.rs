@@ -182,6 +182,7 @@ impl Run<'_> {
                 &self.log,
                 model,
                 self.training.counting,
+                self.training.seconds_per_firing(),
                 self.centre.clone(),
                 Arc::clone(&self.landscapes),
                 first,

@@ -73,7 +73,7 @@ pub struct Budget {
     pub a: f64,
     /// B: noise-induced drift behind a nonlinear readout (these devices read out their state itself).
     pub b: f64,
-    /// C: retention between updates (these devices keep their state).
+    /// C: retention between updates; zero for devices that keep their state.
     pub c: f64,
     /// D: bounds, dead zone, saturated trains: exact mean minus linear response.
     pub d: f64,
@@ -213,11 +213,13 @@ pub struct Point {
     pub tikhonov_residual: Option<f64>,
     /// The same for the diagonal penalty with the predicted proportions.
     pub tikhonov_residual_diagonal: Option<f64>,
-    /// Mean over weights of `E|g| R'(w⋄)` by P1.
+    /// Mean over weights of `E|g| R'(w⋄)` by P1, with retention's own strength.
     pub lambda_predicted: Option<f64>,
     /// The same by P0.
     pub lambda_predicted_p0: Option<f64>,
-    /// The same with the measured `E|g|`.
+    /// The part of it that is retention's, `1/(η F(w⋄) t)` with t the lifetime in steps.
+    pub lambda_retention: Option<f64>,
+    /// The same as `lambda-predicted` with the measured `E|g|`.
     pub lambda_gradient: Estimate,
     /// Update regression, pooled ratio.
     pub lambda_e1: Estimate,
@@ -314,6 +316,7 @@ impl Point {
             tikhonov_residual_diagonal: number,
             lambda_predicted: number,
             lambda_predicted_p0: number,
+            lambda_retention: number,
             lambda_gcv: number,
             effective_dof: number,
             strength_spread: number,

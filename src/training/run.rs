@@ -48,6 +48,8 @@ pub struct Training {
     pub loss: Loss,
     /// Weight that every connection starts with.
     pub start: f64,
+    /// How long the array relaxes after every step, in seconds; 0 for not at all.
+    pub seconds_per_step: f64,
 }
 
 impl Training {
@@ -57,6 +59,21 @@ impl Training {
             (Update::PerSample, Batch::Samples(n)) => n,
             _ => 1,
         }
+    }
+
+    /// Seconds of relaxation that each of these has a share of.
+    pub fn seconds_per_firing(&self) -> f64 {
+        self.seconds_per_step / f64::from(self.firings())
+    }
+}
+
+impl Training {
+    /// What happens after the updates of a step.
+    fn relax(&self, step: u32, synapses: &mut dyn Synapses) -> Result<()> {
+        if self.seconds_per_step > 0.0 {
+            synapses.relax(step, self.seconds_per_step)?;
+        }
+        Ok(())
     }
 }
 
@@ -70,7 +87,7 @@ pub trait Probe {
     /// Shown right before the update of a wanted step.
     fn before(&mut self, step: u32, synapses: &mut dyn Synapses) -> Result<()>;
     /// Shown right after it, with the gradient that was descended (weights row-major) and the learning rate: every
-    /// weight was asked for `-rate · gradient`.
+    /// weight was asked for `-rate · gradient`. The relaxation of a step belongs to its last update.
     fn after(
         &mut self,
         step: u32,
@@ -227,6 +244,9 @@ impl Loop<'_> {
                 *e *= -rate as f32;
             }
             synapses.update_outer(step * n + b, x, error, self.training.counting, rate)?;
+            if b + 1 == n {
+                self.training.relax(step, synapses)?;
+            }
             if wanted {
                 probe.after(step, synapses, &self.gradient, rate)?;
             }
@@ -269,6 +289,7 @@ impl Loop<'_> {
             probe.before(step, synapses)?;
         }
         synapses.update_dense(step, &self.changes, self.training.counting, rate)?;
+        self.training.relax(step, synapses)?;
         if wanted {
             probe.after(step, synapses, &self.gradient, rate)?;
         }

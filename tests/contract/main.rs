@@ -15,6 +15,7 @@ mod faults;
 mod fixture;
 mod order;
 mod reads;
+mod stuck;
 #[cfg(feature = "gpu")]
 mod studies;
 mod updates;
@@ -46,6 +47,10 @@ macro_rules! suite {
                 updates::every_device_and_law($site);
             }
             #[test]
+            fn updates_at_the_bounds() {
+                updates::at_the_bounds($site);
+            }
+            #[test]
             fn write_noise() {
                 updates::write_noise($site);
             }
@@ -56,6 +61,14 @@ macro_rules! suite {
             #[test]
             fn readouts() {
                 updates::readouts($site);
+            }
+            #[test]
+            fn slow_relaxation() {
+                updates::slow_relaxation($site);
+            }
+            #[test]
+            fn stuck_cells() {
+                stuck::nothing_moves_them($site);
             }
             #[test]
             fn reads_of_every_shape() {

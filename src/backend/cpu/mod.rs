@@ -3,6 +3,7 @@
 mod across;
 mod count;
 mod read;
+mod relax;
 mod sparse;
 mod wide;
 
@@ -14,7 +15,7 @@ use self::across::Across;
 use self::read::ReadScratch;
 use self::wide::Wide;
 use super::{Backend, ReadNoise, Request, Shape, StackVector, WIDE};
-use crate::device::{Cells, Counting, Own, ReadOut, relaxed};
+use crate::device::{Cells, Counting, Own, ReadOut};
 use crate::error::Result;
 use crate::number::{Draw, Purpose, Stream};
 
@@ -30,6 +31,8 @@ pub struct Cpu {
     pulses: u64,
     walk: Walk,
     read_scratch: ReadScratch,
+    /// For the rounding of states that relax.
+    uniforms: relax::Uniforms,
 }
 
 /// What does not change in the life of a stack.
@@ -143,12 +146,13 @@ impl Cpu {
         } else {
             Walk::Across(across::bands(shape, &cells))
         };
-        Self {
+        let mut stack = Self {
             states: vec![0.0; shape.cells() * shape.replicas],
             apparent,
             pulses: 0,
             walk,
             read_scratch: ReadScratch::default(),
+            uniforms: relax::uniforms(shape, &cells),
             fixed: Fixed {
                 shape,
                 first_replica,
@@ -157,7 +161,9 @@ impl Cpu {
                 longest: if aggregate { cells.longest_train() } else { 1 },
                 cells,
             },
-        }
+        };
+        stack.hold();
+        stack
     }
 
     /// The same stack, its updates made with other instructions than the best that the processor has (but for random numbers along
@@ -179,6 +185,7 @@ impl Backend for Cpu {
             lanes.fill(s);
         }
         self.show_all();
+        self.hold();
         Ok(())
     }
 
@@ -226,36 +233,39 @@ impl Backend for Cpu {
             // Without pulses there is no write noise either.
             self.show_all();
         }
+        self.hold();
         Ok(())
     }
 
-    fn relax(&mut self, elapsed: f64) -> Result<()> {
+    fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
         if let Some(retention) = self.fixed.cells.retention() {
-            let (rest, lost) = (retention.rest as f32, retention.lost(elapsed) as f32);
             let fixed = &self.fixed;
+            // States behind a readout relax, and what a read sees of them follows; what is written on a cell stays.
+            let read_out = fixed.cells.is_read_out();
             let noise: Option<Vec<f32>> = match &self.apparent {
-                Some(seen) if fixed.cells.is_read_out() && fixed.cells.write_noise() > 0.0 => {
+                Some(seen) if read_out && fixed.cells.write_noise() > 0.0 => {
                     let mut plain = self.states.clone();
                     fixed.read_all(&mut plain);
                     Some(seen.iter().zip(plain).map(|(a, x)| a - x).collect())
                 }
                 _ => None,
             };
-            for s in &mut self.states {
-                *s = relaxed(*s, rest, lost);
-            }
-            if self.fixed.cells.is_read_out() {
+            relax::relax(
+                fixed,
+                retention,
+                (step, elapsed),
+                &mut self.uniforms,
+                &mut self.states,
+                self.apparent.as_deref_mut().filter(|_| !read_out),
+            );
+            if read_out {
                 self.show_all();
                 let seen = self.apparent.iter_mut().flatten();
                 for (a, noise) in seen.zip(noise.iter().flatten()) {
                     *a += noise;
                 }
-            } else {
-                // What is written on a cell decays with it.
-                for a in self.apparent.iter_mut().flatten() {
-                    *a = relaxed(*a, rest, lost);
-                }
             }
+            self.hold();
         }
         Ok(())
     }
@@ -274,6 +284,19 @@ impl Cpu {
     /// The states as a read sees them.
     fn seen(&self) -> &[f32] {
         self.apparent.as_ref().unwrap_or(&self.states)
+    }
+
+    /// Puts stuck cells back where they are stuck: the loops need not know of them.
+    fn hold(&mut self) {
+        let replicas = self.fixed.shape.replicas;
+        let cells = &self.fixed.cells;
+        for &(cell, position) in cells.stuck() {
+            let lanes = cell * replicas..(cell + 1) * replicas;
+            self.states[lanes.clone()].fill(cells.state(cell, position) as f32);
+            if let Some(apparent) = &mut self.apparent {
+                apparent[lanes].fill(position as f32);
+            }
+        }
     }
 
     /// Lets reads see all states, without write noise.

@@ -29,6 +29,7 @@ pub(super) struct Arguments {
     pub rest: f32,
     pub lost: f32,
     pub longest: u32,
+    pub fine: u32,
 }
 
 impl Arguments {
@@ -62,7 +63,7 @@ impl Arguments {
             self.rest.to_bits(),
             self.lost.to_bits(),
             self.longest,
-            0,
+            self.fine,
         ]
     }
 }

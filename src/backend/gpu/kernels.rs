@@ -155,6 +155,7 @@ mod tests {
             rest: 34.0,
             lost: 35.0,
             longest: 36,
+            fine: 37,
         }
         .words();
         let whole = [
@@ -185,6 +186,7 @@ mod tests {
             assert_eq!(words[place(name)], expected, "{name}");
         }
         assert_eq!(words[place("longest")], 36);
+        assert_eq!(words[place("fine")], 37);
         for (k, name) in ["deviation", "g_min", "span", "rest", "lost"]
             .iter()
             .enumerate()

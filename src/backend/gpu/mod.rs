@@ -83,7 +83,8 @@ impl GpuStack {
             cells.write_noise() > 0.0 || cells.is_read_out(),
             &shader.parameters,
         )?;
-        Ok(Self {
+        let stuck = !cells.stuck().is_empty();
+        let mut stack = Self {
             shape,
             cells,
             // There are at most as many of each as elements, and the buffer of these has less than 2³².
@@ -99,7 +100,11 @@ impl GpuStack {
                 ..Arguments::default()
             },
             queue,
-        })
+        };
+        if stuck {
+            stack.write(&vec![0.0; shape.cells()])?;
+        }
+        Ok(stack)
     }
 
     /// Sends what was collected to the device, without waiting for it.
@@ -280,13 +285,15 @@ impl Backend for GpuStack {
         )
     }
 
-    fn relax(&mut self, elapsed: f64) -> Result<()> {
+    fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
         let Some(retention) = self.cells.retention() else {
             return Ok(());
         };
         let arguments = Arguments {
             rest: retention.rest as f32,
             lost: retention.lost(elapsed) as f32,
+            step,
+            fine: u32::from(retention.is_fine(elapsed)),
             ..self.common
         };
         let workgroups = self.elements().div_ceil(STRIPS);

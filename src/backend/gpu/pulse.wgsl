@@ -69,8 +69,8 @@ fn show(block: u32, replica: u32, counts: vec4<f32>) {
         z = normals_of(block, replica, WRITE_NOISE);
     }
     for (var k = 0u; k < 4u; k++) {
-        if counts[k] != 0.0f {
-            let cell = 4u * block + k;
+        let cell = 4u * block + k;
+        if counts[k] != 0.0f && !is_stuck(cell) {
             let at = cell * run.replicas + replica;
             apparent[at] = read_at(cell, states[at]) + WRITE_DEVIATION * z[k];
         }
@@ -99,8 +99,8 @@ fn pulse_block(block: u32, replica: u32, counts: vec4<f32>, singly: bool) {
         }
         for (var k = 0u; k < 4u; k++) {
             let n = piece(counts[k], f32(number * run.longest), f32(run.longest));
-            if n != 0.0f {
-                let cell = 4u * block + k;
+            let cell = 4u * block + k;
+            if n != 0.0f && !is_stuck(cell) {
                 let at = cell * run.replicas + replica;
                 if singly {
                     states[at] = after_pulse(parameters_of(cell), states[at], n, z[k]);
@@ -157,7 +157,7 @@ fn pulse_expected(
     let first = workgroup_number(group, groups) * STRIP * WORKGROUP + local;
     for (var k = 0u; k < STRIP; k++) {
         let at = first + k * WORKGROUP;
-        if at < cells() * run.replicas {
+        if at < cells() * run.replicas && !is_stuck(at / run.replicas) {
             let cell = at / run.replicas;
             let next = after_mean(parameters_of(cell), states[at], requested(cell, at % run.replicas));
             states[at] = next;

@@ -29,7 +29,7 @@ struct Arguments {
     rest: f32,             // of retention, as a position
     lost: f32,             // fraction of the distance to it that is lost
     longest: u32,          // most pulses that are made at once
-    unused: u32,           // fills the last vector of four words
+    fine: u32,             // whether a relaxed state is rounded at random
 }
 
 const OUTER: u32 = 0u;
@@ -46,7 +46,7 @@ const RANDOM: u32 = 2u;
 @group(0) @binding(2) var<storage, read_write> states: array<f32>;
 /// What a read sees where it is not the state.
 @group(0) @binding(3) var<storage, read_write> apparent: array<f32>;
-/// Number j of cell k at j · cells + k.
+/// Number j of cell k at j · cells + k, and where cells are stuck.
 @group(0) @binding(4) var<storage, read> cell_parameters: array<f32>;
 /// Low and high word of the number of pulses so far.
 @group(0) @binding(5) var<storage, read_write> pulse_counter: array<atomic<u32>, 2>;
@@ -83,6 +83,19 @@ fn parameters_of(cell: u32) -> Parameters {
         p[j] = cell_parameters[j * cells() + cell];
     }
     return p;
+}
+
+/// The position that a cell is stuck at, HEALTHY if it is not.
+fn stuck_at(cell: u32) -> f32 {
+    if STUCK {
+        return cell_parameters[PARAMETERS * cells() + cell];
+    }
+    return HEALTHY;
+}
+
+/// Whether nothing moves a cell.
+fn is_stuck(cell: u32) -> bool {
+    return stuck_at(cell) > HEALTHY;
 }
 
 /// Position of a cell's replica as a read sees it.
@@ -136,19 +149,25 @@ fn relax(
     let first = workgroup_number(group, groups) * STRIP * WORKGROUP + local;
     for (var k = 0u; k < STRIP; k++) {
         let at = first + k * WORKGROUP;
-        if at < cells() * run.replicas {
+        if at < cells() * run.replicas && !is_stuck(at / run.replicas) {
+            let cell = at / run.replicas;
+            let p = parameters_of(cell);
+            var u = 0.5f;
+            if run.fine != 0u {
+                let words = words_of(run.step, cell / 4u, at % run.replicas, RELAXATION);
+                u = uniform_of(words[cell % 4u]);
+            }
             let before = states[at];
-            let after = relaxed(before, run.rest, run.lost);
+            let after = relaxed(p, before, run.rest, run.lost, u);
             states[at] = after;
             if READ_OUT {
-                let cell = at / run.replicas;
                 var noise = 0.0f;
                 if WRITE_NOISY {
                     noise = apparent[at] - read_at(cell, before);
                 }
                 apparent[at] = read_at(cell, after) + noise;
             } else if WRITE_NOISY {
-                apparent[at] = relaxed(apparent[at], run.rest, run.lost);
+                apparent[at] = relaxed(p, apparent[at], run.rest, run.lost, u);
             }
         }
     }

@@ -1,0 +1,220 @@
+//! Arrays that live long: random devices of every law get millions of pulses, and stay what they may be.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use memridge::backend::{Place, Request, Shape, StackVector};
+use memridge::device::{
+    AnyLaw, Cells, Counting, CycleNoise, Device, Kind, LOWER, Retention, UPPER, Window, laws,
+    load_device,
+};
+use memridge::number::Stream;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, RngSeed};
+
+const WINDOW: Window = Window {
+    g_min: 1e-5,
+    g_max: 5e-5,
+};
+
+const SHAPE: Shape = Shape {
+    replicas: 32,
+    rows: 4,
+    columns: 3,
+};
+
+/// Updates of one life: with 384 states and 40 pulses an update on average, 1.2 million pulses.
+const UPDATES: u32 = 80;
+
+/// Draws of device parameters, all in [0, 1): they are placed in what the law allows.
+type Draws = Vec<f64>;
+
+/// A cell of `law`: windows that are not the nominal one, steps from fine to coarse, the law's own numbers anywhere that people would
+/// look for them. Many of these are unphysical; the device that is made of them says so.
+fn parameters(law: &dyn AnyLaw, draws: &[f64]) -> Vec<f64> {
+    let between = |k: usize, a: f64, b: f64| a + (b - a) * draws[k];
+    let mut p = vec![
+        10_f64.powf(between(0, -4.0, -0.7)),
+        between(1, -0.2, 0.2),
+        between(2, 0.8, 1.6),
+    ];
+    let window = [p[LOWER], p[UPPER]];
+    for (k, parameter) in law.parameters().iter().enumerate() {
+        p.push(match parameter.kind {
+            Kind::Position => between(3 + k, window[0], window[1]),
+            // Exponents, slopes, asymmetries, offsets, rates: a decade either way of one, within the law's range.
+            _ => between(3 + k, parameter.least.max(-1.0), parameter.most.min(8.0)),
+        });
+    }
+    p
+}
+
+/// Cells of `law`, each with draws of its own; none where one is unphysical.
+fn cells(
+    law: &Arc<dyn AnyLaw>,
+    base: &Device,
+    each: &[Draws],
+    noise: [f64; 3],
+    hard: bool,
+) -> Option<Cells> {
+    let cells: Vec<Vec<f64>> = each.iter().map(|d| parameters(&**law, d)).collect();
+    for p in &cells {
+        base.with_law(Arc::clone(law), p).ok()?;
+    }
+    let count = SHAPE.rows * SHAPE.columns;
+    let all = (0..count).flat_map(|k| cells[k % cells.len()].clone());
+    let made = Cells::new(
+        Arc::clone(law),
+        WINDOW,
+        CycleNoise::new(noise[0], noise[1]),
+        noise[2],
+        hard,
+        cells[0].clone(),
+        all.collect(),
+    );
+    let retention = Retention {
+        rest: 0.3,
+        lifetime: 500.0,
+    };
+    Some(made.with_retention(retention))
+}
+
+/// Lives a life of pulses of all sizes, up to 200 at once, and a second of relaxation after each update; the number of pulses, or what
+/// went wrong.
+fn live(cells: &Arc<Cells>, aggregate: bool, seed: u64) -> Result<u64, String> {
+    let stream = Stream::new(seed);
+    let mut stack = Place::Cpu
+        .stack(SHAPE, 0, stream, Arc::clone(cells), aggregate)
+        .unwrap();
+    stack.write(&vec![0.5; SHAPE.cells()]).unwrap();
+    let mut requests = StackVector::zeros(SHAPE.cells(), SHAPE.replicas);
+    let mut states = requests.clone();
+    let mut seen = requests.clone();
+    for step in 0..UPDATES {
+        // Drifts up, drifts down and mixtures, so that bounds are reached and left.
+        let drift = [0.0, 1.0, 0.0, -1.0, 0.5, -0.5][step as usize / 3 % 6];
+        for (k, n) in requests.all_mut().iter_mut().enumerate() {
+            let x = ((k as f64 + f64::from(step) * 97.0) * 0.618_033_988_749_895).fract();
+            let size = 200.0 * x * x * x;
+            let sign = if (x * 1e4).fract() < 0.5 + 0.5 * drift {
+                1.0
+            } else {
+                -1.0
+            };
+            *n = (sign * size) as f32;
+        }
+        let request = Request::Dense(&requests);
+        stack
+            .pulse(step, &request, Counting::StochasticRounding)
+            .unwrap();
+        stack.relax(step, 1.0).unwrap();
+        stack.inspect(&mut states).unwrap();
+        stack.conductances(&mut seen).unwrap();
+        for k in 0..SHAPE.cells() {
+            let p = cells.double(k).parameters;
+            let [lower, upper] = [p[LOWER] as f32, p[UPPER] as f32];
+            for (&s, &g) in states.lanes(k).iter().zip(seen.lanes(k)) {
+                let inside = !cells.hard_bounds() || (lower..=upper).contains(&s);
+                if !s.is_finite() || !g.is_finite() || !inside {
+                    return Err(format!(
+                        "step {step}, cell {k}: state {s}, {g} S, p = {p:?}"
+                    ));
+                }
+            }
+        }
+    }
+    Ok(stack.pulses().unwrap())
+}
+
+fn noise() -> impl Strategy<Value = [f64; 3]> {
+    // None, ordinary, and far more than a step.
+    let size = || prop_oneof![Just(0.0), 0.0..1.0, 1.0..6.0];
+    [size(), size(), size()]
+}
+
+/// Random devices of one law: so many as live, refused draws not counted.
+fn check(name: &str, hard: bool, lives: u32) {
+    let law = laws().into_iter().find(|l| l.name() == name).unwrap();
+    let base = load_device("ideal/soft-bounds", Path::new("")).unwrap();
+    let draws = proptest::collection::vec(proptest::collection::vec(0.0..1.0_f64, 16), 1..4);
+    let devices = (draws, noise()).prop_filter_map("an unphysical cell", |(draws, noise)| {
+        cells(&law, &base, &draws, noise, hard).map(|c| Shown(Arc::new(c)))
+    });
+    let config = Config {
+        cases: lives,
+        failure_persistence: None,
+        max_local_rejects: 1_000_000,
+        rng_algorithm: RngAlgorithm::ChaCha,
+        rng_seed: RngSeed::Fixed(0x1f3),
+        ..Config::default()
+    };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    runner
+        .run(&devices, |Shown(cells)| {
+            for aggregate in [true, false] {
+                let pulses = live(&cells, aggregate, 11).map_err(TestCaseError::fail)?;
+                prop_assert!(pulses > 1_000_000, "{pulses}");
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Cells that show their parameters when they fail.
+#[derive(Clone)]
+struct Shown(Arc<Cells>);
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(cells) = self;
+        write!(
+            f,
+            "{} {:?}, noise {:?}, write noise {}",
+            cells.law().name(),
+            (0..3)
+                .map(|k| cells.double(k).parameters)
+                .collect::<Vec<_>>(),
+            cells.noise(),
+            cells.write_noise()
+        )
+    }
+}
+
+macro_rules! lives {
+    ($($test:ident: $law:literal, $hard:literal;)*) => {$(
+        #[test]
+        fn $test() {
+            check($law, $hard, 12);
+        }
+    )*};
+}
+
+// Without bounds only where steps do not grow with the distance from the window: those of other laws lead away from it ever faster
+// once noise of several steps has led out of it.
+lives! {
+    constant_steps_between_bounds: "constant-step", true;
+    linear_steps_between_bounds: "linear-step", true;
+    soft_bounds_between_bounds: "soft-bounds", true;
+    exponential_steps_between_bounds: "exp-step", true;
+    power_steps_between_bounds: "power-step", true;
+    constant_steps_without_bounds: "constant-step", false;
+    soft_bounds_without_bounds: "soft-bounds", false;
+}
+
+#[test]
+fn every_law_lives() {
+    let tested = [
+        "constant-step",
+        "linear-step",
+        "soft-bounds",
+        "exp-step",
+        "power-step",
+    ];
+    for law in laws() {
+        assert!(
+            tested.contains(&law.name()),
+            "add {} to this file",
+            law.name()
+        );
+    }
+}

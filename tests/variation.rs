@@ -1,0 +1,419 @@
+//! Every kind of randomness of a device, seen through a backend: its distribution against the stated one (Kolmogorov–Smirnov), and that
+//! neighbouring cells, replicas, steps and purposes know nothing of each other (correlations).
+//!
+//! Levels: a sample of n fails Kolmogorov–Smirnov at `√n D > 1.9495` with probability 1e-3, a correlation at `√n |r| > 4` with 6e-5, where
+//! the code is right; seeds are fixed, so each verdict is always the same. What the tests can see at n = 20 000: a distribution function
+//! that is off by 0.014, a deviation by 2 %, a correlation of 0.028.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use memridge::backend::{Backend, Place, ReadNoise, Request, Shape, StackVector};
+use memridge::device::{Cells, Counting, CycleNoise, STEP, Window, laws, load_device};
+use memridge::number::Stream;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+const SEED: u64 = 0x0d15_7ab1;
+const N: usize = 20_000;
+
+const WINDOW: Window = Window {
+    g_min: 1e-5,
+    g_max: 5e-5,
+};
+
+/// Asserts that `sample` is standard normal.
+fn check_normal(what: &str, sample: &[f64]) {
+    let normal = Normal::standard();
+    let mut sorted = sample.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let n = sorted.len() as f64;
+    let distance = sorted.iter().enumerate().fold(0.0_f64, |d, (k, &x)| {
+        let p = normal.cdf(x);
+        d.max((p - k as f64 / n).abs())
+            .max(((k + 1) as f64 / n - p).abs())
+    });
+    let d = n.sqrt() * distance;
+    println!("{what}: √n D = {d:.2}");
+    assert!(d < 1.9495, "{what}: √n D = {d}");
+    // Kolmogorov–Smirnov is weak in the tails: mean and variance to four standard errors.
+    let mean = sample.iter().sum::<f64>() / n;
+    let square = sample.iter().map(|x| x * x).sum::<f64>() / n;
+    assert!(n.sqrt() * mean.abs() < 4.0, "{what}: mean {mean}");
+    assert!(
+        (n / 2.0).sqrt() * (square - 1.0).abs() < 4.0,
+        "{what}: mean square {square}"
+    );
+}
+
+/// Asserts that two samples of standard normal numbers have nothing to do with each other: neither they nor their squares correlate.
+fn check_independent(what: &str, pairs: impl Iterator<Item = (f64, f64)> + Clone) {
+    let n = pairs.clone().count() as f64;
+    assert!(n > 1000.0, "{what}: {n} pairs show little");
+    let linear = pairs.clone().map(|(a, b)| a * b).sum::<f64>() / n.sqrt();
+    // The square less one has a variance of two.
+    let squares = pairs
+        .map(|(a, b)| (a * a - 1.0) * (b * b - 1.0) / 2.0)
+        .sum::<f64>()
+        / n.sqrt();
+    println!("{what}: √n r = {linear:.2}, of squares {squares:.2}");
+    assert!(linear.abs() < 4.0, "{what}: √n r = {linear}");
+    // Products of squares have longer tails than a Gaussian: a little more room.
+    assert!(squares.abs() < 5.0, "{what}: √n r = {squares} of squares");
+}
+
+/// A sample in the shape (cells, replicas), cell by cell, against itself: one cell, two cells, one replica further.
+fn check_neighbours(what: &str, sample: &[f64], replicas: usize) {
+    let cells = sample.len() / replicas;
+    let at = |cell: usize, replica: usize| sample[cell * replicas + replica];
+    for lag in [1, 2, 4] {
+        let pairs =
+            (lag..cells).flat_map(|c| (0..replicas).map(move |r| (at(c, r), at(c - lag, r))));
+        check_independent(&format!("{what}, cells {lag} apart"), pairs);
+    }
+    if replicas > 1 {
+        let pairs = (0..cells).flat_map(|c| (1..replicas).map(move |r| (at(c, r), at(c, r - 1))));
+        check_independent(&format!("{what}, neighbouring replicas"), pairs);
+    }
+}
+
+/// Where devices are simulated, and with how many replicas: loops along them and across cells.
+fn sites() -> Vec<(String, Place, usize)> {
+    let mut all = vec![
+        ("CPU, along replicas".to_owned(), Place::Cpu, 200),
+        ("CPU, across cells".to_owned(), Place::Cpu, 1),
+    ];
+    #[cfg(feature = "gpu")]
+    all.push(("GPU".to_owned(), Place::gpu(None).unwrap(), 40));
+    all
+}
+
+struct Bench {
+    stack: Box<dyn Backend>,
+    shape: Shape,
+}
+
+impl Bench {
+    fn new(place: &Place, replicas: usize, cells: Arc<Cells>, aggregate: bool) -> Self {
+        let shape = Shape {
+            replicas,
+            rows: cells.len() / 5,
+            columns: 5,
+        };
+        Self {
+            stack: place
+                .stack(shape, 30, Stream::new(SEED), cells, aggregate)
+                .unwrap(),
+            shape,
+        }
+    }
+
+    fn write(&mut self, position: f64) {
+        self.stack
+            .write(&vec![position; self.shape.cells()])
+            .unwrap();
+    }
+
+    fn pulse(&mut self, step: u32, count: f32) {
+        let mut all = StackVector::zeros(self.shape.cells(), self.shape.replicas);
+        all.fill(count);
+        let request = Request::Dense(&all);
+        self.stack
+            .pulse(step, &request, Counting::Deterministic)
+            .unwrap();
+    }
+
+    fn states(&mut self) -> Vec<f64> {
+        let mut out = StackVector::zeros(self.shape.cells(), self.shape.replicas);
+        self.stack.inspect(&mut out).unwrap();
+        out.all().iter().map(|&s| f64::from(s)).collect()
+    }
+
+    /// Positions as a read of single cells sees them.
+    fn seen(&mut self) -> Vec<f64> {
+        let mut out = StackVector::zeros(self.shape.cells(), self.shape.replicas);
+        self.stack.conductances(&mut out).unwrap();
+        let position = |g: f64| (g - WINDOW.g_min) / WINDOW.span();
+        out.all().iter().map(|&g| position(f64::from(g))).collect()
+    }
+
+    /// The states that `count` pulses at `step` make of `start`, less what they were.
+    fn changes(&mut self, step: u32, start: f64, count: f32) -> Vec<f64> {
+        self.write(start);
+        let before = f64::from(start as f32);
+        self.pulse(step, count);
+        self.states().into_iter().map(|s| s - before).collect()
+    }
+}
+
+fn standardised(sample: &[f64], mean: f64, deviation: f64) -> Vec<f64> {
+    sample.iter().map(|x| (x - mean) / deviation).collect()
+}
+
+/// `count` equal cells of a law, without bounds.
+fn equal(law: &str, p: &[f64], noise: [f64; 2], write_noise: f64, count: usize) -> Arc<Cells> {
+    let law = laws().into_iter().find(|l| l.name() == law).unwrap();
+    Arc::new(Cells::new(
+        law,
+        WINDOW,
+        CycleNoise::new(noise[0], noise[1]),
+        write_noise,
+        false,
+        p.to_vec(),
+        p.repeat(count),
+    ))
+}
+
+/// Cells of a device file with these spreads.
+fn spread(spreads: &str, count: usize) -> Arc<Cells> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.toml");
+    let text = format!(
+        r#"
+name = "t"
+description = "t"
+material = "t"
+cite = []
+source = "t"
+bounds = "hard"
+write-noise = 0.0
+window = {{ g-min = "10 uS", g-max = "50 uS" }}
+law = {{ soft-bounds = {{ step = 0.02, lower = 0.0, upper = 1.0, symmetric-point = 0.5 }} }}
+cycle-to-cycle = {{ additive = 0.0, multiplicative = 0.0 }}
+device-to-device = {{ {spreads} }}
+"#
+    );
+    std::fs::write(&path, text).unwrap();
+    let device = load_device(&path.display().to_string(), Path::new("")).unwrap();
+    Arc::new(device.cells(count, SEED).unwrap())
+}
+
+/// The checks see what they say that they see.
+#[test]
+fn the_checks_can_fail() {
+    let cells = equal("constant-step", &[0.002, 0.0, 1.0, 0.0], [1.0, 0.0], 0.0, N);
+    let mut bench = Bench::new(&Place::Cpu, 1, cells, true);
+    let mut draw = |step| standardised(&bench.changes(step, 0.5, 1.0), 0.002, 0.002);
+    let (good, other) = (draw(1), draw(2));
+    let seen =
+        |check: &(dyn Fn() + std::panic::RefUnwindSafe)| std::panic::catch_unwind(check).is_err();
+    assert!(!seen(&|| check_normal("normal", &good)));
+    let wider: Vec<f64> = good.iter().map(|x| 1.04 * x).collect();
+    assert!(seen(&|| check_normal("four percent wider", &wider)));
+    let moved: Vec<f64> = good.iter().map(|x| x + 0.05).collect();
+    assert!(seen(&|| check_normal("moved by a twentieth", &moved)));
+    // The right mean and variance, another shape.
+    let uniform: Vec<f64> = (0..N)
+        .map(|k| 12_f64.sqrt() * ((k as f64 + 0.5) / N as f64 - 0.5))
+        .collect();
+    assert!(seen(&|| check_normal("uniform", &uniform)));
+    let mixed = |part: f64| -> Vec<(f64, f64)> {
+        let rest = (1.0 - part * part).sqrt();
+        let pairs = good.iter().zip(&other);
+        pairs.map(|(a, b)| (*a, part * a + rest * b)).collect()
+    };
+    assert!(!seen(&|| check_independent("free", mixed(0.0).into_iter())));
+    assert!(seen(&|| check_independent(
+        "a correlation of 0.06",
+        mixed(0.06).into_iter()
+    )));
+    // No correlation, the same size.
+    let flipped = good.iter().zip(&other).map(|(a, b)| (*a, a * b.signum()));
+    let flipped: Vec<(f64, f64)> = flipped.collect();
+    assert!(seen(&|| check_independent(
+        "the same size",
+        flipped.iter().copied()
+    )));
+}
+
+/// A change as the standard normal number that it was drawn from.
+type Standard = fn(f64) -> f64;
+
+/// Every form of a spread, measured by pulses: a step at the symmetric point, and the bound at which many pulses end. Deviations are so
+/// small that no draw is refused (five of them at least), so that nothing is truncated.
+#[test]
+fn cells_differ_as_their_device_file_says() {
+    for (site, place, _) in sites() {
+        // One replica: each cell is one draw.
+        let steps = |form: &str| {
+            let cells = spread(&format!("step = {form}"), N);
+            // The largest step is far below the window.
+            Bench::new(&place, 1, cells, true).changes(0, 0.5, 1.0)
+        };
+        let forms: [(&str, Standard); 3] = [
+            ("{ normal = 0.003 }", |d| (d - 0.02) / 0.003),
+            ("{ relative-normal = 0.15 }", |d| (d / 0.02 - 1.0) / 0.15),
+            ("{ log-normal = 0.4 }", |d| (d / 0.02).ln() / 0.4),
+        ];
+        for (form, standard) in forms {
+            let z: Vec<f64> = steps(form).into_iter().map(standard).collect();
+            check_normal(&format!("{site}: step = {form}"), &z);
+            check_neighbours(&format!("{site}: step = {form}"), &z, 1);
+        }
+        // Two parameters of one cell: the bound where strong pulses end, and the step.
+        let cells = spread(
+            "step = { relative-normal = 0.1 }, upper = { normal = 0.05 }",
+            N,
+        );
+        let mut bench = Bench::new(&place, 1, Arc::clone(&cells), true);
+        bench.write(0.5);
+        for step in 0..60 {
+            bench.pulse(step, 64.0);
+        }
+        let ends = standardised(&bench.states(), 1.0, 0.05);
+        check_normal(&format!("{site}: upper"), &ends);
+        let step = |k: usize| (cells.double(k).parameters[STEP] / 0.02 - 1.0) / 0.1;
+        let pairs = ends.iter().enumerate().map(|(k, &end)| (end, step(k)));
+        check_independent(&format!("{site}: bound and step of a cell"), pairs);
+    }
+    // Listed values are taken as they are.
+    let list: Vec<String> = (0..20)
+        .map(|k| format!("{}", 0.01 + 0.001 * k as f64))
+        .collect();
+    let cells = spread(&format!("step = {{ list = [{}] }}", list.join(", ")), 20);
+    let changes = Bench::new(&Place::Cpu, 1, cells, true).changes(0, 0.5, 1.0);
+    for (k, d) in changes.into_iter().enumerate() {
+        // One rounding of a state.
+        assert!((d - (0.01 + 0.001 * k as f64)).abs() < 6e-8, "{k}: {d}");
+    }
+}
+
+/// Noise of single pulses and of trains, additive, multiplicative and both, up and down; at two steps.
+#[test]
+fn cycle_to_cycle_noise_is_normal_and_forgets() {
+    const STEP: f64 = 0.002;
+    for (site, place, replicas) in sites() {
+        let count = (N / replicas).next_multiple_of(5);
+        for noise in [[0.5, 0.0], [0.0, 0.8], [0.5, 0.8]] {
+            for (pulses, aggregate) in [(1.0, true), (-1.0, true), (16.0, true), (-5.0, false)] {
+                // Constant steps: the noise of n pulses is n times the variance of one, whatever the train.
+                let cells = equal("constant-step", &[STEP, 0.0, 1.0, 0.0], noise, 0.0, count);
+                let mut bench = Bench::new(&place, replicas, cells, aggregate);
+                let what = format!("{site}: noise {noise:?}, {pulses} pulses");
+                let deviation = STEP * noise[0].hypot(noise[1]) * f32::abs(pulses).sqrt() as f64;
+                let mut at = |step| {
+                    let changes = bench.changes(step, 0.5, pulses);
+                    standardised(&changes, f64::from(pulses) * STEP, deviation)
+                };
+                let (first, second) = (at(70), at(71));
+                check_normal(&what, &first);
+                check_neighbours(&what, &first, replicas);
+                let pairs = first.iter().copied().zip(second.iter().copied());
+                check_independent(&format!("{what}, one step later"), pairs);
+            }
+        }
+        // Multiplicative noise follows the mean change: at a quarter of the window soft bounds make one and a half steps up.
+        let cells = equal(
+            "soft-bounds",
+            &[STEP, 0.0, 1.0, 0.5],
+            [0.0, 0.8],
+            0.0,
+            count,
+        );
+        let mut bench = Bench::new(&place, replicas, cells, true);
+        let up = standardised(&bench.changes(5, 0.25, 1.0), 1.5 * STEP, 0.8 * 1.5 * STEP);
+        check_normal(&format!("{site}: multiplicative, off the middle"), &up);
+        let down = bench.changes(6, 0.25, -1.0);
+        let down = standardised(&down, -0.5 * STEP, 0.8 * 0.5 * STEP);
+        check_normal(&format!("{site}: multiplicative, the other way"), &down);
+    }
+}
+
+/// Write noise: normal, drawn anew by every pulse, and nothing to do with the noise of the pulse itself.
+#[test]
+fn write_noise_is_normal_and_forgets() {
+    const STEP: f64 = 0.002;
+    for (site, place, replicas) in sites() {
+        let count = (N / replicas).next_multiple_of(5);
+        let p = [STEP, 0.0, 1.0, 0.0];
+        let cells = equal("constant-step", &p, [0.5, 0.0], 3.0, count);
+        let mut bench = Bench::new(&place, replicas, cells, true);
+        let what = format!("{site}: write noise");
+        let mut at = |step| {
+            let changes = bench.changes(step, 0.5, 1.0);
+            let seen = bench.seen();
+            let off: Vec<f64> = seen
+                .iter()
+                .zip(&changes)
+                .map(|(s, d)| s - 0.5 - d)
+                .collect();
+            let cycle = standardised(&changes, STEP, 0.5 * STEP);
+            (standardised(&off, 0.0, 3.0 * STEP), cycle)
+        };
+        let ((first, cycle), (second, _)) = (at(8), at(9));
+        check_normal(&what, &first);
+        check_neighbours(&what, &first, replicas);
+        let pairs = first.iter().copied().zip(second.iter().copied());
+        check_independent(&format!("{what}, one step later"), pairs);
+        let pairs = first.iter().copied().zip(cycle.iter().copied());
+        check_independent(&format!("{what} and the noise of the pulse"), pairs);
+    }
+}
+
+/// Read noise: normal, drawn anew for every output, sample, step and read.
+#[test]
+fn read_noise_is_normal_and_forgets() {
+    const SAMPLES: usize = 20;
+    const DEVIATION: f64 = 2e-6;
+    for (site, place, replicas) in sites() {
+        let (outputs, lanes) = (N / (replicas * SAMPLES), SAMPLES * replicas);
+        let outputs = outputs.max(5);
+        let cells = equal(
+            "constant-step",
+            &[0.002, 0.0, 1.0, 0.0],
+            [0.0; 2],
+            0.0,
+            2 * outputs,
+        );
+        let shape = Shape {
+            replicas,
+            rows: 2,
+            columns: outputs,
+        };
+        let mut stack = place
+            .stack(shape, 30, Stream::new(SEED), cells, true)
+            .unwrap();
+        stack.write(&vec![0.5; shape.cells()]).unwrap();
+        let mut voltages = StackVector::zeros(2, lanes);
+        voltages.fill(0.1);
+        let mut read = |step, index, deviation| {
+            let noise = ReadNoise {
+                step,
+                index,
+                deviation,
+            };
+            let mut out = StackVector::zeros(outputs, lanes);
+            stack.multiply(&voltages, noise, &mut out).unwrap();
+            out.all()
+                .iter()
+                .map(|&i| f64::from(i))
+                .collect::<Vec<f64>>()
+        };
+        let quiet = read(0, 0, 0.0);
+        let mut noisy = |step, index| -> Vec<f64> {
+            let pairs = read(step, index, DEVIATION as f32);
+            pairs
+                .iter()
+                .zip(&quiet)
+                .map(|(i, q)| (i - q) / DEVIATION)
+                .collect()
+        };
+        let what = format!("{site}: read noise");
+        let first = noisy(100, 0);
+        check_normal(&what, &first);
+        // A lane is a sample and a replica: samples are steps, replicas of one sample are neighbours.
+        let at = |o: usize, lane: usize| first[o * lanes + lane];
+        let next = (1..outputs).flat_map(|o| (0..lanes).map(move |l| (at(o, l), at(o - 1, l))));
+        check_independent(&format!("{what}, neighbouring outputs"), next);
+        let next = (0..outputs)
+            .flat_map(|o| (replicas..lanes).map(move |l| (at(o, l), at(o, l - replicas))));
+        check_independent(&format!("{what}, neighbouring samples"), next);
+        // 20 samples are 20 steps: the first step that is not among them.
+        for (name, second) in [
+            ("later steps", noisy(100 + SAMPLES as u32, 0)),
+            ("another read of the step", noisy(100, 1)),
+        ] {
+            let pairs = first.iter().copied().zip(second.iter().copied());
+            check_independent(&format!("{what}, {name}"), pairs);
+        }
+    }
+}
