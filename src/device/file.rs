@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::cells::{Cells, Window};
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
+use super::uncertainty::Covariance;
 use super::variation::{Spread, Variation};
 use super::{ConstantStep, ExpStep, LinearStep, PowerStep, SoftBounds};
 use crate::document::{NumberOr, Origin, Rule, Section, Violations};
@@ -37,6 +38,7 @@ pub struct Device {
     write_noise: f64,
     hard_bounds: bool,
     variations: Vec<Variation>,
+    covariance: Option<Covariance>,
 }
 
 impl Device {
@@ -87,6 +89,9 @@ impl Device {
             }
             spreads.finish();
         }
+        let covariance = section.optional_section("covariance").and_then(|section| {
+            Covariance::parse(&section, &all().collect::<Vec<_>>(), violations)
+        });
         Self {
             name,
             description,
@@ -100,6 +105,7 @@ impl Device {
             write_noise,
             hard_bounds,
             variations,
+            covariance,
         }
     }
 
@@ -161,6 +167,11 @@ impl Device {
         self.hard_bounds
     }
 
+    /// Covariance of the estimates of its parameters, if the file has one.
+    pub fn covariance(&self) -> Option<&Covariance> {
+        self.covariance.as_ref()
+    }
+
     /// Device-to-device spreads.
     pub fn variations(&self) -> &[Variation] {
         &self.variations
@@ -218,6 +229,7 @@ impl Device {
             law,
             nominal: nominal.to_vec(),
             variations: Vec::new(),
+            covariance: None,
             ..self.clone()
         })
     }
@@ -296,7 +308,7 @@ fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
 }
 
 /// What a cell with parameters `p` breaks: key, rule, way out.
-fn unphysical(
+pub(super) fn unphysical(
     law: &dyn AnyLaw,
     window: Window,
     p: &[f64],
