@@ -3,8 +3,10 @@
 mod backends;
 mod cite;
 mod device;
+mod fit;
 mod predict;
 mod run;
+mod uncertainty;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -119,6 +121,8 @@ enum DeviceCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Fit a law to measured pulse trains and write a device file.
+    Fit(fit::FitArgs),
 }
 
 /// Parses the command line and runs the command.
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Device(DeviceCommand::Show { name, svg, json }) => {
             device::show(&name, svg.as_deref(), json)
         }
+        Command::Device(DeviceCommand::Fit(args)) => fit::fit(&args),
         Command::Backends { json } => backends::list(json),
         Command::Cite(args) => cite::cite(&args.study),
     };

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use super::super::file::Device;
 use super::Fit;
-use crate::document::Value;
+use crate::document::{Document, Value, Violations};
+use crate::error::Result;
 use crate::units::Siemens;
 
 /// What a device file says beside its numbers.
@@ -20,10 +22,23 @@ pub struct Labels {
 }
 
 /// Cells are said to differ in a parameter where equal ones would scatter as much with less than this probability.
-const DIFFERENT: f64 = 0.05;
+const DIFFERENT: f64 = 0.01;
 
-/// The device file of a fit. It passes [`Device::parse`](crate::device::Device::parse).
-pub fn device_toml(fit: &Fit, labels: &Labels) -> String {
+/// The device file of a fit, and the device that is read from it.
+///
+/// # Errors
+/// A device that its file refuses.
+pub fn device_file(fit: &Fit, labels: &Labels) -> Result<(String, Device)> {
+    let text = device_toml(fit, labels);
+    let document = Document::parse("the fitted device", &text)?;
+    let violations = Violations::new();
+    let section = document.section(&violations);
+    let device = Device::parse(&section, &violations);
+    section.finish();
+    Ok((text, violations.into_result(device)?))
+}
+
+fn device_toml(fit: &Fit, labels: &Labels) -> String {
     let text = |t: &str| Value::Text(t.to_owned()).to_string();
     let number = |v: f64| Value::Float(v).to_string();
     let mut out = String::new();

@@ -39,5 +39,5 @@ mod solve;
 mod whole;
 
 pub use data::{CellPulses, Pulses, Run};
-pub use file::{Labels, device_toml};
-pub use whole::{Fit, Noise, Nominal, Options, compare, fit_law};
+pub use file::{Labels, device_file};
+pub use whole::{Candidate, Fit, Noise, Nominal, Options, compare, fit_law};

@@ -528,7 +528,10 @@ impl<'a> Work<'a> {
             covariances.push(found * growth);
         }
         let values = |k: usize| estimate.cells.iter().map(move |s| s.p[k]);
-        let mean = |k: usize| values(k).sum::<f64>() / count as f64;
+        let mean = |k: usize| match free.contains(&k) {
+            true => values(k).sum::<f64>() / count as f64,
+            false => estimate.cells[0].p[k],
+        };
         let nominal: Vec<f64> = (0..self.frame().parameters().len()).map(mean).collect();
         if let Err((key, rule, way_out)) = unphysical(&*self.law, self.window, &nominal) {
             return Err(Violation {
