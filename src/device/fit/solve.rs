@@ -156,21 +156,21 @@ impl Whitened<'_> {
     }
 }
 
-/// Cost, gradient and information in angles.
+/// Cost, gradient and curvature in angles: the information, and at a wall of the box what the turn of the sine adds. Without that a step
+/// would promise the same gain however near the wall is.
 fn in_angles(l: &Likelihood, theta: &[f64]) -> Option<(f64, DVector<f64>, DMatrix<f64>)> {
     let point = l.point(&l.inside(theta))?;
-    let slope = DVector::from_iterator(
-        theta.len(),
-        l.axes
-            .iter()
-            .zip(theta)
-            .map(|(a, t)| 0.5 * (a.most - a.least) * t.cos()),
-    );
+    let part = |f: fn(f64) -> f64| {
+        let one = |(a, t): (&Axis, &f64)| 0.5 * (a.most - a.least) * f(*t);
+        DVector::from_iterator(theta.len(), l.axes.iter().zip(theta).map(one))
+    };
+    let (slope, bend) = (part(f64::cos), part(|t| -t.sin()));
     let turn = DMatrix::from_diagonal(&slope);
+    let wall = point.gradient.component_mul(&bend).map(|v| v.max(0.0));
     Some((
         point.cost,
         point.gradient.component_mul(&slope),
-        &turn * point.information * &turn,
+        &turn * point.information * &turn + DMatrix::from_diagonal(&wall),
     ))
 }
 
