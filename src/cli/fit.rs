@@ -283,6 +283,17 @@ fn text(candidates: &[Candidate], best: &Fit, device: &Device, pulses: &Pulses) 
     text.push_str(&format!("{}\n", numbers(best)));
     if candidates.len() > 1 {
         text.push_str(&format!("\n{}\n", laws_table(candidates)));
+        for (name, fit) in candidates {
+            match fit {
+                Ok(f) if f.name != best.name => {
+                    f.notes
+                        .iter()
+                        .for_each(|note| text.push_str(&format!("{name}: {note}\n")));
+                }
+                Ok(_) => {}
+                Err(e) => text.push_str(&format!("{name}: {e}\n")),
+            }
+        }
     } else {
         text.push_str(&format!(
             "\nlog-likelihood {:.2}, {} numbers fitted, AIC {:.2}\n",
@@ -360,14 +371,7 @@ fn numbers(fit: &Fit) -> Table {
 fn laws_table(candidates: &[Candidate]) -> Table {
     let mut table = Table::new();
     table.load_style(TABLE_STYLE);
-    table.set_header([
-        "law",
-        "numbers",
-        "log-likelihood",
-        "AIC",
-        "above the best",
-        "",
-    ]);
+    table.set_header(["law", "numbers", "log-likelihood", "AIC", "above the best"]);
     let least = candidates
         .first()
         .and_then(|c| c.1.as_ref().ok())
@@ -380,19 +384,8 @@ fn laws_table(candidates: &[Candidate]) -> Table {
                 format!("{:.2}", f.log_likelihood),
                 format!("{:.2}", f.aic),
                 format!("{:.2}", f.aic - least),
-                String::new(),
             ]),
-            Err(e) => {
-                let dash = || "–".to_owned();
-                table.add_row([
-                    (*name).to_owned(),
-                    dash(),
-                    dash(),
-                    dash(),
-                    dash(),
-                    e.to_string(),
-                ])
-            }
+            Err(_) => table.add_row([*name, "–", "–", "–", "–"]),
         };
     }
     table

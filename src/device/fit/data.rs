@@ -85,11 +85,11 @@ struct Table<'a> {
     file: &'a str,
 }
 
-/// Where the five columns are, and siemens in one unit of the last.
+/// Where the five columns are, and the unit of the last.
 struct Header {
     places: [usize; 5],
     width: usize,
-    unit: f64,
+    unit: String,
 }
 
 impl Table<'_> {
@@ -146,7 +146,7 @@ impl Table<'_> {
     }
 
     fn header(&self, names: &csv::StringRecord) -> Result<Header> {
-        let mut unit = 1.0;
+        let mut unit = "S".to_owned();
         let mut found: Vec<String> = Vec::new();
         for name in names {
             let Some((word, rest)) = name.split_once('[') else {
@@ -156,11 +156,11 @@ impl Table<'_> {
             let word = word.trim().to_lowercase();
             if word == "conductance" {
                 let symbol = rest.trim_end_matches(']').trim();
-                let one = format!("1 {symbol}").parse::<Siemens>();
-                unit = one.map(Siemens::value).map_err(|e| {
-                    let way_out = "write for example conductance [uS]";
-                    self.bad(Some(1), Some(name), e.problem(), way_out)
-                })?;
+                let way_out = "write for example conductance [uS]";
+                format!("1 {symbol}")
+                    .parse::<Siemens>()
+                    .map_err(|e| self.bad(Some(1), Some(name), e.problem(), way_out))?;
+                unit = symbol.to_owned();
             }
             found.push(word);
         }
@@ -212,12 +212,17 @@ impl Table<'_> {
             let rule = format!("must be a whole number, found \"{}\"", text(2));
             return bad(2, rule, "number the pulses of a cycle 0, 1, 2, …");
         };
+        // With its unit as text: the double nearest to what was written.
         let conductance = match text(4).parse::<f64>() {
-            Ok(v) if v.is_finite() => v * header.unit,
+            Ok(v) if v.is_finite() => format!("{} {}", text(4), header.unit).parse::<Siemens>(),
             _ => {
                 let rule = format!("must be a finite number, found \"{}\"", text(4));
                 return bad(4, rule, "remove the line or fill in the value");
             }
+        };
+        let conductance = match conductance {
+            Ok(g) => g.value(),
+            Err(e) => return bad(4, e.problem().into(), "write it as 12.3 or 1.23e1"),
         };
         if conductance < 0.0 {
             let rule = format!("must be 0 or greater, found {}", text(4));

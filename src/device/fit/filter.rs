@@ -5,8 +5,10 @@ use super::super::law::{AnyLaw, CycleNoise, STEP};
 /// Noise of pulses and readings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Deviations {
-    /// Additive, multiplicative and write noise: relative to the step, to the mean change, to the step.
+    /// Additive, multiplicative and write noise: relative to the cell's step, to the mean change, to `unit`.
     pub parts: [f64; 3],
+    /// What the write noise of all cells is relative to, a part of the window.
+    pub unit: f64,
     /// A variance that every reading has beside, in squared positions: that of rounding, or of a fit that weighs all pulses alike.
     pub floor: f64,
 }
@@ -15,9 +17,10 @@ pub(super) struct Deviations {
 pub(super) const RESOLUTION: f64 = 1e-7;
 
 impl Deviations {
-    pub fn new(parts: [f64; 3]) -> Self {
+    pub fn new(parts: [f64; 3], unit: f64) -> Self {
         Self {
             parts,
+            unit,
             floor: RESOLUTION * RESOLUTION,
         }
     }
@@ -26,6 +29,7 @@ impl Deviations {
     pub fn equal() -> Self {
         Self {
             parts: [0.0; 3],
+            unit: 0.0,
             floor: 1.0,
         }
     }
@@ -59,7 +63,7 @@ pub(super) fn follow(
 ) -> Option<()> {
     let [additive, multiplicative, write] = noise.parts;
     let cycle = CycleNoise::new(additive, multiplicative);
-    let reading = (write * p[STEP]).powi(2);
+    let reading = (write * noise.unit).powi(2);
     let (mut mean, mut variance) = (*train.positions.first()?, reading);
     let pulses = train.polarities.iter().zip(&train.positions).skip(1);
     for (&polarity, &seen) in pulses {

@@ -170,7 +170,8 @@ struct Work<'a> {
 struct Estimate {
     cells: Vec<Summit>,
     noise: [f64; 3],
-    fitted: [bool; 3],
+    /// Which kinds were asked for, whatever came out.
+    asked: [bool; 3],
 }
 
 impl<'a> Work<'a> {
@@ -214,6 +215,14 @@ impl<'a> Work<'a> {
             let rule =
                 "readings lie further outside the window from g-min to g-max than it is wide"
                     .into();
+            return Err(bad(
+                rule,
+                "give --g-min and --g-max near the ends of the readings",
+            ));
+        }
+        if greatest - least < 1e-3 * window.span() {
+            let rule =
+                "readings fill less than a thousandth of the window from g-min to g-max".into();
             return Err(bad(
                 rule,
                 "give --g-min and --g-max near the ends of the readings",
@@ -265,6 +274,24 @@ impl<'a> Work<'a> {
             return refuse(rule, format!("it is the {}", parameters[k].meaning));
         }
         Ok((k, value))
+    }
+
+    /// Noise of readings is the same in all cells: it is counted in the mean size of all changes until a nominal step is known.
+    fn deviations(&self, parts: [f64; 3]) -> Deviations {
+        Deviations::new(parts, self.step)
+    }
+
+    /// A given write noise in the unit of [`Work::deviations`].
+    fn given<'p>(
+        &self,
+        mut noise: [f64; 3],
+        cells: impl ExactSizeIterator<Item = &'p [f64]>,
+    ) -> [f64; 3] {
+        if let Some(steps) = self.write_noise {
+            let count = cells.len() as f64;
+            noise[2] = steps * cells.map(|p| p[STEP]).sum::<f64>() / (count * self.step);
+        }
+        noise
     }
 
     fn frame(&self) -> Frame<'_> {
@@ -371,7 +398,7 @@ impl<'a> Work<'a> {
         let start = [
             part,
             if two { multiplicative } else { 0.0 },
-            self.write_noise.unwrap_or(part),
+            self.write_noise.unwrap_or(part) * p[STEP] / self.step,
         ];
         (start, [true, two, self.write_noise.is_none()])
     }
@@ -398,7 +425,7 @@ impl<'a> Work<'a> {
         };
         let likelihood = Likelihood {
             axes: vec![axis; free.len()],
-            misses: &|q| self.all_misses(cells, &Deviations::new(parts(q))),
+            misses: &|q| self.all_misses(cells, &self.deviations(parts(q))),
         };
         let start: Vec<f64> = free.iter().map(|&k| noise[k].ln()).collect();
         Some(parts(&climb(&likelihood, &start, 20)?.p))
@@ -426,14 +453,16 @@ impl<'a> Work<'a> {
             || self.not_converged("the noise of the readings cannot be found; give --write-noise");
         // All cells under one law, noise and law in turns.
         let all: Vec<&Train> = self.cells.iter().flatten().collect();
-        let (mut noise, mut fitted) = self.noise_start(&common);
+        let (mut noise, asked) = self.noise_start(&common);
+        let mut fitted = asked;
         let mut p = common;
         for _ in 0..3 {
             let same: Vec<&[f64]> = self.cells.iter().map(|_| &p[..]).collect();
             noise = self.climb_noise(&same, noise, fitted).ok_or_else(lost)?;
-            if let Some(summit) = self.climb_law(&p, &shape, &Deviations::new(noise), &all, 10) {
+            if let Some(summit) = self.climb_law(&p, &shape, &self.deviations(noise), &all, 10) {
                 p = summit.p;
             }
+            noise = self.given(noise, std::iter::once(&p[..]));
         }
         progress(0.5);
         let frame = self.frame();
@@ -448,7 +477,7 @@ impl<'a> Work<'a> {
                 .zip(&self.cells)
                 .map(|(p, trains)| {
                     let trains: Vec<&Train> = trains.iter().collect();
-                    self.climb_law(p, &free, &Deviations::new(noise), &trains, 40)
+                    self.climb_law(p, &free, &self.deviations(noise), &trains, 40)
                 })
                 .collect();
             let summits: Vec<Summit> = summits
@@ -469,13 +498,14 @@ impl<'a> Work<'a> {
                 let estimate = Estimate {
                     cells: summits,
                     noise,
-                    fitted,
+                    asked,
                 };
                 let fit = self.conclude(&free, &estimate);
                 progress(1.0);
                 return fit;
             }
             let own: Vec<&[f64]> = cells.iter().map(|p| &p[..]).collect();
+            noise = self.given(noise, own.iter().copied());
             noise = self.climb_noise(&own, noise, fitted).ok_or_else(lost)?;
             for k in 0..3 {
                 let others = (0..3).filter(|&j| j != k && noise[j] > 0.0).count();
@@ -504,7 +534,7 @@ impl<'a> Work<'a> {
             return Err(self.not_converged(&detail));
         }
         let growth = n / (n - own);
-        let noise = Deviations::new(estimate.noise);
+        let noise = self.deviations(estimate.noise);
         let mut covariances = Vec::new();
         for (summit, (trains, cell)) in estimate.cells.iter().zip(self.cells.iter().zip(names)) {
             let trains: Vec<&Train> = trains.iter().collect();
@@ -581,8 +611,14 @@ impl<'a> Work<'a> {
             })
             .collect();
         let cost: f64 = estimate.cells.iter().map(|s| s.cost).sum();
-        let fitted = count * free.len() + estimate.fitted.iter().filter(|f| **f).count();
+        let fitted = count * free.len() + estimate.asked.iter().filter(|f| **f).count();
         let [additive, multiplicative, write_noise] = self.noises(estimate, growth);
+        // From mean changes to nominal steps.
+        let steps = |v: f64| v * self.step / nominal[STEP];
+        let write_noise = Noise {
+            value: self.write_noise.unwrap_or(steps(write_noise.value)),
+            interval: write_noise.interval.map(|(a, b)| (steps(a), steps(b))),
+        };
         Ok(Fit {
             law: Arc::clone(&self.law),
             name: self.law.name(),
@@ -609,8 +645,7 @@ impl<'a> Work<'a> {
 
     /// Noise with intervals, which come from the information about variances: that is regular where one is zero.
     fn noises(&self, estimate: &Estimate, growth: f64) -> [Noise; 3] {
-        let started = [true, estimate.noise[1] > 0.0, self.write_noise.is_none()];
-        let asked: Vec<usize> = (0..3).filter(|&k| started[k]).collect();
+        let asked: Vec<usize> = (0..3).filter(|&k| estimate.asked[k]).collect();
         let own: Vec<&[f64]> = estimate.cells.iter().map(|s| &s.p[..]).collect();
         let parts = |q: &[f64]| {
             let mut parts = estimate.noise;
@@ -629,7 +664,7 @@ impl<'a> Work<'a> {
             axes: vec![axis; asked.len()],
             misses: &|q| {
                 let real = q.iter().all(|v| *v >= 0.0);
-                real.then(|| self.all_misses(&own, &Deviations::new(parts(q))))?
+                real.then(|| self.all_misses(&own, &self.deviations(parts(q))))?
             },
         };
         let at: Vec<f64> = asked.iter().map(|&k| estimate.noise[k].powi(2)).collect();
@@ -637,7 +672,7 @@ impl<'a> Work<'a> {
             .point(&at)
             .and_then(|p| covariance(&p.information));
         std::array::from_fn(|k| {
-            let variance = estimate.noise[k].powi(2) * if started[k] { growth } else { 1.0 };
+            let variance = estimate.noise[k].powi(2) * growth;
             let place = asked.iter().position(|&a| a == k);
             let interval = place.zip(covariance.as_ref()).map(|(j, v)| {
                 let half = quantile(None) * growth * v[(j, j)].max(0.0).sqrt();
