@@ -202,42 +202,44 @@ const SOFT: &str =
 const SOFT_NUMBERS: [f64; 4] = [0.02, -0.05, 1.1, 0.45];
 const SPREAD: &str = "device-to-device = { step = { relative-normal = 0.1 }, upper = { normal = 0.05 }, symmetric-point = { normal = 0.02 } }";
 
-/// Of 240 data sets, each of 8 cells that differ, a number's 95 % interval misses the truth in as many as a binomial of p = 0.05 allows:
-/// 3 to 25 with probability 99.9 % (2 or fewer 2.6e-4, 26 or more 2.7e-4), four times for the law and twice for what follows from it.
+/// Of 200 data sets, each of 8 cells that differ, a number's 95 % interval misses the truth in as many as a binomial of p = 0.05 allows:
+/// 2 to 21 (1 or fewer has the probability 4.0e-4, 22 or more 4.8e-4: 99.9 % lie between), for the law, what follows from it, and all noise.
 #[test]
 fn intervals_cover_as_often_as_they_say() {
-    const SETS: u64 = 240;
-    let truth = device(SOFT, &format!("{NOISE}\n{SPREAD}"));
+    const SETS: u64 = 200;
+    let noise = "write-noise = 0.5\ncycle-to-cycle = { additive = 0.3, multiplicative = 0.4 }";
+    let truth = device(SOFT, &format!("{noise}\n{SPREAD}"));
     let wanted = [
         symmetric_point(truth.law(), &SOFT_NUMBERS).unwrap(),
         Response::of(truth.law(), &SOFT_NUMBERS, 0.45, 0.02).slope(),
     ];
-    let mut misses = [0; 8];
+    let mut misses = [0; 9];
+    let mut means = [0.0; 3];
     for seed in 0..SETS {
-        let pulses = measured(&truth, 8, 1, 60, 1000 + seed);
-        let mut options = options();
-        options.write_noise = Some(0.0);
-        let found = fit("soft-bounds", &pulses, &options).unwrap();
+        let pulses = measured(&truth, 8, 2, 60, 1000 + seed);
+        let found = fit("soft-bounds", &pulses, &options()).unwrap();
         let (_, device) = device_file(&found, &labels()).unwrap();
-        let inside = |(a, b): (f64, f64), v: f64| a <= v && v <= b;
-        for (k, v) in SOFT_NUMBERS.into_iter().enumerate() {
-            misses[k] += u32::from(!inside(found.parameters[k].interval.unwrap(), v));
-        }
         let derived = [device.uncertain_symmetric_point(), device.uncertain_slope()];
-        for (k, (u, v)) in derived.into_iter().zip(wanted).enumerate() {
-            let u = u.unwrap();
-            misses[4 + k] += u32::from(!inside((u.low, u.high), v));
+        let noises = [
+            (found.additive, 0.3),
+            (found.multiplicative, 0.4),
+            (found.write_noise, 0.5),
+        ];
+        for (m, (noise, _)) in means.iter_mut().zip(&noises) {
+            *m += noise.value / SETS as f64;
         }
-        for (k, (noise, v)) in [(found.additive, 0.1), (found.multiplicative, 0.3)]
-            .into_iter()
-            .enumerate()
-        {
-            misses[6 + k] += u32::from(!inside(noise.interval.unwrap(), v));
+        let law = (0..4).map(|k| (found.parameters[k].interval.unwrap(), SOFT_NUMBERS[k]));
+        let derived = derived.into_iter().map(|u| u.unwrap()).zip(wanted);
+        let all = law
+            .chain(derived.map(|(u, v)| ((u.low, u.high), v)))
+            .chain(noises.map(|(noise, v)| (noise.interval.unwrap(), v)));
+        for (count, ((low, high), v)) in misses.iter_mut().zip(all) {
+            *count += u32::from(!(low <= v && v <= high));
         }
     }
-    eprintln!("misses {misses:?}");
+    eprintln!("misses {misses:?} means {means:?}");
     for (k, n) in misses.into_iter().enumerate() {
-        assert!((3..=25).contains(&n), "number {k} of {misses:?}");
+        assert!((2..=21).contains(&n), "number {k} of {misses:?}");
     }
 }
 

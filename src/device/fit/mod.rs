@@ -24,7 +24,8 @@
 //!
 //! What no data can tell apart is held: parameters are freed one by one while the law's change depends on them in a new direction.
 //! First one law for all cells is fitted from several starting points, then each cell alone and the noise of all cells together, in turns until the
-//! likelihood stands still. Variances are enlarged by `N/(N - K)`, `K` parameters of all cells from `N` pulses, as in any regression.
+//! likelihood stands still. What the parameters of the cells have swallowed of the noise is given back by one step towards the restricted
+//! likelihood, as `N - K` for `N` in any regression. States that stop hard at a bound are not modelled: leave such readings out.
 //!
 //! # Device to device
 //! The estimates of `C` cells scatter by what cells differ and by what each is uncertain: `s² = τ² + mean(V)`. The first is the deviation from

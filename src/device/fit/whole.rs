@@ -174,6 +174,12 @@ struct Estimate {
     asked: [bool; 3],
 }
 
+impl Estimate {
+    fn asked(&self) -> Vec<usize> {
+        (0..3).filter(|&k| self.asked[k]).collect()
+    }
+}
+
 impl<'a> Work<'a> {
     fn new(law: &Arc<dyn AnyLaw>, pulses: &'a Pulses, options: &Options) -> Result<Self> {
         let (least, greatest) = pulses.extremes();
@@ -533,29 +539,24 @@ impl<'a> Work<'a> {
             let detail = format!("{own} parameters from {n} pulses; measure more pulses a cell");
             return Err(self.not_converged(&detail));
         }
-        let growth = n / (n - own);
-        let noise = self.deviations(estimate.noise);
+        let estimate = &Estimate {
+            noise: self.restricted(free, estimate).ok_or_else(|| {
+                let detail = "the data do not determine all parameters of a cell and the noise; hold one by --fix, or choose a law with fewer";
+                self.not_converged(detail)
+            })?,
+            cells: estimate.cells.clone(),
+            asked: estimate.asked,
+        };
         let mut covariances = Vec::new();
         for (summit, (trains, cell)) in estimate.cells.iter().zip(self.cells.iter().zip(names)) {
-            let trains: Vec<&Train> = trains.iter().collect();
-            let likelihood = Likelihood {
-                axes: free
-                    .iter()
-                    .map(|&k| self.frame().axis(k, summit.p[k]))
-                    .collect(),
-                misses: &|q| self.misses(&filled(&summit.p, free, q), &noise, &trains),
-            };
-            let at: Vec<f64> = free.iter().map(|&k| summit.p[k]).collect();
-            let found = likelihood
-                .point(&at)
-                .and_then(|p| covariance(&p.information));
-            let found = found.ok_or_else(|| {
+            let found = self.cell_information(free, &summit.p, estimate.noise, trains);
+            let found = found.and_then(|information| covariance(&information));
+            covariances.push(found.ok_or_else(|| {
                 self.not_converged(&format!(
                     "cell {} does not determine all parameters; hold one by --fix, or choose a law with fewer",
                     cell.name
                 ))
-            })?;
-            covariances.push(found * growth);
+            })?);
         }
         let values = |k: usize| estimate.cells.iter().map(move |s| s.p[k]);
         let mean = |k: usize| match free.contains(&k) {
@@ -612,12 +613,13 @@ impl<'a> Work<'a> {
             .collect();
         let cost: f64 = estimate.cells.iter().map(|s| s.cost).sum();
         let fitted = count * free.len() + estimate.asked.iter().filter(|f| **f).count();
-        let [additive, multiplicative, write_noise] = self.noises(estimate, growth);
-        // From mean changes to nominal steps.
-        let steps = |v: f64| v * self.step / nominal[STEP];
+        let step = free.iter().position(|&k| k == STEP);
+        let error = step.map_or(0.0, |j| covariance[(j, j)].max(0.0).sqrt());
+        let step = (nominal[STEP], quantile * error);
+        let [additive, multiplicative, write_noise] = self.noises(free, estimate, step);
         let write_noise = Noise {
-            value: self.write_noise.unwrap_or(steps(write_noise.value)),
-            interval: write_noise.interval.map(|(a, b)| (steps(a), steps(b))),
+            value: self.write_noise.unwrap_or(write_noise.value),
+            ..write_noise
         };
         Ok(Fit {
             law: Arc::clone(&self.law),
@@ -643,43 +645,137 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Noise with intervals, which come from the information about variances: that is regular where one is zero.
-    fn noises(&self, estimate: &Estimate, growth: f64) -> [Noise; 3] {
-        let asked: Vec<usize> = (0..3).filter(|&k| estimate.asked[k]).collect();
-        let own: Vec<&[f64]> = estimate.cells.iter().map(|s| &s.p[..]).collect();
-        let parts = |q: &[f64]| {
-            let mut parts = estimate.noise;
-            for (&k, v) in asked.iter().zip(q) {
-                parts[k] = v.sqrt();
-            }
-            parts
-        };
+    /// Information of all cells about the variances of the noise that was asked for, after what is not known of the cells is taken out of it.
+    fn variance_information(&self, free: &[usize], estimate: &Estimate) -> Option<DMatrix<f64>> {
+        let asked = estimate.asked();
         let total: f64 = estimate.noise.iter().map(|v| v * v).sum();
-        let axis = Axis {
+        let variance = Axis {
             least: 0.0,
             most: f64::MAX,
             scale: total.max(1e-12),
         };
-        let likelihood = Likelihood {
-            axes: vec![axis; asked.len()],
-            misses: &|q| {
-                let real = q.iter().all(|v| *v >= 0.0);
-                real.then(|| self.all_misses(&own, &self.deviations(parts(q))))?
-            },
+        let (n, m) = (free.len(), asked.len());
+        let of_cell = |summit: &Summit, trains: &[Train]| -> Option<DMatrix<f64>> {
+            let trains: Vec<&Train> = trains.iter().collect();
+            let axis = |k: &usize| self.frame().axis(*k, summit.p[*k]);
+            let likelihood = Likelihood {
+                axes: free.iter().map(axis).chain(vec![variance; m]).collect(),
+                misses: &|q| {
+                    let (q, squares) = q.split_at(n);
+                    let mut parts = estimate.noise;
+                    for (&k, v) in asked.iter().zip(squares) {
+                        parts[k] = v.sqrt();
+                    }
+                    let p = filled(&summit.p, free, q);
+                    // A negative variance has no root.
+                    let real = parts.iter().all(|v| v.is_finite());
+                    real.then(|| self.misses(&p, &self.deviations(parts), &trains))?
+                },
+            };
+            let own = free.iter().map(|&k| summit.p[k]);
+            let at: Vec<f64> = own
+                .chain(asked.iter().map(|&k| estimate.noise[k].powi(2)))
+                .collect();
+            let all = likelihood.point(&at)?.information;
+            let cell = covariance(&all.view((0, 0), (n, n)).into_owned())?;
+            let cross = all.view((0, n), (n, m)).into_owned();
+            Some(all.view((n, n), (m, m)).into_owned() - cross.tr_mul(&(cell * &cross)))
         };
-        let at: Vec<f64> = asked.iter().map(|&k| estimate.noise[k].powi(2)).collect();
-        let covariance = likelihood
-            .point(&at)
-            .and_then(|p| covariance(&p.information));
+        let parts: Vec<DMatrix<f64>> = estimate
+            .cells
+            .par_iter()
+            .zip(&self.cells)
+            .map(|(summit, trains)| of_cell(summit, trains))
+            .collect::<Option<_>>()?;
+        Some(parts.iter().fold(DMatrix::zeros(m, m), |a, b| a + b))
+    }
+
+    /// Information of one cell about its own parameters.
+    fn cell_information(
+        &self,
+        free: &[usize],
+        p: &[f64],
+        noise: [f64; 3],
+        trains: &[Train],
+    ) -> Option<DMatrix<f64>> {
+        let trains: Vec<&Train> = trains.iter().collect();
+        let noise = self.deviations(noise);
+        let likelihood = Likelihood {
+            axes: free.iter().map(|&k| self.frame().axis(k, p[k])).collect(),
+            misses: &|q| self.misses(&filled(p, free, q), &noise, &trains),
+        };
+        let at: Vec<f64> = free.iter().map(|&k| p[k]).collect();
+        Some(likelihood.point(&at)?.information)
+    }
+
+    /// The noise without what the parameters of the cells have swallowed of it: the step from the likelihood towards the restricted one,
+    /// which has `-½ ln det I_c` of every cell beside. Where all readings scatter alike it is the divisor `N - K` of a regression.
+    ///
+    /// # Reference
+    /// Patterson & Thompson, Biometrika 58, 545 (1971), <https://doi.org/10.1093/biomet/58.3.545>.
+    fn restricted(&self, free: &[usize], estimate: &Estimate) -> Option<[f64; 3]> {
+        let there: Vec<usize> = estimate
+            .asked()
+            .into_iter()
+            .filter(|&k| estimate.noise[k] > 0.0)
+            .collect();
+        let only = Estimate {
+            cells: estimate.cells.clone(),
+            noise: estimate.noise,
+            asked: std::array::from_fn(|k| there.contains(&k)),
+        };
+        let known = covariance(&self.variance_information(free, &only)?)?;
+        // Part of a variance to either side: the information changes smoothly with it.
+        const H: f64 = 1e-3;
+        let slope = |k: usize| -> Option<f64> {
+            let total = |sign: f64| {
+                let mut noise = estimate.noise;
+                noise[k] *= (1.0 + sign * H).sqrt();
+                let parts: Vec<f64> = estimate
+                    .cells
+                    .par_iter()
+                    .zip(&self.cells)
+                    .map(|(s, trains)| {
+                        let information = self.cell_information(free, &s.p, noise, trains)?;
+                        Some(0.5 * information.determinant().ln())
+                    })
+                    .collect::<Option<_>>()?;
+                Some(parts.iter().sum::<f64>())
+            };
+            Some((total(1.0)? - total(-1.0)?) / (2.0 * H * estimate.noise[k].powi(2)))
+        };
+        let slopes: Option<Vec<f64>> = there.iter().map(|&k| slope(k)).collect();
+        let step = known * nalgebra::DVector::from_vec(slopes?);
+        let mut out = estimate.noise;
+        for (&k, step) in there.iter().zip(step.iter()) {
+            let square = out[k].powi(2);
+            // A correction beyond this is none: the data are too few.
+            out[k] = (square - step).clamp(0.25 * square, 4.0 * square).sqrt();
+        }
+        out.iter().all(|v| v.is_finite()).then_some(out)
+    }
+
+    /// Noise with intervals, which come from the information about variances: that is regular where one is zero. `step`: the nominal one
+    /// and half its interval, in whose unit write noise is returned.
+    fn noises(&self, free: &[usize], estimate: &Estimate, step: (f64, f64)) -> [Noise; 3] {
+        let known = self.variance_information(free, estimate);
+        let known = known.and_then(|information| covariance(&information));
+        let asked = estimate.asked();
         std::array::from_fn(|k| {
-            let variance = estimate.noise[k].powi(2) * growth;
+            // Write noise goes from mean changes to nominal steps, which are not known either.
+            let (unit, doubt) = match k {
+                2 => (self.step / step.0, 2.0 * step.1 / step.0),
+                _ => (1.0, 0.0),
+            };
+            let square = (unit * estimate.noise[k]).powi(2);
             let place = asked.iter().position(|&a| a == k);
-            let interval = place.zip(covariance.as_ref()).map(|(j, v)| {
-                let half = quantile(None) * growth * v[(j, j)].max(0.0).sqrt();
-                ((variance - half).max(0.0).sqrt(), (variance + half).sqrt())
+            let interval = place.zip(known.as_ref()).map(|(j, v)| {
+                let own = quantile(None) * unit * unit * v[(j, j)].max(0.0).sqrt();
+                let half = own.hypot(doubt * square);
+                ((square - half).max(0.0).sqrt(), (square + half).sqrt())
             });
             Noise {
-                value: variance.sqrt(),
+                value: square.sqrt(),
                 interval,
             }
         })
