@@ -32,12 +32,15 @@
 //! device to device (zero where the scatter is smaller than the uncertainty explains). The nominal cell is the mean of the estimates,
 //! its covariance `S/C` from their scatter, its intervals Student's with `C - 1` degrees of freedom; of a single cell, the inverse information.
 
+mod conclude;
 mod data;
 mod file;
 mod filter;
 mod free;
+mod noise;
 mod solve;
 mod whole;
+mod work;
 
 pub use data::{CellPulses, Pulses, Run};
 pub use file::{Labels, device_file};
