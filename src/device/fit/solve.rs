@@ -119,9 +119,12 @@ struct Whitened<'a> {
     centre: Vec<f64>,
     /// Angles for whitened coordinates.
     back: DMatrix<f64>,
-    last: RefCell<Option<(Vec<f64>, Vec<f64>, Vec<Vec<f64>>)>>,
+    /// The derivatives of the last place: they are asked for one by one.
+    last: RefCell<Option<(Vec<f64>, Derivatives)>>,
 }
 
+/// Gradient and matrix.
+type Derivatives = (Vec<f64>, Vec<Vec<f64>>);
 type Argmin<T> = std::result::Result<T, argmin::core::Error>;
 
 /// What stands for a likelihood that does not exist: no trust region goes there.
@@ -137,11 +140,11 @@ impl Whitened<'_> {
             .collect()
     }
 
-    fn derivatives(&self, z: &[f64]) -> Argmin<(Vec<f64>, Vec<Vec<f64>>)> {
-        if let Some((at, gradient, matrix)) = &*self.last.borrow()
+    fn derivatives(&self, z: &[f64]) -> Argmin<Derivatives> {
+        if let Some((at, known)) = &*self.last.borrow()
             && at == z
         {
-            return Ok((gradient.clone(), matrix.clone()));
+            return Ok(known.clone());
         }
         let (gradient, matrix) = in_angles(self.likelihood, &self.angles(z))
             .map(|(_, g, m)| (self.back.tr_mul(&g), self.back.tr_mul(&(m * &self.back))))
@@ -151,8 +154,9 @@ impl Whitened<'_> {
             .row_iter()
             .map(|r| r.iter().copied().collect())
             .collect();
-        *self.last.borrow_mut() = Some((z.to_vec(), gradient.clone(), matrix.clone()));
-        Ok((gradient, matrix))
+        let found = (gradient, matrix);
+        *self.last.borrow_mut() = Some((z.to_vec(), found.clone()));
+        Ok(found)
     }
 }
 
