@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use argmin::core::{CostFunction, Executor, Gradient, Hessian, State};
 use argmin::solver::trustregion::{Steihaug, TrustRegion};
+use argmin_math::{ArgminAdd, ArgminDot, ArgminL2Norm, ArgminMul, ArgminZeroLike};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 use super::filter::Miss;
@@ -120,19 +121,63 @@ struct Whitened<'a> {
     /// Angles for whitened coordinates.
     back: DMatrix<f64>,
     /// The derivatives of the last place: they are asked for one by one.
-    last: RefCell<Option<(Vec<f64>, Derivatives)>>,
+    last: RefCell<Option<(Place, Derivatives)>>,
+}
+
+/// Whitened coordinates, with the operations that argmin asks for.
+#[derive(Debug, Clone, PartialEq)]
+struct Place(DVector<f64>);
+
+/// A matrix between them.
+#[derive(Debug, Clone)]
+struct Curvature(DMatrix<f64>);
+
+impl ArgminAdd<Self, Self> for Place {
+    fn add(&self, other: &Self) -> Self {
+        Self(&self.0 + &other.0)
+    }
+}
+
+impl ArgminMul<f64, Self> for Place {
+    fn mul(&self, factor: &f64) -> Self {
+        Self(&self.0 * *factor)
+    }
+}
+
+impl ArgminDot<Self, f64> for Place {
+    fn dot(&self, other: &Self) -> f64 {
+        self.0.dot(&other.0)
+    }
+}
+
+impl ArgminL2Norm<f64> for Place {
+    fn l2_norm(&self) -> f64 {
+        self.0.norm()
+    }
+}
+
+impl ArgminZeroLike for Place {
+    fn zero_like(&self) -> Self {
+        Self(&self.0 * 0.0)
+    }
+}
+
+impl ArgminDot<Place, Place> for Curvature {
+    fn dot(&self, other: &Place) -> Place {
+        Place(&self.0 * &other.0)
+    }
 }
 
 /// Gradient and matrix.
-type Derivatives = (Vec<f64>, Vec<Vec<f64>>);
+type Derivatives = (Place, Curvature);
 type Argmin<T> = std::result::Result<T, argmin::core::Error>;
 
 /// What stands for a likelihood that does not exist: no trust region goes there.
 const NOWHERE: f64 = 1e300;
 
 impl Whitened<'_> {
-    fn angles(&self, z: &[f64]) -> Vec<f64> {
-        let shift = &self.back * DVector::from_column_slice(z);
+    fn angles(&self, z: &Place) -> Vec<f64> {
+        let shift = &self.back * &z.0;
         self.centre
             .iter()
             .zip(shift.iter())
@@ -140,22 +185,18 @@ impl Whitened<'_> {
             .collect()
     }
 
-    fn derivatives(&self, z: &[f64]) -> Argmin<Derivatives> {
+    fn derivatives(&self, z: &Place) -> Argmin<Derivatives> {
         if let Some((at, known)) = &*self.last.borrow()
             && at == z
         {
             return Ok(known.clone());
         }
-        let (gradient, matrix) = in_angles(self.likelihood, &self.angles(z))
-            .map(|(_, g, m)| (self.back.tr_mul(&g), self.back.tr_mul(&(m * &self.back))))
+        let (_, gradient, matrix) = in_angles(self.likelihood, &self.angles(z))
             .ok_or_else(|| argmin::core::Error::msg("no likelihood here"))?;
-        let gradient: Vec<f64> = gradient.iter().copied().collect();
-        let matrix: Vec<Vec<f64>> = matrix
-            .row_iter()
-            .map(|r| r.iter().copied().collect())
-            .collect();
-        let found = (gradient, matrix);
-        *self.last.borrow_mut() = Some((z.to_vec(), found.clone()));
+        let gradient = self.back.tr_mul(&gradient);
+        let matrix = self.back.tr_mul(&(matrix * &self.back));
+        let found = (Place(gradient), Curvature(matrix));
+        *self.last.borrow_mut() = Some((z.clone(), found.clone()));
         Ok(found)
     }
 }
@@ -179,29 +220,29 @@ fn in_angles(l: &Likelihood, theta: &[f64]) -> Option<(f64, DVector<f64>, DMatri
 }
 
 impl CostFunction for Whitened<'_> {
-    type Param = Vec<f64>;
+    type Param = Place;
     type Output = f64;
 
-    fn cost(&self, z: &Vec<f64>) -> Argmin<f64> {
+    fn cost(&self, z: &Place) -> Argmin<f64> {
         let p = self.likelihood.inside(&self.angles(z));
         Ok(self.likelihood.cost(&p).unwrap_or(NOWHERE))
     }
 }
 
 impl Gradient for Whitened<'_> {
-    type Param = Vec<f64>;
-    type Gradient = Vec<f64>;
+    type Param = Place;
+    type Gradient = Place;
 
-    fn gradient(&self, z: &Vec<f64>) -> Argmin<Vec<f64>> {
+    fn gradient(&self, z: &Place) -> Argmin<Place> {
         Ok(self.derivatives(z)?.0)
     }
 }
 
 impl Hessian for Whitened<'_> {
-    type Param = Vec<f64>;
-    type Hessian = Vec<Vec<f64>>;
+    type Param = Place;
+    type Hessian = Curvature;
 
-    fn hessian(&self, z: &Vec<f64>) -> Argmin<Vec<Vec<f64>>> {
+    fn hessian(&self, z: &Place) -> Argmin<Curvature> {
         Ok(self.derivatives(z)?.1)
     }
 }
@@ -250,7 +291,7 @@ pub(super) fn climb(l: &Likelihood, start: &[f64], rounds: usize) -> Option<Summ
             .with_radius(length.clamp(1e-3, 1e6))
             .and_then(|r| r.with_max_radius(1e6))
             .ok()?;
-        let zero = vec![0.0; theta.len()];
+        let zero = Place(DVector::zeros(theta.len()));
         let result = Executor::new(problem, region)
             .configure(|state| state.param(zero).max_iters(STEPS))
             .ctrlc(false)
