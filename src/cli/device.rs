@@ -10,7 +10,7 @@ use memridge::report::{DeviceCurve, TABLE_STYLE, device_figure};
 use memridge::units::{Kelvin, Metres, Ohms, Seconds, Siemens, Volts};
 use serde_json::{Value, json};
 
-use super::{json as pretty, print};
+use super::{json as pretty, print, uncertainty};
 
 /// What a device does to learning, in a weight that spans [-1, 1] over the nominal window.
 pub(super) struct Character {
@@ -142,6 +142,7 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
     if json {
         let mut v = value(&device)?;
         v["response"] = serde_json::to_value(&curve).unwrap_or_default();
+        uncertainty::add(&device, &mut v);
         print(&pretty(&v)?);
         return Ok(ExitCode::SUCCESS);
     }
@@ -276,6 +277,7 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
         )),
         _ => text.push_str("no symmetric point: this device does not regularize towards any weight\n"),
     }
+    text.push_str(&uncertainty::text(&device));
     text.push_str(&format!(
         "\n{}\nsource: {}\n",
         chart(&curve),
@@ -286,7 +288,7 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
 }
 
 /// Six significant digits: what is left of a product of decimal numbers that a person wrote.
-fn round(v: f64) -> f64 {
+pub(super) fn round(v: f64) -> f64 {
     format!("{v:.5e}").parse().unwrap_or(v)
 }
 

@@ -4,8 +4,10 @@ mod backends;
 mod catalogue;
 mod cite;
 mod device;
+mod fit;
 mod predict;
 mod run;
+mod uncertainty;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -131,6 +133,8 @@ enum DeviceCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Fit a law to measured pulse trains and write a device file.
+    Fit(fit::FitArgs),
 }
 
 /// Parses the command line and runs the command.
@@ -141,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Device(DeviceCommand::List { markdown: true, .. }) => catalogue::markdown(),
         Command::Device(DeviceCommand::List { json, .. }) => device::list(json),
         Command::Device(DeviceCommand::Check { file }) => catalogue::check(&file),
+        Command::Device(DeviceCommand::Fit(args)) => fit::fit(&args),
         Command::Device(DeviceCommand::Show {
             name,
             svg,

@@ -53,6 +53,9 @@ pub fn predict(args: &StudyArgs) -> Result<ExitCode> {
     for Forecast { label, verdict, .. } in &forecasts {
         text.push_str(&format!("{label}: {verdict}\n"));
     }
+    for f in &forecasts {
+        text.push_str(&super::uncertainty::forecast(f));
+    }
     text.push_str(
         "\nλ: mean over weights of E|g| R'(w⋄), and 1/(η t) where states relax with a lifetime of t steps. E2, E3, E4: what the estimators would return at the P1 weights. bias: distance from least squares.\n",
     );

@@ -7,6 +7,7 @@ use super::cells::{Cells, Window};
 use super::faults::Faults;
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
 use super::retention::Retention;
+use super::uncertainty::Covariance;
 use super::variation::{Spread, Variation};
 use super::{
     BiolekDrift, ConstantStep, ExpStep, Exponential, ExponentialReadout, JoglekarDrift, LinearStep,
@@ -52,6 +53,7 @@ pub struct Device {
     variations: Vec<Variation>,
     retention: Option<Retention>,
     faults: Option<Faults>,
+    covariance: Option<Covariance>,
 }
 
 impl Device {
@@ -120,6 +122,9 @@ impl Device {
         }
         let retention = Retention::parse(section, window);
         let faults = Faults::parse(section, window);
+        let covariance = section.optional_section("covariance").and_then(|section| {
+            Covariance::parse(&section, &all().collect::<Vec<_>>(), violations)
+        });
         Self {
             name,
             description,
@@ -135,6 +140,7 @@ impl Device {
             variations,
             retention,
             faults,
+            covariance,
         }
     }
 
@@ -194,6 +200,11 @@ impl Device {
     /// Whether states stop hard at the ends of the window.
     pub fn hard_bounds(&self) -> bool {
         self.hard_bounds
+    }
+
+    /// Covariance of the estimates of its parameters, if the file has one.
+    pub fn covariance(&self) -> Option<&Covariance> {
+        self.covariance.as_ref()
     }
 
     /// Device-to-device spreads.
@@ -265,6 +276,7 @@ impl Device {
             nominal: nominal.to_vec(),
             variations: Vec::new(),
             faults: None,
+            covariance: None,
             ..self.clone()
         })
     }
@@ -379,7 +391,7 @@ fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
 }
 
 /// What a cell with parameters `p` breaks: key, rule, way out.
-fn unphysical(
+pub(super) fn unphysical(
     law: &dyn AnyLaw,
     window: Window,
     p: &[f64],

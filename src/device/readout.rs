@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use super::cells::Cells;
 use super::kernel::{Own, TILE, filled, planes};
-use super::law::{AnyLaw, Cell, FEW_PARAMETERS, LOWER, Law, MOST_PARAMETERS, OWN, UPPER};
+use super::law::{
+    AnyLaw, Cell, FEW_PARAMETERS, LOWER, Law, MOST_PARAMETERS, OWN, Parameter, UPPER,
+};
 
 /// A readout of many lanes, each a state of its own.
 pub struct ReadOut<'a> {
@@ -69,6 +71,14 @@ pub(super) fn is_read_out(law: &dyn AnyLaw, p: &[f64]) -> bool {
         let s = p[LOWER] + (p[UPPER] - p[LOWER]) * f64::from(k) / 15.0;
         law.conductance(p, s) != s
     })
+}
+
+/// Whether conductances of a law are not its states, for some parameters.
+pub(super) fn reads_out(law: &dyn AnyLaw) -> bool {
+    let middle = |p: &Parameter| 0.5 * (p.least.max(-1e3) + p.most.min(1e3));
+    let own = law.parameters().iter().map(middle);
+    let p: Vec<f64> = [0.01, 0.0, 1.0].into_iter().chain(own).collect();
+    is_read_out(law, &p)
 }
 
 /// The state inside the cell's window whose conductance is at position `x`; the nearer end where there is none.

@@ -13,6 +13,7 @@ mod budget;
 mod canvas;
 mod curve;
 mod device;
+mod fit;
 mod format;
 mod html;
 mod learning;
@@ -37,6 +38,7 @@ use crate::study::summary::{Point, Summary};
 
 pub use answer::answer;
 pub use device::{DeviceCurve, device_figure};
+pub use fit::fit_figure;
 pub use page::page;
 pub use table::{TABLE_STYLE, controls, expectations, table};
 

@@ -9,6 +9,8 @@ use super::problem::explicit;
 use super::run::{Prepared, labels};
 use crate::bias::Prediction;
 use crate::bias::tikhonov::Norm;
+use crate::crossbar::WeightMap;
+use crate::device::{Device, Uncertain};
 use crate::error::Result;
 
 /// What is predicted of one sweep point; for many problems, means over them.
@@ -45,6 +47,12 @@ pub struct Forecast {
     pub weights: Option<Vec<f64>>,
     /// GCV choice of an explicit λ on all data.
     pub lambda_gcv: Option<f64>,
+    /// Symmetric point of a nominal weight, where the device says how well its numbers are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symmetric_weight: Option<Uncertain>,
+    /// `R'(w⋄)` of a nominal weight likewise: λ per unit of `E|g|`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lambda_per_gradient: Option<Uncertain>,
     /// Which level is valid.
     pub verdict: String,
 }
@@ -67,6 +75,28 @@ pub fn forecast(study: &Study) -> Result<Vec<Forecast>> {
     Ok(out)
 }
 
+/// `w⋄` and `R'(w⋄)` of a weight of nominal cells, in weight units. The cells of a weight share what is not known of them.
+fn nominal_weight(device: &Device, map: WeightMap) -> (Option<Uncertain>, Option<Uncertain>) {
+    let scaled = |u: Uncertain, f: &dyn Fn(f64) -> f64| Uncertain {
+        value: f(u.value),
+        low: f(u.low),
+        high: f(u.high),
+    };
+    // Two equal cells make a weight of zero, and each moves for half of the changes.
+    let (signs, cells) = (
+        (0..map.cells_per_weight())
+            .map(|k| map.sign(k))
+            .sum::<f64>(),
+        map.cells_per_weight() as f64,
+    );
+    let point = device.uncertain_symmetric_point();
+    let slope = device.uncertain_slope();
+    (
+        point.map(|u| scaled(u, &|s| signs * map.value(s))),
+        slope.map(|u| scaled(u, &|r| r / (cells * map.per_window()))),
+    )
+}
+
 fn one(point: &Prepared) -> Result<Forecast> {
     let (problems, t) = (&point.problems, &point.settings.training);
     let centre = &problems.centre;
@@ -87,7 +117,11 @@ fn one(point: &Prepared) -> Result<Forecast> {
         true => Some(first.spectrum.gcv_best(centre).map_err(explicit)?.lambda),
         false => None,
     };
+    let (symmetric_weight, lambda_per_gradient) =
+        nominal_weight(&point.settings.device, point.plan.model.map);
     Ok(Forecast {
+        symmetric_weight,
+        lambda_per_gradient,
         label: String::new(),
         settings: point.settings.swept.clone(),
         tau: problems.tau,
