@@ -97,7 +97,10 @@ fn check_symmetric(name: &str, cells: &Cells) {
 /// Published to the digits given here: ECRAM τ to 4, symmetric points to 4 decimals.
 #[test]
 fn devices_have_their_published_symmetric_point_and_strength() {
-    assert_eq!(LIBRARY.len(), PUBLISHED.len() + FINE.len());
+    // Devices behind a readout: chosen, or models whose pulses are chosen.
+    let cells = |name: &str| device(name).without_variation().cells(1, 0).unwrap();
+    let plain = LIBRARY.iter().filter(|(n, _)| !cells(n).is_read_out());
+    assert_eq!(plain.count(), PUBLISHED.len() + FINE.len());
     for (name, zero, published) in PUBLISHED {
         let cells = nominal(&device(name));
         match published {

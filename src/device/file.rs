@@ -397,7 +397,14 @@ pub(super) fn unphysical(
     p: &[f64],
 ) -> std::result::Result<(), (&'static str, String, String)> {
     let fail = |key, rule: &str, way_out: &str| Err((key, rule.to_owned(), way_out.to_owned()));
-    if law.derives_step() && !(p[STEP] > 0.0) {
+    if law.derives_step() && !(p[LOWER] >= 0.0 && p[UPPER] <= 1.0) {
+        return fail(
+            "upper",
+            "the state of this law is a part of a whole: its bounds must lie between 0 and 1",
+            "for example lower = 0.0 and upper = 1.0",
+        );
+    }
+    if law.derives_step() && (p[STEP] <= 0.0 || p[STEP].is_nan()) {
         return fail(
             "set-voltage",
             "no pulse moves the state",
@@ -418,7 +425,8 @@ pub(super) fn unphysical(
             "for example lower = 0.0 and upper = 1.0",
         );
     }
-    if window.g_min + p[LOWER] * window.span() < -1e-9 * window.span() {
+    let lowest = law.conductance(p, p[LOWER]);
+    if window.g_min + lowest * window.span() < -1e-9 * window.span() {
         return fail(
             "lower",
             "the conductance at the lower bound must not be negative",
@@ -446,6 +454,15 @@ pub(super) fn unphysical(
     for k in 0..=PLACES {
         let s = p[LOWER] + (p[UPPER] - p[LOWER]) * k as f64 / PLACES as f64;
         let (up, down) = (law.step(p, s, 1.0), law.step(p, s, -1.0));
+        let next = s + (p[UPPER] - p[LOWER]) / PLACES as f64;
+        let (here, there) = (law.conductance(p, s), law.conductance(p, next));
+        if k < PLACES && (there <= here || !(there - here).is_finite()) {
+            return fail(
+                "upper",
+                "the conductance must rise with the state everywhere in the window",
+                "check the numbers of the readout",
+            );
+        }
         // Soft bounds reach zero at the bound, to rounding.
         let slack = 1e-9 * p[STEP];
         if up < -slack || down > slack {

@@ -126,6 +126,9 @@ fn varied(law: &str, hard: bool, count: usize) -> Cells {
                 // Bounds move outwards, so that no reference leaves the window.
                 match i {
                     STEP => p * (1.0 + part),
+                    // The state is a part of a whole.
+                    1 if physical => p + 0.1 * part,
+                    2 if physical => p - 0.1 * part,
                     1 => p - part,
                     // SI units, and exponentials of them.
                     3.. if physical => p * (1.0 + 0.1 * part),

@@ -72,6 +72,10 @@ pub fn nothing_moves_them(site: Site) {
         // Of the laws; device files are theirs with other numbers.
         let laws = devices::all(shape.cells()).into_iter();
         for (name, cells) in laws.filter(|(name, _)| name.contains(", ")) {
+            // Without bounds, what an exponential reads may leave all numbers.
+            if cells.is_read_out() && !cells.hard_bounds() {
+                continue;
+            }
             let retention = Retention {
                 rest: 0.4,
                 lifetime: 2.0,
@@ -98,7 +102,10 @@ fn check(
     let fresh = states(&mut *bad);
     for &(k, position) in stuck {
         assert!(
-            fresh.lanes(k).iter().all(|&s| s == position as f32),
+            fresh
+                .lanes(k)
+                .iter()
+                .all(|&s| s == faulty.state(k, position) as f32),
             "{name}"
         );
     }
@@ -114,14 +121,18 @@ fn check(
         match faulty.stuck_at(k) {
             Some(position) => {
                 assert!(
-                    found.lanes(k).iter().all(|&s| s == position as f32),
+                    found
+                        .lanes(k)
+                        .iter()
+                        .all(|&s| s == faulty.state(k, position) as f32),
                     "{name}: cell {k} is stuck at {position}, and is at {:?}",
                     found.lanes(k)
                 );
-                // Without write noise; one rounding of a conductance.
+                // Without write noise; one rounding of a conductance, or of a state that a readout steepens 160 times.
+                let allowed = if healthy.is_read_out() { 1e-9 } else { 2e-11 };
                 let g = window.g_min + position * window.span();
                 let off = |&s: &f32| (f64::from(s) - g).abs();
-                assert!(seen.lanes(k).iter().map(off).all(|d| d < 2e-11), "{name}");
+                assert!(seen.lanes(k).iter().map(off).all(|d| d < allowed), "{name}");
             }
             None => {
                 assert_eq!(found.lanes(k), expected.lanes(k), "{name}: cell {k}");
