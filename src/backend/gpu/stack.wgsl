@@ -134,6 +134,9 @@ fn write_positions(
             states[at] = state;
             if WRITE_NOISY || READ_OUT {
                 apparent[at] = read_at(cell, state);
+                if is_stuck(cell) {
+                    apparent[at] = stuck_at(cell);
+                }
             }
         }
     }
