@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::DeviceCurve;
 use crate::backend::{Backend, Cpu, Request, Shape, StackVector};
-use crate::device::{Cells, Counting, Device, LOWER};
+use crate::device::{Cells, Counting, Device, LOWER, UPPER};
 use crate::error::Result;
 use crate::number::Stream;
 
@@ -30,14 +30,18 @@ impl DeviceCurve {
         } else {
             1000
         };
-        let pulses = 2.0 / step;
+        // The nominal cell: the same device without its spread.
+        let nominal = device.without_variation().cells(1, SEED)?;
+        let pulses = if device.law().derives_step() {
+            crossing(&nominal)
+        } else {
+            2.0 / step
+        };
         let points = (pulses.ceil() as usize).clamp(2, POINTS);
         let per_point = ((pulses / points as f64).ceil() as usize).clamp(1, most);
         let siemens = |s: f64| device.window().g_min + s * device.window().span();
         let count = device.listed_cells().unwrap_or(BAND);
         let varied = device.cells(count, SEED)?;
-        // The nominal cell: the same device without its spread.
-        let nominal = device.without_variation().cells(1, SEED)?;
         let course = [points, per_point];
         let mean = walk(&nominal, 0, course);
         let all: Vec<Vec<f64>> = (0..count).map(|k| walk(&varied, k, course)).collect();
@@ -94,13 +98,14 @@ impl DeviceCurve {
 
 /// The same course as [`walk`] with noise, by the loops that simulations use.
 fn noisy_run(cells: Cells, [points, per_point]: [usize; 2]) -> Result<Vec<f64>> {
-    let lower = cells.double(0).parameters[LOWER];
+    let cells = Arc::new(cells);
+    let lower = cells.conductance(0, cells.double(0).parameters[LOWER]);
     let shape = Shape {
         replicas: 1,
         rows: 1,
         columns: 1,
     };
-    let mut stack = Cpu::new(shape, 0, Stream::new(SEED), Arc::new(cells), true);
+    let mut stack = Cpu::new(shape, 0, Stream::new(SEED), Arc::clone(&cells), true);
     stack.write(&[lower])?;
     let mut state = StackVector::zeros(1, 1);
     let mut out = vec![lower];
@@ -114,21 +119,39 @@ fn noisy_run(cells: Cells, [points, per_point]: [usize; 2]) -> Result<Vec<f64>> 
             let step = out.len() as u32;
             stack.pulse(step, &Request::Dense(&pulses), Counting::Deterministic)?;
             stack.inspect(&mut state)?;
-            out.push(f64::from(state.all()[0]));
+            out.push(cells.conductance(0, f64::from(state.all()[0])));
         }
     }
     Ok(out)
 }
 
-/// Mean states of cell `k` from its lower bound up and back down: the first and then one after every `per_point` pulses, in each
+/// Pulses that take the nominal cell through most of its window in the slower direction.
+fn crossing(cells: &Cells) -> f64 {
+    const PLACES: usize = 64;
+    let p = cells.double(0).parameters;
+    let width = (p[UPPER] - p[LOWER]) / PLACES as f64;
+    // Without the ends, where a window may be shut.
+    let inner = (1..PLACES - 1).map(|k| p[LOWER] + width * (k as f64 + 0.5));
+    let pulses = |polarity: f64| {
+        let times = inner
+            .clone()
+            .map(|s| width / cells.law().step(p, s, polarity).abs());
+        times.sum::<f64>()
+    };
+    // A direction that hardly moves must not fill the picture.
+    pulses(1.0).max(pulses(-1.0)).min(1e5)
+}
+
+/// Mean conductances of cell `k` from its lower bound up and back down: the first and then one after every `per_point` pulses, in each
 /// direction.
 fn walk(cells: &Cells, k: usize, [points, per_point]: [usize; 2]) -> Vec<f64> {
     let cell = cells.double(k);
     let mut s = cell.parameters[LOWER];
-    let mut out = vec![s];
+    let seen = |s| cells.conductance(k, s);
+    let mut out = vec![seen(s)];
     for polarity in [1.0, -1.0] {
         if polarity < 0.0 {
-            out.push(s);
+            out.push(seen(s));
         }
         for _ in 0..points {
             if cells.law().has_train() {
@@ -139,7 +162,7 @@ fn walk(cells: &Cells, k: usize, [points, per_point]: [usize; 2]) -> Vec<f64> {
                     s = cells.law().oracle_one(&cell, s, polarity, 0.0);
                 }
             }
-            out.push(s);
+            out.push(seen(s));
         }
     }
     out
