@@ -128,6 +128,7 @@ pub(super) fn point(tau: f64, n: usize, index: usize) -> Point {
         lambda_retention: None,
         lambda_gradient: around(1.001 * lambda, 0.0004, lambda),
         lambda_e1: around(1.02 * lambda, 0.03 * lambda, lambda),
+        centre: around(0.0, 0.02, 0.0),
         lambda_e2: around(0.978 * lambda, 0.006 * lambda, 0.98 * lambda),
         lambda_e3: around(0.99 * lambda, 0.004 * lambda, 0.991 * lambda),
         lambda_e3_euclidean: around(1.004 * lambda, 0.004 * lambda, 1.003 * lambda),

@@ -45,6 +45,14 @@ pub fn table(summary: &Summary) -> String {
     if points.is_empty() {
         return "no points\n".into();
     }
+    let mut text = tables(points);
+    if points.iter().any(misses) {
+        text.push_str("* P1 misses the simulation by more than 5 % of the bias\n");
+    }
+    text
+}
+
+fn tables(points: &[Point]) -> String {
     for label in [28, 20, 14] {
         let name = name_column(points, label);
         let errors = error_columns(points);
@@ -63,14 +71,27 @@ pub fn table(summary: &Summary) -> String {
             }
         }
     }
-    let name = name_column(points, 14);
-    let strengths = strength_columns(points, Intervals::Below);
-    stacked(
-        std::iter::once(&name),
-        &strengths,
-        &error_columns(points),
-        true,
-    )
+    // More columns than two tables hold: as many tables as it takes, each with the whole names.
+    let name = name_column(points, 28);
+    let mut columns = strength_columns(points, Intervals::Beside);
+    columns.extend(error_columns(points));
+    columns.retain(|c| !c.missing());
+    let mut text = String::new();
+    let mut rest = &columns[..];
+    while !rest.is_empty() {
+        let fits = |n: &usize| {
+            let table = layout(std::iter::once(&name).chain(&rest[..*n]), false);
+            width(&table) <= ROOM
+        };
+        let most = (1..=rest.len()).rev().find(fits).unwrap_or(1);
+        let (here, later) = rest.split_at(most);
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&layout(std::iter::once(&name).chain(here), true));
+        rest = later;
+    }
+    text
 }
 
 /// Two tables, one below the other; the second only if it holds a number.
@@ -99,6 +120,11 @@ fn name_column(points: &[Point], most: usize) -> Column {
     }
 }
 
+/// Whether P1 misses the simulation by more than a twentieth of the bias.
+fn misses(point: &Point) -> bool {
+    point.prediction_error_p1.is_some_and(|e| e > 0.05)
+}
+
 fn column(header: &str, points: &[Point], cell: impl Fn(&Point) -> String) -> Column {
     Column {
         header: header.into(),
@@ -122,6 +148,12 @@ fn strength_columns(points: &[Point], intervals: Intervals) -> Vec<Column> {
     if !points.iter().all(named) {
         columns.push(column("τ", points, |p| short(p.tau)));
     }
+    // Where all devices have one centre, it is that of the study.
+    let centres = |p: &Point| p.centre.predicted;
+    if points.iter().any(|p| centres(p) != centres(&points[0])) {
+        columns.push(column("w⋄", points, |p| significant(centres(p), 3)));
+        columns.push(measured("w⋄ E1", |p| &p.centre));
+    }
     columns.extend([
         column("λ P1", points, |p| significant(p.lambda_predicted, 3)),
         measured("E1", |p| &p.lambda_e1),
@@ -136,7 +168,10 @@ fn error_columns(points: &[Point]) -> Vec<Column> {
     vec![
         column("ridge\ndist.\n%", points, |p| percent(p.tikhonov_residual)),
         column("P0\nerr.\n%", points, |p| percent(p.prediction_error_p0)),
-        column("P1\nerr.\n%", points, |p| percent(p.prediction_error_p1)),
+        column("P1\nerr.\n%", points, |p| {
+            let mark = if misses(p) { " *" } else { "" };
+            percent(p.prediction_error_p1) + mark
+        }),
         column("MC\nerr.\n%", points, |p| {
             percent(Some(p.monte_carlo_error))
         }),

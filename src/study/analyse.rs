@@ -203,6 +203,27 @@ impl Analysis<'_> {
         self.with_prediction(interval.ok(), predicted)
     }
 
+    /// Where `Σ_j G_j` of the update regression vanishes: weights whose asymmetry is steep count for more.
+    fn measured_centre(&self) -> Estimate {
+        let centre = &self.problems.centre;
+        let predicted = self.problems.has_centre.then(|| centre.mean());
+        if self.model.is_none() {
+            return nothing();
+        }
+        self.of_sums(
+            |sums| {
+                let (mut above, mut below) = (0.0, 0.0);
+                for (j, s) in sums.iter().enumerate() {
+                    let [g0, g1] = s.regress()?.g;
+                    above += centre[j] * g1 - g0;
+                    below += g1;
+                }
+                Some(above / below)
+            },
+            predicted,
+        )
+    }
+
     /// The window-mean weights against a prediction: distance over bias.
     fn error(&self, of: impl Fn(&Problem) -> Option<DVector<f64>>) -> Option<f64> {
         if self.single() {
@@ -500,6 +521,7 @@ impl Analysis<'_> {
                 .filter(|_| settings.device.retention().is_some()),
             lambda_gradient: self.lambda_gradient(average(&|p| lambda_of(&p.p1))),
             lambda_e1: self.e1(),
+            centre: self.measured_centre(),
             lambda_e2,
             lambda_e3,
             lambda_e3_euclidean: self.functional(e3_euclidean),

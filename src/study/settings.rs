@@ -123,7 +123,7 @@ impl Settings {
             "differential-pair" => Mapping::DifferentialPair,
             _ => Mapping::ReferenceColumn,
         };
-        let unit = section.quantity::<Siemens>("conductance-per-weight", Rule::Positive);
+        let unit = unit(&section, window);
         let zero = zero(&section, window);
         if zero == Zero::SymmetricPoint
             && violations.is_empty()
@@ -159,12 +159,21 @@ impl Settings {
             log_every,
             mapping,
             zero,
-            unit: unit.value(),
+            unit,
             read_noise,
             aggregate,
             place: Place::default(),
             rate_origin,
         }
+    }
+}
+
+/// The conductance of weight 1: a quantity, or half of the window whatever the device.
+fn unit(section: &Section, window: crate::device::Window) -> f64 {
+    const KEY: &str = "conductance-per-weight";
+    match section.node(KEY).map(|n| &n.value) {
+        Some(Value::Text(text)) if text == "half-window" => 0.5 * window.span(),
+        _ => section.quantity::<Siemens>(KEY, Rule::Positive).value(),
     }
 }
 

@@ -223,6 +223,8 @@ pub struct Point {
     pub lambda_gradient: Estimate,
     /// Update regression, pooled ratio.
     pub lambda_e1: Estimate,
+    /// Weight at which the asymmetry found by E1 vanishes, pooled over weights; predicted is the mean symmetric point.
+    pub centre: Estimate,
     /// Gradient matching.
     pub lambda_e2: Estimate,
     /// Nearest ridge solution in the H norm.
@@ -322,6 +324,7 @@ impl Point {
             strength_spread: number,
             lambda_gradient: estimate,
             lambda_e1: estimate,
+            centre: estimate,
             lambda_e2: estimate,
             lambda_e3: estimate,
             lambda_e3_euclidean: estimate,
