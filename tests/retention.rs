@@ -51,6 +51,25 @@ fn device_files_name_their_retention() {
     assert!((found.unwrap().rest - 0.25).abs() < 1e-12);
 }
 
+/// What relaxes would be the state, and predictions speak of the conductance.
+#[test]
+fn states_behind_a_readout_are_refused_retention() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.toml");
+    let text = DEVICE.replace(
+        "soft-bounds = { step = 0.001, lower = 0.0, upper = 1.0, symmetric-point = 0.5 }",
+        "exponential-readout = { step = 0.001, lower = 0.0, upper = 1.0, asymmetry = 0.0, curvature = 2.0, compensation = 0.0 }",
+    );
+    let more = "[retention.exponential]\nrest = 0.25\nlifetime = \"2 ms\"\n";
+    std::fs::write(&path, format!("{text}{more}")).unwrap();
+    let refused = load_device(&path.display().to_string(), Path::new(""));
+    let message = refused.map(|_| ()).unwrap_err().to_string();
+    assert!(
+        message.contains("its state is not its conductance"),
+        "{message}"
+    );
+}
+
 #[test]
 fn impossible_retention_is_refused_with_a_way_out() {
     let cases = [

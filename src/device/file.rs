@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cells::{Cells, Window};
 use super::faults::Faults;
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
+use super::readout::reads_out;
 use super::retention::Retention;
 use super::uncertainty::Covariance;
 use super::variation::{Spread, Variation};
@@ -121,6 +122,16 @@ impl Device {
             spreads.finish();
         }
         let retention = Retention::parse(section, window);
+        if retention.is_some() && reads_out(&*law) {
+            section.violation(
+                "retention",
+                format!(
+                    "the law {} has no retention: its state is not its conductance",
+                    law.name()
+                ),
+                "remove the table, or choose a law without a readout",
+            );
+        }
         let faults = Faults::parse(section, window);
         let covariance = section.optional_section("covariance").and_then(|section| {
             Covariance::parse(&section, &all().collect::<Vec<_>>(), violations)
