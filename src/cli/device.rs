@@ -80,6 +80,11 @@ fn parameters(device: &Device) -> serde_json::Map<String, Value> {
     all
 }
 
+/// A conductance to four digits.
+fn rounded(g: f64) -> Siemens {
+    Siemens::new(format!("{g:.3e}").parse().unwrap_or(g))
+}
+
 /// Prints the table of devices.
 pub fn list(json: bool) -> Result<ExitCode> {
     let devices: Vec<(&str, Device)> = LIBRARY
@@ -111,7 +116,7 @@ pub fn list(json: bool) -> Result<ExitCode> {
             (*name).to_owned(),
             d.material().to_owned(),
             d.law().name().to_owned(),
-            format!("{} – {}", Siemens::new(w.g_min), Siemens::new(w.g_max)),
+            format!("{} – {}", rounded(w.g_min), rounded(w.g_max)),
             format!("{:.1}", w.g_max / w.g_min),
             format!("{:.0}", c.states),
             dash(c.symmetric_point.map(|s| 2.0 * s - 1.0)),
