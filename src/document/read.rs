@@ -174,12 +174,12 @@ pub(super) fn read_integer<T: TryFrom<i64>>(node: &Node, rule: Rule) -> Read<T> 
             Err(format!("must be {rule}").into())
         }
         Value::Integer(integer) => T::try_from(integer).map_err(|_| {
-            let rule = if integer < 0 {
-                "must be 0 or greater"
-            } else {
-                "is larger than fits"
-            };
-            rule.to_owned().into()
+            if integer < 0 {
+                return "must be 0 or greater".to_owned().into();
+            }
+            let fits = |most: &i64| T::try_from(*most).is_ok();
+            let most = (1..63).rev().map(|bits| (1_i64 << bits) - 1).find(fits);
+            format!("must be at most {}", most.unwrap_or(0)).into()
         }),
         Value::Float(float) if float.fract() == 0.0 && float.abs() < EXACT => Err(Refusal {
             rule: "must be a whole number, written without point and exponent".to_owned(),

@@ -150,7 +150,7 @@ fn numbers_obey_their_rules() {
             "t.toml:6:16: f.2 = -3: must be 0 or greater; correct this item of the list",
             "t.toml:7:5: g = 10000.0: must be a whole number, written without point and exponent; write 10000",
             "t.toml:8:5: h = -1: must be 0 or greater; for example h = 1",
-            "t.toml:9:5: i = 300: is larger than fits; for example i = 1",
+            "t.toml:9:5: i = 300: must be at most 255; for example i = 1",
         ]
     );
 }
