@@ -23,7 +23,8 @@ pub(super) fn moved<R: Real>(s: R, duration: R, parts: usize, rate: impl Fn(R) -
     sum
 }
 
-const fn parameter(
+/// One parameter of a physical law.
+pub(super) const fn parameter(
     name: &'static str,
     kind: Kind,
     least: f64,

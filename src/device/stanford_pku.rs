@@ -33,7 +33,9 @@
 use super::exponential_readout::exponential;
 use super::ion_drift::inside;
 use super::law::{Kind, Law, OWN, Parameter, Pulse};
-use super::physical::{PARTS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, moved};
+use super::physical::{
+    PARTS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, moved, parameter,
+};
 use crate::number::Real;
 
 /// `dg/dt = -v₀ e^{-E_a/k_B T} sinh(γ a₀ q V/(L k_B T))`.
@@ -42,22 +44,6 @@ pub struct StanfordPku;
 
 /// Boltzmann's constant in eV/K (2019 SI, exact to the digits given).
 const BOLTZMANN: f64 = 8.617_333_262e-5;
-
-const fn parameter(
-    name: &'static str,
-    kind: Kind,
-    least: f64,
-    most: f64,
-    meaning: &'static str,
-) -> Parameter {
-    Parameter {
-        name,
-        kind,
-        least,
-        most,
-        meaning,
-    }
-}
 
 impl Law for StanfordPku {
     const NAME: &'static str = "stanford-pku";

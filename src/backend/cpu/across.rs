@@ -380,8 +380,10 @@ impl Part<'_, Across> {
         let positions = &mut across.piece[..cells.len()];
         let own = positions.iter_mut().zip(states.step_by(replicas));
         own.for_each(|(x, s)| *x = *s);
-        let own = own_of(self.fixed, &mut across.sparse, &cells);
-        self.fixed.read_out(0, own, positions);
+        if self.fixed.cells.is_read_out() {
+            let own = own_of(self.fixed, &mut across.sparse, &cells);
+            self.fixed.read_out(0, own, positions);
+        }
         let normals = &across.normals[cells.start % BLOCK..];
         let seen = seen.step_by(replicas);
         show(seen, positions.iter(), &across.counts, normals, deviation);

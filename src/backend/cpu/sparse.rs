@@ -449,8 +449,10 @@ impl Part<'_, Across> {
             for (x, &cell) in positions.iter_mut().zip(cells) {
                 *x = self.states[lane(cell)];
             }
-            let own = fixed.cells.own_of(fixed.arch, cells, &mut sparse.own);
-            fixed.read_out(0, own, positions);
+            if fixed.cells.is_read_out() {
+                let own = fixed.cells.own_of(fixed.arch, cells, &mut sparse.own);
+                fixed.read_out(0, own, positions);
+            }
             for ((&cell, z), x) in cells.iter().zip(normals.iter()).zip(positions.iter()) {
                 apparent[lane(cell)] = x + deviation * z;
             }
