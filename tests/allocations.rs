@@ -43,7 +43,7 @@ fn check(study: &str) {
                     training.steps = steps;
                     allocation_counter::measure(|| {
                         let mut array = Crossbar::new(&point.plan, 0, replicas).unwrap();
-                        array.write(&[0.1; 10]).unwrap();
+                        array.write(0, &[0.1; 10]).unwrap();
                         let (task, stream) = (&point.material.task, &point.plan.stream);
                         train(task, &training, stream, 0, &mut array, &mut (), &|_| ()).unwrap();
                     })

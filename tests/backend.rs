@@ -516,7 +516,7 @@ fn the_cut_into_stacks_changes_no_reading() {
                 for cut in cuts.windows(2) {
                     let (first, replicas) = (cut[0], cut[1] - cut[0]);
                     let mut crossbar = Crossbar::new(&plan, first, replicas).unwrap();
-                    crossbar.write(&vec![0.1; rows * columns]).unwrap();
+                    crossbar.write(0, &vec![0.1; rows * columns]).unwrap();
                     let mut y = StackVector::zeros(columns, replicas);
                     for step in 0..5 {
                         let x = uniform(step, 0, rows, first as u32, replicas);
@@ -552,7 +552,7 @@ fn changes_of_weight(
     let n = per_weight(mapping);
     let plan = plan(counters(weights * n, 0.0), mapping, x.len(), d.len(), 0.0);
     let mut crossbar = Crossbar::new(&plan, 0, replicas).unwrap();
-    crossbar.write(&vec![0.0; weights]).unwrap();
+    crossbar.write(0, &vec![0.0; weights]).unwrap();
     let (mut inputs, mut changes) = (
         StackVector::zeros(x.len(), replicas),
         StackVector::zeros(d.len(), replicas),
@@ -764,7 +764,7 @@ fn read_noise_has_the_stated_deviation() {
     let plan = plan(counters(2 * 5, 0.0), Mapping::ReferenceColumn, 2, 5, 0.05);
     let mut crossbar = Crossbar::new(&plan, 0, N).unwrap();
     let weights: Vec<f64> = (0..10).map(|k| 0.05 * f64::from(k) - 0.2).collect();
-    crossbar.write(&weights).unwrap();
+    crossbar.write(0, &weights).unwrap();
     let mut x = StackVector::zeros(2, N);
     x.lanes_mut(0).fill(0.5);
     x.lanes_mut(1).fill(-0.25);

@@ -417,3 +417,31 @@ fn read_noise_is_normal_and_forgets() {
         }
     }
 }
+
+/// Programmed conductances are normal about their shifted target with the deviation of their mean, cell by cell, and anew at each step.
+#[test]
+fn programmed_states_have_their_distribution() {
+    for name in ["pcm/joshi2020", "flash/agrawal2022-day-5"] {
+        let device = load_device(name, Path::new("")).unwrap();
+        for (where_, place, replicas) in sites() {
+            let what = format!("{name}, {where_}");
+            let cells = Arc::new(device.cells(N / replicas, 7).unwrap());
+            let window = device.window();
+            let target = window.g_min + 0.4 * window.span();
+            let [mean, deviation] = device.programming().unwrap().moments(target);
+            let mut bench = Bench::new(&place, replicas, cells, true);
+            let mut program = |step: u32| {
+                let positions = vec![0.4; bench.shape.cells()];
+                bench.stack.program(step, &positions).unwrap();
+                let g = bench.states().into_iter();
+                let g = g.map(|s| window.g_min + s * window.span());
+                standardised(&g.collect::<Vec<_>>(), mean, deviation)
+            };
+            let (first, second) = (program(3), program(4));
+            check_normal(&what, &first);
+            check_neighbours(&what, &first, replicas);
+            let steps = first.iter().copied().zip(second.iter().copied());
+            check_independent(&format!("{what}, two steps"), steps);
+        }
+    }
+}

@@ -195,7 +195,7 @@ fn study(c: &mut Criterion) {
     let point = Prepared::new(settings).expect("the shipped study predicts");
     let stack = |point: &Prepared, first: usize, replicas: usize| {
         let mut array = Crossbar::new(&point.plan, first, replicas).expect("room for a stack");
-        array.write(&[0.0; 10]).expect("the CPU does not fail");
+        array.write(0, &[0.0; 10]).expect("the CPU does not fail");
         let (task, training) = (&point.material.task, &point.settings.training);
         let stream = &point.plan.stream;
         train(task, training, stream, 0, &mut array, &mut (), &|_| ())

@@ -216,6 +216,9 @@ pub trait Backend: Send {
     fn shape(&self) -> Shape;
     /// Sets every crossbar to the same positions in the window (row-major, 0 at `g_min`, 1 at `g_max`).
     fn write(&mut self, positions: &[f64]) -> Result<()>;
+    /// Programs every crossbar to the same positions at step `step`: each cell misses its own as the cells'
+    /// [`Programming`](crate::device::Programming) says. As [`Backend::write`] where they have none.
+    fn program(&mut self, step: u32, positions: &[f64]) -> Result<()>;
     /// The conductance that a noiseless read of every single cell sees, in siemens: with the write noise, cell by cell.
     fn conductances(&mut self, out: &mut StackVector) -> Result<()>;
     /// Column currents `I_c = Σ_r V_r G_rc` in amperes for row voltages in volts, sample by sample.

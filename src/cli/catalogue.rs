@@ -8,7 +8,7 @@ use memridge::device::{Device, LIBRARY, load_device};
 use memridge::error::Result;
 use memridge::units::Siemens;
 
-use super::device::character;
+use super::device::{character, on_off, whole};
 use super::print;
 
 /// Six significant digits.
@@ -40,13 +40,13 @@ fn row(name: &str, device: &Device) -> Result<String> {
         ""
     };
     Ok(format!(
-        "| [{name}]({name}.toml) | {} | {} | {} – {} | {:.1} | {:.0} | {}{mark} | {}{mark} | {noise:.2} | {} |\n",
+        "| [{name}]({name}.toml) | {} | {} | {} – {} | {} | {} | {}{mark} | {}{mark} | {noise:.2} | {} |\n",
         device.material(),
         device.law().name(),
         siemens(w.g_min),
         siemens(w.g_max),
-        w.g_max / w.g_min,
-        c.states,
+        on_off(&w),
+        whole(c.states),
         decimals(weight),
         decimals(c.tau),
         device.cite().join(", "),
@@ -87,12 +87,12 @@ pub fn check(file: &str) -> Result<ExitCode> {
     device.cells(device.listed_cells().unwrap_or(200), 1)?;
     let (c, w) = (character(&device)?, device.window());
     let mut text = format!(
-        "ok\n{}: {}, {} – {}, {:.0} steps across the window",
+        "ok\n{}: {}, {} – {}, {} steps across the window",
         device.name(),
         device.law().name(),
         siemens(w.g_min),
         siemens(w.g_max),
-        c.states,
+        whole(c.states),
     );
     // Writing to a string cannot fail.
     let _ = match (c.symmetric_point, c.tau) {

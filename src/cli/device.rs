@@ -4,9 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use memridge::device::{Device, Faults, Kind, LIBRARY, Spread, curvature, load_device};
+use memridge::device::{Device, Faults, Kind, LIBRARY, Spread, Window, curvature, load_device};
 use memridge::error::{Error, Result};
-use memridge::report::{DeviceCurve, TABLE_STYLE, device_figure};
+use memridge::report::{
+    DeviceCurve, ProgrammingCurve, TABLE_STYLE, device_figure, programming_figure,
+};
 use memridge::units::{Kelvin, Metres, Ohms, Seconds, Siemens, Volts};
 use serde_json::{Value, json};
 
@@ -17,18 +19,19 @@ pub(super) struct Character {
     /// As a position.
     pub symmetric_point: Option<f64>,
     pub tau: Option<f64>,
-    /// Nominal steps that make the window.
-    pub states: f64,
+    /// Nominal steps that make the window, where there are pulses.
+    pub states: Option<f64>,
 }
 
 pub(super) fn character(device: &Device) -> Result<Character> {
     let cells = device.without_variation().cells(1, 0)?;
-    let symmetric_point = cells.nominal_symmetric_point();
+    let pulsed = device.law().is_pulsed();
+    let symmetric_point = cells.nominal_symmetric_point().filter(|_| pulsed);
     Ok(Character {
         symmetric_point,
         // R' per position; the weight moves two units over the window.
         tau: symmetric_point.map(|s| 2.0 / cells.response(0, s).slope()),
-        states: 1.0 / cells.nominal_step(),
+        states: pulsed.then(|| 1.0 / cells.nominal_step()),
     })
 }
 
@@ -85,6 +88,20 @@ fn rounded(g: f64) -> Siemens {
     Siemens::new(format!("{g:.3e}").parse().unwrap_or(g))
 }
 
+/// Ratio of the ends of a window.
+pub(super) fn on_off(window: &Window) -> String {
+    if window.g_min > 0.0 {
+        format!("{:.1}", window.g_max / window.g_min)
+    } else {
+        "∞".to_owned()
+    }
+}
+
+/// A number of steps, where there are any.
+pub(super) fn whole(steps: Option<f64>) -> String {
+    steps.map_or_else(|| "–".to_owned(), |n| format!("{n:.0}"))
+}
+
 /// Prints the table of devices.
 pub fn list(json: bool) -> Result<ExitCode> {
     let devices: Vec<(&str, Device)> = LIBRARY
@@ -117,8 +134,8 @@ pub fn list(json: bool) -> Result<ExitCode> {
             d.material().to_owned(),
             d.law().name().to_owned(),
             format!("{} – {}", rounded(w.g_min), rounded(w.g_max)),
-            format!("{:.1}", w.g_max / w.g_min),
-            format!("{:.0}", c.states),
+            on_off(&w),
+            whole(c.states),
             dash(c.symmetric_point.map(|s| 2.0 * s - 1.0)),
             dash(c.tau),
             format!("{noise:.2}"),
@@ -137,16 +154,28 @@ pub fn list(json: bool) -> Result<ExitCode> {
 /// Prints one device.
 pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<ExitCode> {
     let device = load_device(name, Path::new("."))?;
-    let curve = DeviceCurve::of(&device)?;
+    let pulsed = device.law().is_pulsed();
+    let programming = ProgrammingCurve::of(&device);
+    let curve = pulsed.then(|| DeviceCurve::of(&device)).transpose()?;
+    // What a device is drawn by: its pulses, or else how it is programmed.
+    let (picture, points) = match (&curve, &programming) {
+        (Some(curve), _) => (device_figure(curve), curve.csv()),
+        (None, Some(curve)) => (programming_figure(curve), curve.csv()),
+        (None, None) => (
+            programming_figure(&ProgrammingCurve::default()),
+            String::new(),
+        ),
+    };
     if let Some(path) = svg {
-        std::fs::write(path, device_figure(&curve).svg).map_err(|e| Error::write(path, e))?;
+        std::fs::write(path, picture.svg).map_err(|e| Error::write(path, e))?;
     }
     if let Some(path) = csv {
-        std::fs::write(path, curve.csv()).map_err(|e| Error::write(path, e))?;
+        std::fs::write(path, points).map_err(|e| Error::write(path, e))?;
     }
     if json {
         let mut v = value(&device)?;
         v["response"] = serde_json::to_value(&curve).unwrap_or_default();
+        v["programming"] = serde_json::to_value(&programming).unwrap_or_default();
         uncertainty::add(&device, &mut v);
         print(&pretty(&v)?);
         return Ok(ExitCode::SUCCESS);
@@ -280,12 +309,20 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
             1.0 / tau,
             1.0 / tau
         )),
+        _ if !pulsed => text.push_str("states are programmed: pulses are not modelled, nothing can be trained\n"),
         _ => text.push_str("no symmetric point: this device does not regularize towards any weight\n"),
     }
-    text.push_str(&uncertainty::text(&device));
+    if pulsed {
+        text.push_str(&uncertainty::text(&device));
+    }
+    let charts: Vec<String> = curve
+        .iter()
+        .map(response_chart)
+        .chain(programming.iter().map(programming_chart))
+        .collect();
     text.push_str(&format!(
         "\n{}\nsource: {}\n",
-        chart(&curve),
+        charts.join("\n"),
         device.source()
     ));
     print(&text);
@@ -298,14 +335,31 @@ pub(super) fn round(v: f64) -> f64 {
 }
 
 /// The pulse response in characters.
-fn chart(curve: &DeviceCurve) -> String {
-    const ROWS: usize = 14;
+fn response_chart(curve: &DeviceCurve) -> String {
     let points: Vec<f64> = curve
         .potentiation
         .iter()
         .chain(&curve.depression)
         .map(|p| p.1)
         .collect();
+    let last = curve.depression.last().map_or(0.0, |p| p.0);
+    chart(&points, "0", &format!("{last} pulses"))
+}
+
+/// The deviation of programmed conductances in characters.
+fn programming_chart(curve: &ProgrammingCurve) -> String {
+    let points: Vec<f64> = curve.points.iter().map(|p| p.2).collect();
+    let end = |p: Option<&(f64, f64, f64)>| Siemens::new(p.map_or(0.0, |p| p.0)).to_string();
+    let last = format!("{} target", end(curve.points.last()));
+    format!(
+        "standard deviation of the programmed conductance\n{}",
+        chart(&points, &end(curve.points.first()), &last)
+    )
+}
+
+/// Conductances in characters, every second point, from `first` to `last`.
+fn chart(points: &[f64], first: &str, last: &str) -> String {
+    const ROWS: usize = 14;
     let (low, high) = points
         .iter()
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| {
@@ -331,14 +385,12 @@ fn chart(curve: &DeviceCurve) -> String {
             .collect();
         text.push_str(&format!("{label:>12} │{}\n", line.trim_end()));
     }
-    let last = curve.depression.last().map_or(0.0, |p| p.0);
     text.push_str(&format!(
-        "{:>12} └{}\n{:>14}{:>width$}\n",
+        "{:>12} └{}\n{:>13}{first}{last:>width$}\n",
         "",
         "─".repeat(columns.len()),
-        0,
-        format!("{last} pulses"),
-        width = columns.len(),
+        "",
+        width = (columns.len() + 1).saturating_sub(first.chars().count()),
     ));
     text
 }

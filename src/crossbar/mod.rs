@@ -131,12 +131,14 @@ impl Crossbar {
         })
     }
 
-    /// Writes the same weights (row-major, inputs × outputs) into every crossbar, without write noise.
+    /// Programs the same weights (row-major, inputs × outputs) into every crossbar at step `step`, exactly where the device has no
+    /// [`Programming`](crate::device::Programming).
     ///
     /// # Errors
     /// Those of the backend.
-    pub fn write(&mut self, weights: &[f64]) -> Result<()> {
-        self.backend.write(&self.model.map.positions(weights))
+    pub fn write(&mut self, step: u32, weights: &[f64]) -> Result<()> {
+        let positions = self.model.map.positions(weights);
+        self.backend.program(step, &positions)
     }
 
     /// Sets `scale` to the factor from |input| to a row's probability.

@@ -6,6 +6,7 @@ use super::count::SINGLE_DIGITS;
 use super::expand::{longest_train, steepness};
 use super::kernel::{Own, TILE};
 use super::law::{AnyLaw, COMMON, Cell, CycleNoise, LOWER, OWN, STEP, UPPER};
+use super::programming::Programming;
 use super::readout::is_read_out;
 use super::response::{Pulsed, Response, average, bounded_mean, crossing, symmetric_point};
 use super::retention::Retention;
@@ -41,6 +42,7 @@ pub struct Cells {
     varied: Varied,
     longest_train: u32,
     retention: Option<Retention>,
+    programming: Option<Programming>,
     read_out: bool,
     /// Ascending, with their positions.
     pub(super) stuck: Vec<(usize, f64)>,
@@ -192,6 +194,7 @@ impl Cells {
             parameters,
             single,
             retention: None,
+            programming: None,
             stuck: Vec::new(),
         }
     }
@@ -202,6 +205,19 @@ impl Cells {
             retention: Some(retention),
             ..self
         }
+    }
+
+    /// The same cells, which miss what they are programmed to.
+    pub fn with_programming(self, programming: Programming) -> Self {
+        Self {
+            programming: Some(programming),
+            ..self
+        }
+    }
+
+    /// How programmed cells miss their targets, if they do.
+    pub fn programming(&self) -> Option<&Programming> {
+        self.programming.as_ref()
     }
 
     /// How states relax, if they do.

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use super::cells::{Cells, Window};
 use super::faults::Faults;
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
+use super::programming::Programming;
 use super::readout::reads_out;
 use super::retention::Retention;
 use super::uncertainty::Covariance;
 use super::variation::{Spread, Variation};
 use super::{
     BiolekDrift, ConstantStep, ExpStep, Exponential, ExponentialReadout, JoglekarDrift, LinearStep,
-    Piecewise, PowerStep, SigmoidReadout, SoftBounds, StanfordPku, Vteam, exponential, nodes,
+    Piecewise, PowerStep, Programmed, SigmoidReadout, SoftBounds, StanfordPku, Vteam, exponential,
+    nodes,
 };
 use crate::document::{NumberOr, Origin, Rule, Section, Violations};
 use crate::error::{Result, Violation};
@@ -34,6 +36,7 @@ pub fn laws() -> Vec<Arc<dyn AnyLaw>> {
         Arc::new(BiolekDrift),
         Arc::new(Vteam),
         Arc::new(StanfordPku),
+        Arc::new(Programmed),
     ]
 }
 
@@ -53,6 +56,7 @@ pub struct Device {
     hard_bounds: bool,
     variations: Vec<Variation>,
     retention: Option<Retention>,
+    programming: Option<Programming>,
     faults: Option<Faults>,
     covariance: Option<Covariance>,
 }
@@ -66,7 +70,6 @@ impl Device {
         let (material, source) = (section.text("material"), section.text("source"));
         let cite = section.texts("cite");
         let hard_bounds = section.one_of("bounds", &["hard", "soft"]) == "hard";
-        let write_noise = section.number("write-noise", Rule::NonNegative);
         let window = window(section);
         let laws = laws();
         let names: Vec<&str> = laws.iter().map(|l| l.name()).collect();
@@ -76,7 +79,8 @@ impl Device {
             .find(|l| l.name() == law)
             .map_or_else(|| Arc::new(SoftBounds) as Arc<dyn AnyLaw>, Arc::clone);
         let all = || COMMON.iter().chain(law.parameters());
-        let derived = |p: &Parameter| law.derives_step() && p.name == COMMON[STEP].name;
+        let derived =
+            |p: &Parameter| (law.derives_step() || !law.is_pulsed()) && p.name == COMMON[STEP].name;
         let mut nominal: Vec<f64> = all()
             .map(|p| {
                 if derived(p) {
@@ -86,7 +90,9 @@ impl Device {
                 value(&parameters, p, window)
             })
             .collect();
-        if law.derives_step() {
+        if !law.is_pulsed() {
+            nominal[STEP] = 0.0;
+        } else if law.derives_step() {
             nominal[STEP] = mean_step(&*law, &nominal);
         }
         if law.parameters().iter().any(|p| p.kind == Kind::Node) {
@@ -98,12 +104,11 @@ impl Device {
             parameters.violation(key, rule, way_out);
         }
         parameters.finish();
-        let cycle = section.section("cycle-to-cycle");
-        let noise = CycleNoise::new(
-            cycle.number("additive", Rule::NonNegative),
-            cycle.number("multiplicative", Rule::NonNegative),
-        );
-        cycle.finish();
+        let (noise, write_noise) = if law.is_pulsed() {
+            pulse_noise(section)
+        } else {
+            (CycleNoise::new(0.0, 0.0), 0.0)
+        };
         let mut variations = Vec::new();
         if let Some(spreads) = section.optional_section("device-to-device") {
             let shared = |p: &Parameter| matches!(p.kind, Kind::Node | Kind::Derived);
@@ -132,6 +137,17 @@ impl Device {
                 "remove the table, or choose a law without a readout",
             );
         }
+        let programming = Programming::parse(section, window);
+        if programming.is_some() && reads_out(&*law) {
+            section.violation(
+                "programming",
+                format!(
+                    "the law {} has no programming: its state is not its conductance",
+                    law.name()
+                ),
+                "remove the table, or choose a law without a readout",
+            );
+        }
         let faults = Faults::parse(section, window);
         let covariance = section.optional_section("covariance").and_then(|section| {
             Covariance::parse(&section, &all().collect::<Vec<_>>(), violations)
@@ -150,6 +166,7 @@ impl Device {
             hard_bounds,
             variations,
             retention,
+            programming,
             faults,
             covariance,
         }
@@ -226,6 +243,11 @@ impl Device {
     /// How states relax, if they do.
     pub fn retention(&self) -> Option<Retention> {
         self.retention
+    }
+
+    /// How programmed cells miss their targets, if they do.
+    pub fn programming(&self) -> Option<&Programming> {
+        self.programming.as_ref()
     }
 
     /// How cells come to be stuck, if they do.
@@ -319,11 +341,26 @@ impl Device {
             exponential::in_cells(&*self.law, &parameters),
         );
         let cells = cells.with_stuck(stuck);
+        let cells = match &self.programming {
+            Some(programming) => cells.with_programming(programming.clone()),
+            None => cells,
+        };
         Ok(match self.retention {
             Some(retention) => cells.with_retention(retention),
             None => cells,
         })
     }
+}
+
+/// Cycle-to-cycle noise and write noise.
+fn pulse_noise(section: &Section) -> (CycleNoise<f64>, f64) {
+    let cycle = section.section("cycle-to-cycle");
+    let noise = CycleNoise::new(
+        cycle.number("additive", Rule::NonNegative),
+        cycle.number("multiplicative", Rule::NonNegative),
+    );
+    cycle.finish();
+    (noise, section.number("write-noise", Rule::NonNegative))
 }
 
 fn window(section: &Section) -> Window {
@@ -422,7 +459,7 @@ pub(super) fn unphysical(
             "give pulses beyond their thresholds, longer or stronger ones",
         );
     }
-    if p[STEP] <= 0.0 {
+    if law.is_pulsed() && p[STEP] <= 0.0 {
         return fail(
             "step",
             "must be greater than 0",

@@ -243,6 +243,9 @@ pub trait Law: Send + Sync + Sized + 'static {
     /// window of the state.
     const DERIVES_STEP: bool = false;
 
+    /// Whether pulses change the state at all. Where they do not, states are programmed, and the nominal step is 0.
+    const PULSED: bool = true;
+
     /// Mean change of the state by one pulse, signed.
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R;
 
@@ -306,6 +309,8 @@ pub trait AnyLaw: Send + Sync {
     fn parameters(&self) -> &'static [Parameter];
     /// Whether the nominal step follows from the pulse.
     fn derives_step(&self) -> bool;
+    /// Whether pulses change the state.
+    fn is_pulsed(&self) -> bool;
     /// Whether `n` pulses have a closed form.
     fn has_train(&self) -> bool;
     /// States where the step or its slope jumps.
@@ -375,6 +380,10 @@ impl<L: Law> AnyLaw for L {
 
     fn derives_step(&self) -> bool {
         L::DERIVES_STEP
+    }
+
+    fn is_pulsed(&self) -> bool {
+        L::PULSED
     }
 
     fn has_train(&self) -> bool {

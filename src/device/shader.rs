@@ -3,6 +3,7 @@
 use super::cells::Cells;
 use super::count::{SINGLE_DIGITS, piece, round_request};
 use super::law::SHORT_DIGITS;
+use super::programming::written;
 use super::retention::{relaxation, relaxed};
 use crate::number::{Expr, Real, Tape};
 
@@ -46,6 +47,7 @@ pub struct Shader {
     /// fn read_out(p: Parameters, s: f32) -> f32          // position of the conductance
     /// fn rounded(m: f32, u: f32) -> f32     // a request as a whole number of pulses
     /// fn piece(n: f32, done: f32, length: f32) -> f32   // what is left of a count, at most length
+    /// fn written(p: Parameters, mean: f32, deviation: f32, z: f32) -> f32
     /// fn relaxation(s: f32, rest: f32, lost: f32, u: f32) -> f32
     /// fn relaxed(p: Parameters, s: f32, rest: f32, lost: f32, u: f32) -> f32
     /// ```
@@ -144,6 +146,13 @@ const HEALTHY: f32 = {HEALTHY:?}f;
         let [n, done, length] = ["n", "done", "length"].map(|name| tape.input(name));
         let arguments = "n: f32, done: f32, length: f32";
         functions.push_str(&tape.function("piece", arguments, &[piece(n, done, length)]));
+        let tape = Tape::new();
+        let p = self.recorded(&tape);
+        let [mean, deviation, z] = ["mean", "deviation", "z"].map(|name| tape.input(name));
+        let zero = Expr::Constant(self.zero());
+        let next = written(&self.with_parameters(&p), mean, deviation, z, zero);
+        let arguments = "p: Parameters, mean: f32, deviation: f32, z: f32";
+        functions.push_str(&tape.function("written", arguments, &[next]));
         let tape = Tape::new();
         let [s, rest, lost, u] = ["s", "rest", "lost", "u"].map(|name| tape.input(name));
         let arguments = "s: f32, rest: f32, lost: f32, u: f32";

@@ -57,6 +57,8 @@ pub enum Purpose {
     Problem = 11,
     /// Rounding of a relaxed state to a number of single precision.
     Relaxation = 12,
+    /// Deviation of a programmed conductance from its target.
+    Programming = 13,
 }
 
 impl Purpose {

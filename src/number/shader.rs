@@ -4,12 +4,13 @@ use super::random::{box_muller, centred};
 use super::{Purpose, Tape, expr};
 
 /// The purposes of the random numbers that a backend draws, by their names in shaders.
-const PURPOSES: [(&str, Purpose); 5] = [
+const PURPOSES: [(&str, Purpose); 6] = [
     ("CYCLE_NOISE", Purpose::CycleNoise),
     ("COUNT_ROUNDING", Purpose::CountRounding),
     ("READ_NOISE", Purpose::ReadNoise),
     ("WRITE_NOISE", Purpose::WriteNoise),
     ("RELAXATION", Purpose::Relaxation),
+    ("PROGRAMMING", Purpose::Programming),
 ];
 
 /// WGSL functions that draw the random numbers of a [`Stream`](super::Stream), and those that recorded expressions call.
@@ -20,9 +21,8 @@ const PURPOSES: [(&str, Purpose); 5] = [
 /// fn normals(words: vec4<u32>) -> vec4<f32>
 /// ```
 ///
-/// A label is a purpose (`CYCLE_NOISE`, `COUNT_ROUNDING`, `READ_NOISE`, `WRITE_NOISE`, `RELAXATION`) or'ed with an index. The integers are the
-/// CPU's; the uniform numbers too, because they are exact. The module around them defines `hidden_zero() -> u32`, a zero that the
-/// compiler cannot see.
+/// A label is a purpose (those of `PURPOSES`) or'ed with an index. The integers are the CPU's; the uniform numbers too, because they
+/// are exact. The module around them defines `hidden_zero() -> u32`, a zero that the compiler cannot see.
 pub fn functions() -> String {
     let mut out = [expr::WGSL, include_str!("philox.wgsl")].join("\n");
     out.push('\n');

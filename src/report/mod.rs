@@ -19,6 +19,7 @@ mod html;
 mod learning;
 mod page;
 mod panel;
+mod programming;
 mod ridge_path;
 mod scale;
 mod shrinkage;
@@ -40,6 +41,7 @@ pub use answer::answer;
 pub use device::{DeviceCurve, device_figure};
 pub use fit::fit_figure;
 pub use page::page;
+pub use programming::{ProgrammingCurve, programming_figure};
 pub use table::{TABLE_STYLE, controls, expectations, table};
 
 /// A figure: an SVG picture and the words that go with it.

@@ -112,6 +112,16 @@ impl Settings {
         let replicas = usize::from(root.integer::<u16>("replicas", Rule::AtLeast(2.0)));
         let device = root.section("device");
         let parsed_device = Device::parse(&device, violations);
+        if !parsed_device.law().is_pulsed() {
+            device.violation(
+                "law",
+                format!(
+                    "the device {} has no pulses, so nothing can be trained with it",
+                    parsed_device.name()
+                ),
+                "choose a device whose law is not programmed; memridge device list shows them",
+            );
+        }
         device.finish();
         let window = parsed_device.window();
         let array = root.section("array");

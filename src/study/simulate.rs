@@ -161,7 +161,7 @@ impl Run<'_> {
         let (mut synapses, model): (Box<dyn Synapses>, _) = match self.learner {
             Learner::Device(plan) => {
                 let mut crossbar = Crossbar::new(plan, first, count)?;
-                crossbar.write(&initial)?;
+                crossbar.write(0, &initial)?;
                 (Box::new(crossbar), Some(plan.model.clone()))
             }
             Learner::Digital { lambda, centre } => (

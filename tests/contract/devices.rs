@@ -100,6 +100,7 @@ fn sensible(law: &str) -> Vec<f64> {
             0.004, 0.0, 1.0, 1.0, -1.0, 5e-8, 5e-8, 10.0, 0.6, 16.0, 0.8, 2.5e-10, 1.2e-8, 2100.0,
             298.0, 1e-3, 0.25, 2.5e-10, 2e-10, 1.7e-9,
         ],
+        "programmed" => &[0.0, 0.0, 1.0],
         "exponential" => &[0.01, 0.0, 1.0, 2.0, -5.0, 0.9],
         other => panic!("give the law {other} parameters here"),
     };

@@ -14,6 +14,7 @@ mod devices;
 mod faults;
 mod fixture;
 mod order;
+mod programming;
 mod reads;
 mod stuck;
 #[cfg(feature = "gpu")]
@@ -65,6 +66,10 @@ macro_rules! suite {
             #[test]
             fn slow_relaxation() {
                 updates::slow_relaxation($site);
+            }
+            #[test]
+            fn programming() {
+                programming::programmed($site);
             }
             #[test]
             fn stuck_cells() {

@@ -2,6 +2,7 @@
 
 mod across;
 mod count;
+mod program;
 mod read;
 mod relax;
 mod sparse;
@@ -184,6 +185,16 @@ impl Backend for Cpu {
         for (lanes, s) in lanes.zip(self.fixed.cells.states(positions)) {
             lanes.fill(s);
         }
+        self.show_all();
+        self.hold();
+        Ok(())
+    }
+
+    fn program(&mut self, step: u32, positions: &[f64]) -> Result<()> {
+        let Some(targets) = self.fixed.cells.targets(positions) else {
+            return self.write(positions);
+        };
+        program::program(&self.fixed, step, &targets, &mut self.states);
         self.show_all();
         self.hold();
         Ok(())

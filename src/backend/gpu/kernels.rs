@@ -7,6 +7,7 @@ use crate::number::shader;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kernel {
     Write,
+    Program,
     Relax,
     PulseTogether,
     PulseSingly,
@@ -17,8 +18,9 @@ pub(super) enum Kernel {
 
 impl Kernel {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Write,
+        Self::Program,
         Self::Relax,
         Self::PulseTogether,
         Self::PulseSingly,
@@ -30,6 +32,7 @@ impl Kernel {
     pub(super) fn entry_point(self) -> &'static str {
         match self {
             Self::Write => "write_positions",
+            Self::Program => "program",
             Self::Relax => "relax",
             Self::PulseTogether => "pulse_together",
             Self::PulseSingly => "pulse_singly",

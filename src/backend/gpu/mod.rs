@@ -181,6 +181,21 @@ impl Backend for GpuStack {
             .add(Kernel::Write, self.common, &[&bits], workgroups)
     }
 
+    fn program(&mut self, step: u32, positions: &[f64]) -> Result<()> {
+        assert_eq!(positions.len(), self.shape.cells(), "one position a cell");
+        let Some(targets) = self.cells.targets(positions) else {
+            return self.write(positions);
+        };
+        let arguments = Arguments {
+            step,
+            ..self.common
+        };
+        let vectors = [&targets.means, &targets.deviations].map(|v| bytemuck::cast_slice(v));
+        let workgroups = self.elements().div_ceil(STRIPS);
+        self.queue
+            .add(Kernel::Program, arguments, &vectors, workgroups)
+    }
+
     fn conductances(&mut self, out: &mut StackVector) -> Result<()> {
         assert_eq!(
             out.all().len() as u64,

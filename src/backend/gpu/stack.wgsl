@@ -142,6 +142,32 @@ fn write_positions(
     }
 }
 
+/// Every replica of a cell misses its target by a number of its own.
+@compute @workgroup_size(64)
+fn program(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let first = workgroup_number(group, groups) * STRIP * WORKGROUP + local;
+    for (var k = 0u; k < STRIP; k++) {
+        let at = first + k * WORKGROUP;
+        if at < cells() * run.replicas {
+            let cell = at / run.replicas;
+            var state = upload(run.first_at + cell);
+            let deviation = upload(run.second_at + cell);
+            if !is_stuck(cell) {
+                let words = words_of(run.step, cell / 4u, at % run.replicas, PROGRAMMING);
+                state = written(parameters_of(cell), state, deviation, normals(words)[cell % 4u]);
+            }
+            states[at] = state;
+            if WRITE_NOISY || READ_OUT {
+                apparent[at] = state;
+            }
+        }
+    }
+}
+
 /// What is written on a cell decays with it.
 @compute @workgroup_size(64)
 fn relax(

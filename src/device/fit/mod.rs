@@ -58,7 +58,7 @@ pub fn fittable() -> Vec<Arc<dyn AnyLaw>> {
     let mut laws = super::laws();
     laws.retain(|law| {
         let kinds = law.parameters().iter().all(|p| plain(p.kind));
-        kinds && !law.derives_step() && !reads_out(&**law)
+        kinds && law.is_pulsed() && !law.derives_step() && !reads_out(&**law)
     });
     laws
 }
