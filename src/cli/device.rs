@@ -187,7 +187,7 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic);
-    for (p, v) in device.parameters() {
+    for (p, v) in device.parameters().skip(usize::from(!pulsed)) {
         let shown = match p.kind {
             Kind::Node | Kind::Derived => continue,
             Kind::Ratio => format!("{v}"),
@@ -227,7 +227,7 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
             "deviation of what a read sees, in steps",
         ),
     ];
-    for (a, b, m) in rows {
+    for (a, b, m) in rows.into_iter().filter(|_| pulsed) {
         table.add_row([a.to_owned(), b, m.to_owned()]);
     }
     if let Some(r) = device.retention() {
