@@ -1374,3 +1374,33 @@ fn cross_validation_needs_as_many_samples_as_folds() {
     assert_eq!(ran.code, Some(2), "{}", ran.stdout);
     assert!(ran.stderr.contains("folds"), "{}", ran.stderr);
 }
+
+/// Programmed states are for inference: nothing can be trained with them, and they are shown by how they miss their targets.
+#[test]
+fn devices_without_pulses_are_shown_and_not_trained() {
+    let place = Place::with(&[
+        ("model = \"ideal/soft-bounds\"", "model = \"pcm/joshi2020\""),
+        ("\n[device.law.soft-bounds]\nstep = \"400 nS\"\n", ""),
+        ("zero = \"symmetric-point\"", "zero = \"middle\""),
+    ]);
+    let ran = place.memridge(&["run", "study.toml", "--out", "out"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+    for part in ["has no pulses", "nothing can be trained", "study.toml"] {
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+    assert!(!place.path("out").exists());
+    let ran = place.memridge(&["device", "show", "pcm/joshi2020", "--csv", "p.csv"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert!(
+        ran.stdout
+            .contains("standard deviation of the programmed conductance")
+    );
+    // At 25 uS: 0.28638599 + 0.07585724 · 25 - 0.00178767 · 25² uS.
+    let last = place.read("p.csv").lines().last().unwrap().to_owned();
+    let numbers: Vec<f64> = last.split(',').map(|v| v.parse().unwrap()).collect();
+    assert!(
+        (numbers[0] - 25e-6).abs() < 1e-12 && numbers[1] == 0.0,
+        "{last}"
+    );
+    assert!((numbers[2] - 1.065_523_24e-6).abs() < 1e-13, "{last}");
+}

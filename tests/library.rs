@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use memridge::device::{
-    Cells, Device, LIBRARY, LOWER, Piecewise, STEP, UPPER, curvature, load_device,
+    Cells, Device, LIBRARY, LOWER, Piecewise, UPPER, curvature, load_device,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -15,15 +15,6 @@ fn device(name: &str) -> Device {
 /// One nominal cell.
 fn nominal(device: &Device) -> Cells {
     device.without_variation().cells(1, 0).unwrap()
-}
-
-/// One nominal cell of a device with `factor` times as many pulses.
-fn finer(device: &Device, factor: f64) -> Cells {
-    let mut p: Vec<f64> = device.parameters().map(|(_, v)| v).collect();
-    p[STEP] /= factor;
-    let law = memridge::device::laws();
-    let law = law.into_iter().find(|l| l.name() == device.law().name());
-    nominal(&device.with_law(law.unwrap(), &p).unwrap())
 }
 
 /// Symmetric point and τ of a weight that is `2 (s - zero)`.
@@ -123,7 +114,7 @@ fn devices_have_their_published_symmetric_point_and_strength() {
 #[test]
 fn fine_pulses_have_the_limit_of_rates() {
     for (name, _, published) in FINE {
-        let cells = finer(&device(name), 1e5);
+        let cells = nominal(&device(name).finer(1e5));
         match published {
             Some(published) => {
                 let digits = Digits {

@@ -33,22 +33,21 @@ fn row(name: &str, device: &Device) -> Result<String> {
         .noise()
         .additive()
         .hypot(device.noise().multiplicative());
-    // Whole pulses of the exponential law are not its rates: the note below.
-    let mark = if device.law().name() == "exponential" && weight.is_some() {
-        " ¹"
-    } else {
-        ""
+    let both = |whole: Option<f64>, fine: Option<f64>| match fine {
+        Some(_) => format!("{} ({})", decimals(whole), decimals(fine)),
+        None => decimals(whole),
     };
+    let fine = c.fine.map(|(s, tau)| (2.0 * s - 1.0, tau));
     Ok(format!(
-        "| [{name}]({name}.toml) | {} | {} | {} – {} | {} | {} | {}{mark} | {}{mark} | {noise:.2} | {} |\n",
+        "| [{name}]({name}.toml) | {} | {} | {} – {} | {} | {} | {} | {} | {noise:.2} | {} |\n",
         device.material(),
         device.law().name(),
         siemens(w.g_min),
         siemens(w.g_max),
         on_off(&w),
         whole(c.states),
-        decimals(weight),
-        decimals(c.tau),
+        both(weight, fine.map(|f| f.0)),
+        both(c.tau, fine.map(|f| f.1)),
         device.cite().join(", "),
     ))
 }
@@ -59,9 +58,8 @@ that spans [-1, 1] over the window; the implicit λ is E|g|/τ. c2c: cycle-to-cy
 cite: keys of `references.bib`; each file says which figure, table or preset its numbers are from. Devices of the law `programmed` are for
 inference: they are written to a target, which they miss as measured, and have no pulses.
 
-¹ As shipped, with whole pulses: one of P pulses goes 1 - e^{-k/P} of the way to the end of its curve. Infinitely fine pulses would go k/P,
-and then Ag:a-Si (jo2010) would have w⋄ = -0.333 and τ = 0.963. The difference is large where both curves bend alike and pulses are few: the
-FeFET (jerry2017, 32 pulses) would have w⋄ = 0.410 and τ = 14.2.
+In parentheses: what w⋄ and τ would be if pulses were infinitely fine. One of P whole pulses of the exponential law goes 1 - e^{-k/P} of the way to the
+end of its curve, and not k/P; the difference is large where both curves bend alike and pulses are few.
 ";
 
 /// Prints the library as a Markdown table with its notes.

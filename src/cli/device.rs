@@ -19,18 +19,34 @@ pub(super) struct Character {
     /// As a position.
     pub symmetric_point: Option<f64>,
     pub tau: Option<f64>,
+    /// Symmetric point as a position and τ for infinitely fine pulses, where they are others.
+    pub fine: Option<(f64, f64)>,
     /// Nominal steps that make the window, where there are pulses.
     pub states: Option<f64>,
 }
 
+/// Pulses that are so many times finer are as good as infinitely fine: what is left of the difference is 1e-5 of it.
+const FINE: f64 = 1e5;
+
 pub(super) fn character(device: &Device) -> Result<Character> {
-    let cells = device.without_variation().cells(1, 0)?;
     let pulsed = device.law().is_pulsed();
-    let symmetric_point = cells.nominal_symmetric_point().filter(|_| pulsed);
-    Ok(Character {
-        symmetric_point,
+    let nominal = device.without_variation();
+    let pull = |device: &Device| -> Result<Option<(f64, f64)>> {
+        let cells = device.cells(1, 0)?;
+        let point = cells.nominal_symmetric_point().filter(|_| pulsed);
         // R' per position; the weight moves two units over the window.
-        tau: symmetric_point.map(|s| 2.0 / cells.response(0, s).slope()),
+        Ok(point.map(|s| (s, 2.0 / cells.response(0, s).slope())))
+    };
+    let cells = nominal.cells(1, 0)?;
+    let (here, fine) = (pull(&nominal)?, pull(&nominal.finer(FINE))?);
+    let differs = |((s, tau), (fine_s, fine_tau)): ((f64, f64), (f64, f64))| {
+        let other = (s - fine_s).abs() > 1e-4 || (tau / fine_tau - 1.0).abs() > 1e-4;
+        other.then_some((fine_s, fine_tau))
+    };
+    Ok(Character {
+        symmetric_point: here.map(|(s, _)| s),
+        tau: here.map(|(_, tau)| tau),
+        fine: here.zip(fine).and_then(differs),
         states: pulsed.then(|| 1.0 / cells.nominal_step()),
     })
 }
@@ -63,6 +79,7 @@ fn value(device: &Device) -> Result<Value> {
         "bounds": if device.hard_bounds() { "hard" } else { "soft" },
         "symmetric-point": c.symmetric_point,
         "tau": c.tau,
+        "fine-pulses": c.fine.map(|(s, tau)| json!({ "symmetric-point": s, "tau": tau })),
         "steps-across-window": c.states,
     }))
 }
@@ -311,6 +328,12 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
         )),
         _ if !pulsed => text.push_str("states are programmed: pulses are not modelled, nothing can be trained\n"),
         _ => text.push_str("no symmetric point: this device does not regularize towards any weight\n"),
+    }
+    if let Some((s, tau)) = c.fine {
+        text.push_str(&format!(
+            "with infinitely fine pulses: w⋄ = {:.4}, τ = {tau:.4}\n",
+            2.0 * s - 1.0
+        ));
     }
     if pulsed {
         text.push_str(&uncertainty::text(&device));

@@ -272,6 +272,14 @@ impl Device {
         }
     }
 
+    /// The same device with `factor` times as many pulses across its window, each as much smaller. Physical laws, whose pulses are given
+    /// by voltage and width, stay as they are.
+    pub fn finer(&self, factor: f64) -> Self {
+        let mut finer = self.clone();
+        finer.nominal[STEP] /= factor;
+        finer
+    }
+
     /// A device of another law, for laws that no device file names: the same window, noise and bounds, all cells nominal.
     ///
     /// `nominal` are the parameters as positions and fractions of the window: [`COMMON`] ones first, then the law's own.
