@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::count::SINGLE_DIGITS;
 use super::expand::{longest_train, steepness};
 use super::kernel::{Own, TILE};
-use super::law::{AnyLaw, COMMON, Cell, CycleNoise, LOWER, OWN, STEP, UPPER};
+use super::law::{AnyLaw, COMMON, Cell, CycleNoise, LOWER, OWN, STEP, UPPER, parts_in};
 use super::readout::is_read_out;
 use super::response::{Pulsed, Response, average, bounded_mean, crossing, symmetric_point};
 use super::retention::Retention;
@@ -40,6 +40,7 @@ pub struct Cells {
     single: Vec<f32>,
     varied: Varied,
     longest_train: u32,
+    parts: usize,
     retention: Option<Retention>,
     read_out: bool,
     /// Ascending, with their positions.
@@ -181,6 +182,7 @@ impl Cells {
         };
         Self {
             varied: Varied::new(&single, width),
+            parts: parts_in(law.moves(), &nominal),
             longest_train,
             read_out: is_read_out(&*law, &nominal),
             law,
@@ -288,6 +290,7 @@ impl Cells {
             parameters,
             noise: self.noise.cast(),
             hard_bounds: self.hard_bounds,
+            parts: self.parts,
         }
     }
 

@@ -21,7 +21,10 @@ fn sized_jet<L: Law, R: Real, const SIZE: usize>(p: &[R], s: R, pulse: &Pulse<R>
     L::step(
         &constants::<L, R, SIZE>(p),
         variable(s),
-        &Pulse { polarity },
+        &Pulse {
+            polarity,
+            parts: pulse.parts,
+        },
     )
 }
 

@@ -6,7 +6,10 @@ use super::expand::{SinglePulses, constants, expanded_train, step_jet};
 use super::kernel::Action;
 use super::kernel::{self, Update};
 use super::readout::{self, ReadOut};
-use super::shader;
+use super::motion::{self, DRIVE};
+#[cfg(doc)]
+use super::motion::moved;
+use super::shader::{self, Stage};
 use crate::number::{Expr, Jet, Real};
 
 /// Places of the three parameters that every cell has, whatever its law.
@@ -94,6 +97,8 @@ pub const COMMON: [Parameter; OWN] = [
 pub struct Pulse<R> {
     /// +1 potentiation, -1 depression.
     pub polarity: R,
+    /// Equal parts that the pulse is followed in, by laws that move ([`Law::MOVES`]); known before any loop.
+    pub parts: usize,
 }
 
 impl<R: Real> Pulse<R> {
@@ -243,8 +248,24 @@ pub trait Law: Send + Sync + Sized + 'static {
     /// window of the state.
     const DERIVES_STEP: bool = false;
 
+    /// Whether a pulse is a motion in time by [`Law::rate`], followed in parts: a train of such pulses is one long pulse. The law's first
+    /// own parameters are those of pulses, its last one is their parts; its step is [`moved`].
+    const MOVES: bool = false;
+
     /// Mean change of the state by one pulse, signed.
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R;
+
+    /// What of a pulse that starts at state `s` does not change during it, for laws that move.
+    #[inline(always)]
+    fn drive<R: Real>(_p: &[R], _s: R, _pulse: &Pulse<R>) -> [R; DRIVE] {
+        [R::lit(0.0); DRIVE]
+    }
+
+    /// Speed of the state in 1/s while a pulse of this drive lasts, for laws that move.
+    #[inline(always)]
+    fn rate<R: Real>(_p: &[R], _drive: &[R; DRIVE], _s: R, _pulse: &Pulse<R>) -> R {
+        R::lit(0.0)
+    }
 
     /// The conductance that a read finds at state `s`, as a position in the nominal window (0 at `g_min`, 1 at `g_max`). It rises
     /// with the state.
@@ -294,6 +315,8 @@ pub struct Cell<'a, R> {
     pub noise: CycleNoise<R>,
     /// Whether the state stops hard at the ends of the cell's window.
     pub hard_bounds: bool,
+    /// Parts that a pulse is followed in, by laws that move.
+    pub parts: usize,
 }
 
 /// A law behind an object: whole slices of `f32`, the `f64` oracle, third-order jets.
@@ -306,6 +329,10 @@ pub trait AnyLaw: Send + Sync {
     fn parameters(&self) -> &'static [Parameter];
     /// Whether the nominal step follows from the pulse.
     fn derives_step(&self) -> bool;
+    /// Whether a pulse is a motion in time.
+    fn moves(&self) -> bool;
+    /// Records one stage of a motion on the tape of its arguments.
+    fn record_motion<'t>(&self, cell: &Cell<Expr<'t>>, stage: &Stage<'t>) -> Vec<Expr<'t>>;
     /// Whether `n` pulses have a closed form.
     fn has_train(&self) -> bool;
     /// States where the step or its slope jumps.
@@ -360,8 +387,30 @@ pub trait AnyLaw: Send + Sync {
 pub(super) fn has_train<L: Law>() -> bool {
     let p = [0.5; MOST_PARAMETERS];
     let quiet = CycleNoise::new(0.0, 0.0);
-    let (pulse, one) = (Pulse { polarity: 1.0 }, Count::new(1.0, 0));
-    L::train(&p, 0.5, &pulse, &one, &quiet).is_some()
+    let pulse = Pulse {
+        polarity: 1.0,
+        parts: 1,
+    };
+    L::train(&p, 0.5, &pulse, &Count::new(1.0, 0), &quiet).is_some()
+}
+
+/// Parts that a pulse on a cell with parameters `p` is followed in.
+#[inline(always)]
+pub(super) fn parts_in(moves: bool, p: &[f64]) -> usize {
+    match p.last() {
+        Some(parts) if moves => *parts as usize,
+        _ => 1,
+    }
+}
+
+/// A pulse on a cell with parameters `p`.
+#[inline(always)]
+fn pulse_on<L: Law, R: Real>(p: &[f64], polarity: R) -> Pulse<R> {
+    let parts = match p.get(..OWN + L::PARAMETERS.len()) {
+        Some(p) => parts_in(L::MOVES, p),
+        None => 1,
+    };
+    Pulse { polarity, parts }
 }
 
 impl<L: Law> AnyLaw for L {
@@ -375,6 +424,14 @@ impl<L: Law> AnyLaw for L {
 
     fn derives_step(&self) -> bool {
         L::DERIVES_STEP
+    }
+
+    fn moves(&self) -> bool {
+        L::MOVES
+    }
+
+    fn record_motion<'t>(&self, cell: &Cell<Expr<'t>>, stage: &Stage<'t>) -> Vec<Expr<'t>> {
+        stage.record::<L>(cell)
     }
 
     fn has_train(&self) -> bool {
@@ -434,19 +491,16 @@ impl<L: Law> AnyLaw for L {
 
     fn step_of(&self, p: &[f64], s: Jet<f64>, polarity: f64) -> Jet<f64> {
         let polarity = Jet::constant(polarity);
-        L::step(
-            &constants::<L, f64, MOST_PARAMETERS>(p),
-            s,
-            &Pulse { polarity },
-        )
+        let pulse = pulse_on::<L, _>(p, polarity);
+        L::step(&constants::<L, f64, MOST_PARAMETERS>(p), s, &pulse)
     }
 
     fn step(&self, p: &[f64], s: f64, polarity: f64) -> f64 {
-        L::step(p, s, &Pulse { polarity })
+        L::step(p, s, &pulse_on::<L, _>(p, polarity))
     }
 
     fn step_jet(&self, p: &[f64], s: f64, polarity: f64) -> Jet<f64> {
-        L::jet(p, s, &Pulse { polarity })
+        L::jet(p, s, &pulse_on::<L, _>(p, polarity))
     }
 
     fn train(&self, cell: &Cell<f64>, s: f64, polarity: f64, n: u32) -> (f64, f64) {
@@ -454,7 +508,8 @@ impl<L: Law> AnyLaw for L {
             return (s, 0.0);
         };
         let (p, count) = (cell.parameters, Count::new(f64::from(n), digits(n)));
-        if let Some(moments) = L::train(p, s, &Pulse { polarity }, &count, &cell.noise) {
+        let pulse = pulse_on::<L, _>(p, polarity);
+        if let Some(moments) = L::train(p, s, &pulse, &count, &cell.noise) {
             return moments;
         }
         // No closed form: carry mean and variance pulse by pulse.
@@ -471,6 +526,16 @@ impl<L: Law> AnyLaw for L {
         polarity: f64,
         n: u32,
     ) -> (f64, f64) {
-        expanded_train::<L, f64>(p, s, &Pulse { polarity }, f64::from(n), noise)
+        let (pulse, count) = (pulse_on::<L, _>(p, polarity), f64::from(n));
+        if L::MOVES {
+            let cell = Cell {
+                parameters: p,
+                noise: *noise,
+                hard_bounds: false,
+                parts: pulse.parts,
+            };
+            return motion::train::<L, f64>(&cell, s, polarity * count, digits(n));
+        }
+        expanded_train::<L, f64>(p, s, &pulse, count, noise)
     }
 }

@@ -20,6 +20,7 @@ mod kernel;
 mod law;
 mod library;
 mod linear_step;
+mod motion;
 mod nodes;
 mod physical;
 mod piecewise;
@@ -50,6 +51,7 @@ pub use law::{
     AnyLaw, COMMON, Cell, CycleNoise, FEW_PARAMETERS, Kind, LOWER, Law, MOST_PARAMETERS, OWN,
     Parameter, Pulse, STEP, UPPER,
 };
+pub use motion::DRIVE;
 pub use library::{LIBRARY, device_document, load_device};
 pub use linear_step::LinearStep;
 pub use piecewise::{NODES, Piecewise};
@@ -57,7 +59,7 @@ pub use power_step::PowerStep;
 pub use readout::ReadOut;
 pub use response::{Pulsed, Response, bounded_mean, symmetric_point};
 pub use retention::{Retention, relaxation, relaxed};
-pub use shader::{Change, Shader};
+pub use shader::{Change, Shader, Stage};
 pub use sigmoid_readout::SigmoidReadout;
 pub use soft_bounds::SoftBounds;
 pub use stanford_pku::StanfordPku;

@@ -1,26 +1,20 @@
-//! What physical laws share: the motion of a state under one pulse, and parameters of pulses.
+//! What physical laws share: the parameters of pulses.
 
-use super::law::{Kind, Parameter};
+use super::law::{Kind, OWN, Parameter, Pulse};
+use super::motion;
 use crate::number::Real;
 
-/// Equal parts of a pulse. Device files whose worst pulse this does not resolve are refused ([`super::file`]).
-pub(super) const PARTS: usize = 8;
-
-/// Change of the state `s` in `duration` at this rate (1/s), by the midpoint rule in `parts` equal parts.
-///
-/// # Reference
-/// Hairer, Nørsett, Wanner, *Solving Ordinary Differential Equations I*, 2nd ed., Springer 1993, §II.1,
-/// <https://doi.org/10.1007/978-3-540-78862-1> (second order).
+/// Width in seconds of a pulse on a cell at state `s`: the first four parameters of every law that moves are [`SET_VOLTAGE`],
+/// [`RESET_VOLTAGE`], [`SET_WIDTH`] and [`RESET_WIDTH`].
 #[inline(always)]
-pub(super) fn moved<R: Real>(s: R, duration: R, parts: usize, rate: impl Fn(R) -> R) -> R {
-    let part = duration * R::lit(1.0 / parts as f64);
-    let half = part * R::lit(0.5);
-    let mut sum = R::lit(0.0);
-    for _ in 0..parts {
-        let middle = half.mul_add(rate(s + sum), s + sum);
-        sum = part.mul_add(rate(middle), sum);
-    }
-    sum
+pub(super) fn width<R: Real>(p: &[R], _s: R, pulse: &Pulse<R>) -> R {
+    pulse.choose(p[OWN + 2], p[OWN + 3])
+}
+
+/// Voltage of a pulse on a cell at state `s`.
+#[inline(always)]
+pub(super) fn voltage<R: Real>(p: &[R], _s: R, pulse: &Pulse<R>) -> R {
+    pulse.choose(p[OWN], p[OWN + 1])
 }
 
 /// One parameter of a physical law.
@@ -96,16 +90,12 @@ pub(super) const WINDOW_EXPONENT: Parameter = parameter(
     20.0,
     "how flat the window is away from the ends of the state",
 );
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `ds/dt = -s`: the error falls by four where parts double (order two).
-    #[test]
-    fn the_rule_is_of_second_order() {
-        let error = |parts| moved(1.0, 1.0, parts, |s: f64| -s) - (-1.0_f64).exp_m1();
-        let ratio = error(16) / error(32);
-        assert!((ratio - 4.0).abs() < 0.2, "{ratio}");
-    }
-}
+/// Parts that a pulse is followed in, of every law that moves its last parameter; chosen when a file is read
+/// ([`parts_for`](super::motion::parts_for)).
+pub(super) const PARTS: Parameter = parameter(
+    "parts",
+    Kind::Derived,
+    motion::PARTS[0] as f64,
+    motion::PARTS[1] as f64,
+    "equal parts in which a pulse is followed",
+);

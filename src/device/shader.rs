@@ -1,8 +1,10 @@
 //! The physics of an array's cells in WGSL, recorded from the same functions that the CPU runs.
 
 use super::cells::Cells;
+use super::kernel::drawn;
 use super::count::{SINGLE_DIGITS, piece, round_request};
-use super::law::SHORT_DIGITS;
+use super::law::{Cell, Law, Pulse, SHORT_DIGITS};
+use super::motion::{DRIVE, Motion, Pace, arrival, is_noisy, onward};
 use super::retention::{relaxation, relaxed};
 use crate::number::{Expr, Real, Tape};
 
@@ -19,6 +21,112 @@ pub enum Change {
     /// The expected update of any number of pulses.
     Mean,
 }
+
+/// A stage of the motion of a law that moves, with what it needs: the loop between them is written once, in [`MOTION`].
+pub struct Stage<'t> {
+    pub(super) kind: StageKind,
+    pub(super) s: Expr<'t>,
+    pub(super) n: Expr<'t>,
+    pub(super) z: Expr<'t>,
+    pub(super) drive: [Expr<'t>; DRIVE],
+    pub(super) pace: Pace<Expr<'t>>,
+    pub(super) motion: Motion<Expr<'t>>,
+}
+
+/// What is recorded of a motion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StageKind {
+    /// [`Law::drive`].
+    Drive,
+    /// Number of parts, time and pulses of each.
+    Pace,
+    /// One part.
+    Onward,
+    /// The state after all parts.
+    Arrival,
+    /// The state after the expected update, from the motion of one pulse.
+    Mean,
+}
+
+impl<'t> Stage<'t> {
+    fn new(tape: &'t Tape, kind: StageKind) -> Self {
+        let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
+        let drive = ["d.x", "d.y", "d.z", "d.w"].map(|name| tape.input(name));
+        let [parts, time, pulses] = ["a.x", "a.y", "a.z"].map(|name| tape.input(name));
+        let [moved, slope, spread] = ["m.x", "m.y", "m.z"].map(|name| tape.input(name));
+        Self {
+            kind,
+            s,
+            n,
+            z,
+            drive,
+            pace: Pace {
+                parts,
+                time,
+                pulses,
+            },
+            motion: Motion {
+                moved,
+                slope,
+                spread,
+            },
+        }
+    }
+
+    /// Records the stage of this law.
+    pub(super) fn record<L: Law>(&self, cell: &Cell<Expr<'t>>) -> Vec<Expr<'t>> {
+        let (p, s, n, parts) = (cell.parameters, self.s, self.n, cell.parts);
+        let pulse = Pulse { polarity: n, parts };
+        let slopes = is_noisy(&cell.noise);
+        match self.kind {
+            StageKind::Drive => L::drive(p, s, &pulse).to_vec(),
+            StageKind::Pace => {
+                let pace = Pace::new(p, s, n, parts);
+                vec![pace.parts, pace.time, pace.pulses]
+            }
+            StageKind::Onward => {
+                let (drive, pace) = (&self.drive, &self.pace);
+                let m = onward::<L, _>(p, drive, s, &pulse, pace, self.motion, slopes);
+                vec![m.moved, m.slope, m.spread]
+            }
+            StageKind::Arrival => {
+                let moments = arrival::<L, _>(cell, &self.drive, s, n, self.motion, slopes);
+                vec![drawn(cell, s, n, moments, self.z)]
+            }
+            StageKind::Mean => {
+                let mean = n.abs().mul_add(self.motion.moved, s);
+                let zero = Real::lit(0.0);
+                vec![drawn(cell, s, n, (mean, zero), zero)]
+            }
+        }
+    }
+}
+
+/// The loop over the parts of a motion.
+const MOTION: &str = "\
+fn motion_of(p: Parameters, s: f32, n: f32, d: vec4<f32>, a: vec3<f32>) -> vec3<f32> {
+    var m = vec3<f32>(0.0f, 1.0f, 0.0f);
+    for (var part = 0.0f; part < a.x; part += 1.0f) {
+        m = motion_onward(p, s, n, d, a, m);
+    }
+    return m;
+}
+fn after_pulse(p: Parameters, s: f32, n: f32, z: f32) -> f32 {
+    let d = motion_drive(p, s, n);
+    return motion_arrival(p, s, n, z, d, motion_of(p, s, n, d, motion_pace(p, s, n)));
+}
+fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32 {
+    return after_pulse(p, s, n, z);
+}
+fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32 {
+    return after_pulse(p, s, n, z);
+}
+fn after_mean(p: Parameters, s: f32, n: f32) -> f32 {
+    let one = sign(n);
+    let d = motion_drive(p, s, one);
+    return motion_mean(p, s, n, motion_of(p, s, one, d, motion_pace(p, s, one)));
+}
+";
 
 /// Stands for no position: below all that a cell can be stuck at.
 const HEALTHY: f32 = -8.0;
@@ -102,34 +210,34 @@ const HEALTHY: f32 = {HEALTHY:?}f;
             self.is_read_out(),
             !self.stuck().is_empty(),
         );
-        let mut record = |name: &str, change: Change| {
-            let tape = Tape::new();
-            let p = self.recorded(&tape);
-            let cell = self.with_parameters(&p);
-            let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
-            let next = self.law().record(&cell, change, s, n, z);
-            let z = if change == Change::Mean {
-                ""
-            } else {
-                ", z: f32"
-            };
-            let arguments = format!("p: Parameters, s: f32, n: f32{z}");
-            functions.push_str(&tape.function(name, &arguments, &[next]));
-        };
-        record(
-            "after_short_train",
-            Change::Train {
-                digits: SHORT_DIGITS,
-            },
-        );
-        record(
-            "after_long_train",
-            Change::Train {
-                digits: SINGLE_DIGITS,
-            },
-        );
-        record("after_pulse", Change::Pulse);
-        record("after_mean", Change::Mean);
+        if self.law().moves() {
+            let stages = [
+                ("motion_drive", StageKind::Drive, ""),
+                ("motion_pace", StageKind::Pace, ""),
+                (
+                    "motion_onward",
+                    StageKind::Onward,
+                    ", d: vec4<f32>, a: vec3<f32>, m: vec3<f32>",
+                ),
+                (
+                    "motion_arrival",
+                    StageKind::Arrival,
+                    ", z: f32, d: vec4<f32>, m: vec3<f32>",
+                ),
+                ("motion_mean", StageKind::Mean, ", m: vec3<f32>"),
+            ];
+            for (name, kind, more) in stages {
+                let tape = Tape::new();
+                let p = self.recorded(&tape);
+                let cell = self.with_parameters(&p);
+                let results = self.law().record_motion(&cell, &Stage::new(&tape, kind));
+                let arguments = format!("p: Parameters, s: f32, n: f32{more}");
+                functions.push_str(&tape.function(name, &arguments, &results));
+            }
+            functions.push_str(MOTION);
+        } else {
+            self.record_changes(&mut functions);
+        }
 
         let tape = Tape::new();
         let p = self.recorded(&tape);
@@ -160,5 +268,37 @@ const HEALTHY: f32 = {HEALTHY:?}f;
             functions,
             parameters,
         }
+    }
+
+    /// Records what trains, pulses and expected updates do.
+    fn record_changes(&self, functions: &mut String) {
+        let mut record = |name: &str, change: Change| {
+            let tape = Tape::new();
+            let p = self.recorded(&tape);
+            let cell = self.with_parameters(&p);
+            let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
+            let next = self.law().record(&cell, change, s, n, z);
+            let z = if change == Change::Mean {
+                ""
+            } else {
+                ", z: f32"
+            };
+            let arguments = format!("p: Parameters, s: f32, n: f32{z}");
+            functions.push_str(&tape.function(name, &arguments, &[next]));
+        };
+        record(
+            "after_short_train",
+            Change::Train {
+                digits: SHORT_DIGITS,
+            },
+        );
+        record(
+            "after_long_train",
+            Change::Train {
+                digits: SINGLE_DIGITS,
+            },
+        );
+        record("after_pulse", Change::Pulse);
+        record("after_mean", Change::Mean);
     }
 }
