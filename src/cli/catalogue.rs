@@ -29,10 +29,17 @@ fn decimals(v: Option<f64>) -> String {
 fn row(name: &str, device: &Device) -> Result<String> {
     let (c, w) = (character(device)?, device.window());
     let weight = c.symmetric_point.map(|s| 2.0 * s - 1.0);
-    let noise = device
-        .noise()
-        .additive()
-        .hypot(device.noise().multiplicative());
+    let noise = if device.law().has_own_noise() {
+        let cells = device.without_variation().cells(1, 0)?;
+        cells.pulsed(0, 0.5, 1.0).variance.re.sqrt() / cells.nominal_step()
+    } else {
+        let noise = device.noise();
+        noise.additive().hypot(noise.multiplicative())
+    };
+    let ratio = match w.g_min {
+        0.0 => "–".to_owned(),
+        g_min => format!("{:.1}", w.g_max / g_min),
+    };
     // Whole pulses of the exponential law are not its rates: the note below.
     let mark = if device.law().name() == "exponential" && weight.is_some() {
         " ¹"
@@ -40,12 +47,11 @@ fn row(name: &str, device: &Device) -> Result<String> {
         ""
     };
     Ok(format!(
-        "| [{name}]({name}.toml) | {} | {} | {} – {} | {:.1} | {:.0} | {}{mark} | {}{mark} | {noise:.2} | {} |\n",
+        "| [{name}]({name}.toml) | {} | {} | {} – {} | {ratio} | {:.0} | {}{mark} | {}{mark} | {noise:.2} | {} |\n",
         device.material(),
         device.law().name(),
         siemens(w.g_min),
         siemens(w.g_max),
-        w.g_max / w.g_min,
         c.states,
         decimals(weight),
         decimals(c.tau),

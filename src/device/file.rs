@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use super::cells::{Cells, Window};
 use super::faults::Faults;
-use super::law::{
-    AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER, parts_in,
-};
+use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER, parts_in};
 use super::motion::{parts_for, resolves};
 use super::readout::reads_out;
 use super::retention::Retention;
@@ -15,7 +13,8 @@ use super::uncertainty::Covariance;
 use super::variation::{Spread, Variation};
 use super::{
     BiolekDrift, ConstantStep, ExpStep, Exponential, ExponentialReadout, JoglekarDrift, LinearStep,
-    Piecewise, PowerStep, SigmoidReadout, SoftBounds, StanfordPku, Vteam, exponential, nodes,
+    Messaris, MessarisSquare, MetastableSwitches, Piecewise, PowerStep, SigmoidReadout, SoftBounds,
+    StanfordPku, Vteam, Yakopcic, exponential, nodes, physical,
 };
 use crate::document::{NumberOr, Origin, Rule, Section, Violations};
 use crate::error::{Result, Violation};
@@ -37,6 +36,10 @@ pub fn laws() -> Vec<Arc<dyn AnyLaw>> {
         Arc::new(BiolekDrift),
         Arc::new(Vteam),
         Arc::new(StanfordPku),
+        Arc::new(Yakopcic),
+        Arc::new(Messaris),
+        Arc::new(MessarisSquare),
+        Arc::new(MetastableSwitches),
     ]
 }
 
@@ -114,6 +117,23 @@ impl Device {
                 );
             }
             spreads.finish();
+        }
+        if let Some(scheme) = section.optional_section("pulse-scheme") {
+            let ramps = physical::scheme(&scheme);
+            if law.moves() {
+                let end = nominal.len() - 1;
+                nominal[end - ramps.len()..end].copy_from_slice(&ramps);
+            } else {
+                section.violation(
+                    "pulse-scheme",
+                    format!(
+                        "the law {} has no pulses whose voltage or width could rise",
+                        law.name()
+                    ),
+                    "remove the table, or choose a physical law",
+                );
+            }
+            scheme.finish();
         }
         if violations.is_empty()
             && let Err((key, rule, way_out)) = derived(&*law, &mut nominal, &variations)
@@ -510,7 +530,7 @@ pub(super) fn unphysical(
 
 /// What is wrong with a pulse that no number of parts follows, and the way out.
 const UNRESOLVED: (&str, &str) = (
-    "the motion during one pulse must be followed to 1e-4 of itself in at most 256 parts",
+    "the motion during one pulse must be followed to 1e-4 of itself in at most 64 parts",
     "give shorter or weaker pulses",
 );
 

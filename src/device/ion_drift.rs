@@ -17,7 +17,7 @@
 //! # Behaviour
 //! The state s is the doped part of the thickness, 1 at R_on. Steps of the conductance grow towards R_on, so noise of the state drifts
 //! the conductance up. With Joglekar's window a state at an electrode never leaves it again; Biolek's lets it go. Pulses are followed
-//! in parts by the midpoint rule; there is no noise of its own, so a train is one long pulse.
+//! in parts by a rule of fourth order; a train without noise is one long pulse.
 //!
 //! # Reference
 //! Strukov, Snider, Stewart, Williams, Nature 453, 80 (2008), <https://doi.org/10.1038/nature06932>; Joglekar, Wolf, Eur. J. Phys. 30,
@@ -30,8 +30,8 @@
 use super::law::{Kind, LOWER, Law, OWN, Parameter, Pulse, UPPER};
 use super::motion::{DRIVE, moved};
 use super::physical::{
-    OFF_RESISTANCE, ON_RESISTANCE, PARTS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH,
-    WINDOW_EXPONENT, voltage,
+    OFF_RESISTANCE, ON_RESISTANCE, PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE,
+    SET_WIDTH, WINDOW_EXPONENT, voltage,
 };
 use crate::number::Real;
 
@@ -65,6 +65,10 @@ const PARAMETERS: &[Parameter] = &[
     ON_RESISTANCE,
     OFF_RESISTANCE,
     WINDOW_EXPONENT,
+    RAMPS[0],
+    RAMPS[1],
+    RAMPS[2],
+    RAMPS[3],
     PARTS,
 ];
 
@@ -104,11 +108,11 @@ pub(super) fn biolek<R: Real>(s: R, exponent: R, pulse: &Pulse<R>) -> R {
 
 /// R_on over R_off, and the speed without its window.
 #[inline(always)]
-fn drive<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
+fn drive<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
     let own = &p[OWN..];
     let ratio = own[6] / own[7];
     // μ R_on/(D² R_off) V, in an order that single precision can hold.
-    let speed = (own[4] / own[5]) * ratio * (voltage(p, s, pulse) / own[5]);
+    let speed = (own[4] / own[5]) * ratio * (voltage::<L, R>(p, s, pulse) / own[5]);
     [ratio, speed, R::lit(0.0), R::lit(0.0)]
 }
 
@@ -135,7 +139,7 @@ impl Law for JoglekarDrift {
 
     #[inline(always)]
     fn drive<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
-        drive(p, s, pulse)
+        drive::<Self, R>(p, s, pulse)
     }
 
     #[inline(always)]
@@ -163,7 +167,7 @@ impl Law for BiolekDrift {
 
     #[inline(always)]
     fn drive<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
-        drive(p, s, pulse)
+        drive::<Self, R>(p, s, pulse)
     }
 
     #[inline(always)]

@@ -59,7 +59,7 @@ pub struct Update<'a> {
 fn pulse<R: Real>(cell: &Cell<R>, n: R) -> Pulse<R> {
     Pulse {
         polarity: n,
-        parts: cell.parts,
+        parts: cell.parts.pulse,
     }
 }
 
@@ -67,8 +67,14 @@ fn pulse<R: Real>(cell: &Cell<R>, n: R) -> Pulse<R> {
 #[inline(always)]
 fn single<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> (R, R) {
     let p = cell.parameters;
-    let change = L::step(p, s, &pulse(cell, n));
-    (s + change, cell.noise.variance(p[STEP], change))
+    let pulse = pulse(cell, n);
+    let change = L::step(p, s, &pulse);
+    let variance = cell.noise.variance(p[STEP], change);
+    let variance = match L::own_variance(p, s, &pulse) {
+        Some(own) => variance + own,
+        None => variance,
+    };
+    (s + change, variance)
 }
 
 /// Mean and variance of the state after `|n|` pulses, at most `2^digits`, of the sign of `n`. Laws without a closed form take the
@@ -76,7 +82,7 @@ fn single<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> (R, R) {
 #[inline(always)]
 fn several<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, digits: usize) -> (R, R) {
     if L::MOVES {
-        return motion::train::<L, R>(cell, s, n, digits);
+        return motion::train::<L, R>(cell, s, n);
     }
     let (p, noise, pulse) = (cell.parameters, &cell.noise, pulse(cell, n));
     match L::train(p, s, &pulse, &Count::new(n.abs(), digits), noise) {

@@ -5,10 +5,10 @@ use super::expand::{SinglePulses, constants, expanded_train, step_jet};
 #[cfg(doc)]
 use super::kernel::Action;
 use super::kernel::{self, Update};
-use super::readout::{self, ReadOut};
-use super::motion::{self, DRIVE};
 #[cfg(doc)]
 use super::motion::moved;
+use super::motion::{self, DRIVE, Parts};
+use super::readout::{self, ReadOut};
 use super::shader::{self, Stage};
 use crate::number::{Expr, Jet, Real};
 
@@ -248,12 +248,19 @@ pub trait Law: Send + Sync + Sized + 'static {
     /// window of the state.
     const DERIVES_STEP: bool = false;
 
-    /// Whether a pulse is a motion in time by [`Law::rate`], followed in parts: a train of such pulses is one long pulse. The law's first
-    /// own parameters are those of pulses, its last one is their parts; its step is [`moved`].
+    /// Whether a pulse is a motion in time by [`Law::rate`], followed in parts: a train of such pulses, without noise, is one long pulse.
+    /// The law's first own parameters are those of pulses, its last ones are ramps and parts; its step is [`moved`].
     const MOVES: bool = false;
 
     /// Mean change of the state by one pulse, signed.
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R;
+
+    /// Variance of the change by one pulse that follows from the law itself and is added to that of [`CycleNoise`]; `None` for most laws.
+    /// [`Law::train`] contains it.
+    #[inline(always)]
+    fn own_variance<R: Real>(_p: &[R], _s: R, _pulse: &Pulse<R>) -> Option<R> {
+        None
+    }
 
     /// What of a pulse that starts at state `s` does not change during it, for laws that move.
     #[inline(always)]
@@ -315,8 +322,8 @@ pub struct Cell<'a, R> {
     pub noise: CycleNoise<R>,
     /// Whether the state stops hard at the ends of the cell's window.
     pub hard_bounds: bool,
-    /// Parts that a pulse is followed in, by laws that move.
-    pub parts: usize,
+    /// Parts that pulses and trains are followed in, by laws that move.
+    pub parts: Parts,
 }
 
 /// A law behind an object: whole slices of `f32`, the `f64` oracle, third-order jets.
@@ -329,8 +336,14 @@ pub trait AnyLaw: Send + Sync {
     fn parameters(&self) -> &'static [Parameter];
     /// Whether the nominal step follows from the pulse.
     fn derives_step(&self) -> bool;
+    /// Whether there is noise that follows from the law.
+    fn has_own_noise(&self) -> bool;
+    /// [`Law::own_variance`] at a state that depends on something; 0 for most laws.
+    fn own_variance(&self, p: &[f64], s: Jet<f64>, polarity: f64) -> Jet<f64>;
     /// Whether a pulse is a motion in time.
     fn moves(&self) -> bool;
+    /// State after `n` pulses (sign = polarity) that a law that moves follows as one, in these parts.
+    fn long_pulse(&self, p: &[f64], s: f64, n: f64, parts: Parts) -> f64;
     /// Records one stage of a motion on the tape of its arguments.
     fn record_motion<'t>(&self, cell: &Cell<Expr<'t>>, stage: &Stage<'t>) -> Vec<Expr<'t>>;
     /// Whether `n` pulses have a closed form.
@@ -371,7 +384,7 @@ pub trait AnyLaw: Send + Sync {
     /// Mean and variance of the state after `n` pulses; hard bounds are not applied.
     fn train(&self, cell: &Cell<f64>, s: f64, polarity: f64, n: u32) -> (f64, f64);
     /// Mean and variance of the state after `n` pulses from derivatives of the law, which is what [`AnyLaw::update`] uses where
-    /// there is no closed form.
+    /// there is no closed form and the law does not move.
     fn expanded(
         &self,
         p: &[f64],
@@ -426,8 +439,32 @@ impl<L: Law> AnyLaw for L {
         L::DERIVES_STEP
     }
 
+    fn has_own_noise(&self) -> bool {
+        let pulse = Pulse {
+            polarity: 1.0,
+            parts: 1,
+        };
+        L::own_variance(&[0.5; MOST_PARAMETERS], 0.5, &pulse).is_some()
+    }
+
+    fn own_variance(&self, p: &[f64], s: Jet<f64>, polarity: f64) -> Jet<f64> {
+        let pulse = pulse_on::<L, _>(p, Jet::constant(polarity));
+        let p = constants::<L, f64, MOST_PARAMETERS>(p);
+        L::own_variance(&p, s, &pulse).unwrap_or(Jet::constant(0.0))
+    }
+
     fn moves(&self) -> bool {
         L::MOVES
+    }
+
+    fn long_pulse(&self, p: &[f64], s: f64, n: f64, parts: Parts) -> f64 {
+        let cell = Cell {
+            parameters: p,
+            noise: CycleNoise::new(0.0, 0.0),
+            hard_bounds: false,
+            parts,
+        };
+        motion::train::<L, f64>(&cell, s, n).0
     }
 
     fn record_motion<'t>(&self, cell: &Cell<Expr<'t>>, stage: &Stage<'t>) -> Vec<Expr<'t>> {
@@ -526,16 +563,6 @@ impl<L: Law> AnyLaw for L {
         polarity: f64,
         n: u32,
     ) -> (f64, f64) {
-        let (pulse, count) = (pulse_on::<L, _>(p, polarity), f64::from(n));
-        if L::MOVES {
-            let cell = Cell {
-                parameters: p,
-                noise: *noise,
-                hard_bounds: false,
-                parts: pulse.parts,
-            };
-            return motion::train::<L, f64>(&cell, s, polarity * count, digits(n));
-        }
-        expanded_train::<L, f64>(p, s, &pulse, count, noise)
+        expanded_train::<L, f64>(p, s, &pulse_on::<L, _>(p, polarity), f64::from(n), noise)
     }
 }

@@ -39,10 +39,14 @@ pub const LIBRARY: &[(&str, &str)] = files! {
     "reram/jo2010"
     "reram/kvatinsky2015"
     "reram/meliso-taox-hfox"
+    "reram/messaris2018"
+    "reram/messaris2018-square"
+    "reram/nugent2014"
     "reram/park2013"
     "reram/strukov2008-biolek"
     "reram/strukov2008-joglekar"
     "reram/woo2016"
+    "reram/yakopcic2011"
     "rpu/gokmen2016"
 };
 

@@ -20,6 +20,8 @@ mod kernel;
 mod law;
 mod library;
 mod linear_step;
+mod messaris;
+mod metastable;
 mod motion;
 mod nodes;
 mod physical;
@@ -35,6 +37,7 @@ mod stanford_pku;
 mod uncertainty;
 mod variation;
 mod vteam;
+mod yakopcic;
 
 pub use cells::{Cells, Window};
 pub use constant_step::ConstantStep;
@@ -51,9 +54,11 @@ pub use law::{
     AnyLaw, COMMON, Cell, CycleNoise, FEW_PARAMETERS, Kind, LOWER, Law, MOST_PARAMETERS, OWN,
     Parameter, Pulse, STEP, UPPER,
 };
-pub use motion::DRIVE;
 pub use library::{LIBRARY, device_document, load_device};
 pub use linear_step::LinearStep;
+pub use messaris::{Messaris, MessarisSquare};
+pub use metastable::MetastableSwitches;
+pub use motion::{DRIVE, Parts};
 pub use piecewise::{NODES, Piecewise};
 pub use power_step::PowerStep;
 pub use readout::ReadOut;
@@ -66,3 +71,4 @@ pub use stanford_pku::StanfordPku;
 pub use uncertainty::{Covariance, Uncertain};
 pub use variation::{Spread, Variation};
 pub use vteam::Vteam;
+pub use yakopcic::Yakopcic;

@@ -1,21 +1,82 @@
-//! What physical laws share: the parameters of pulses.
+//! What physical laws share: the parameters of pulses, and ramps of them.
 
-use super::law::{Kind, OWN, Parameter, Pulse};
+use super::ion_drift::inside;
+use super::law::{Kind, LOWER, Law, OWN, Parameter, Pulse, UPPER};
 use super::motion;
+use crate::document::{Rule, Section};
 use crate::number::Real;
+use crate::units::{Seconds, Volts};
 
-/// Width in seconds of a pulse on a cell at state `s`: the first four parameters of every law that moves are [`SET_VOLTAGE`],
-/// [`RESET_VOLTAGE`], [`SET_WIDTH`] and [`RESET_WIDTH`].
+/// How far through the window a pulse finds a cell at state `s`, by its conductance: 0 at the end that the pulse comes from, 1 at the one
+/// that it goes to.
 #[inline(always)]
-pub(super) fn width<R: Real>(p: &[R], _s: R, pulse: &Pulse<R>) -> R {
-    pulse.choose(p[OWN + 2], p[OWN + 3])
+fn progress<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
+    let [from, here, to] = [p[LOWER], inside(p, s), p[UPPER]].map(|s| L::conductance(p, s));
+    pulse.choose(here - from, to - here) / (to - from)
 }
 
-/// Voltage of a pulse on a cell at state `s`.
+/// Places of the ramps of laws that move, before their last parameter.
 #[inline(always)]
-pub(super) fn voltage<R: Real>(p: &[R], _s: R, pulse: &Pulse<R>) -> R {
-    pulse.choose(p[OWN], p[OWN + 1])
+fn ramps<L: Law, R: Real>(p: &[R]) -> &[R] {
+    let end = OWN + L::PARAMETERS.len() - 1;
+    &p[end - 4..end]
 }
+
+/// Width in seconds of a pulse on a cell that it finds at state `s`: the first four parameters of every law that moves are
+/// [`SET_VOLTAGE`], [`RESET_VOLTAGE`], [`SET_WIDTH`] and [`RESET_WIDTH`], the last five [`RAMPS`] and [`PARTS`].
+#[inline(always)]
+pub(super) fn width<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
+    let ramps = ramps::<L, R>(p);
+    let ramp = pulse.choose(ramps[2], ramps[3]);
+    ramp.mul_add(
+        progress::<L, R>(p, s, pulse),
+        pulse.choose(p[OWN + 2], p[OWN + 3]),
+    )
+}
+
+/// Voltage of a pulse on a cell that it finds at state `s`.
+#[inline(always)]
+pub(super) fn voltage<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
+    let ramps = ramps::<L, R>(p);
+    let ramp = pulse.choose(ramps[0], ramps[1]);
+    ramp.mul_add(
+        progress::<L, R>(p, s, pulse),
+        pulse.choose(p[OWN], p[OWN + 1]),
+    )
+}
+
+/// Reads `[pulse-scheme]`, the ramps of pulses across the window, in the order of [`RAMPS`].
+///
+/// # Equation
+/// Level k of `levels` gets a pulse of `V + k ΔV` and `w + k Δw`; a controller that counts levels along the conductance x finds k =
+/// `levels` x on the way up and `levels` (1 - x) on the way down (incremental-step pulse programming).
+///
+/// # Symbols
+/// | symbol | key | unit |
+/// | --- | --- | --- |
+/// | – | `levels` | – |
+/// | ΔV | `set-voltage-step`, `reset-voltage-step` | V, with the sign of the change |
+/// | Δw | `set-width-step`, `reset-width-step` | s |
+///
+/// # Reference
+/// Jerry et al., IEDM 2017, <https://doi.org/10.1109/IEDM.2017.8268338> (ferroelectric transistors: 75 ns from 2.85 V in steps of 50 mV).
+pub(super) fn scheme(section: &Section) -> [f64; 4] {
+    let levels = section.number("levels", Rule::Positive);
+    let volts = ["set-voltage-step", "reset-voltage-step"]
+        .map(|key| section.optional_quantity::<Volts>(key, Rule::Any));
+    let seconds = ["set-width-step", "reset-width-step"]
+        .map(|key| section.optional_quantity::<Seconds>(key, Rule::Any));
+    let of = |step: Option<f64>| levels * step.unwrap_or(0.0);
+    [
+        of(volts[0].map(Volts::value)),
+        of(volts[1].map(Volts::value)),
+        of(seconds[0].map(Seconds::value)),
+        of(seconds[1].map(Seconds::value)),
+    ]
+}
+
+/// Boltzmann's constant in eV/K (2019 SI, exact to the digits given).
+pub(super) const BOLTZMANN: f64 = 8.617_333_262e-5;
 
 /// One parameter of a physical law.
 pub(super) const fn parameter(
@@ -99,3 +160,21 @@ pub(super) const PARTS: Parameter = parameter(
     motion::PARTS[1] as f64,
     "equal parts in which a pulse is followed",
 );
+
+/// Ramps of the pulses from one end of the window to the other, which `[pulse-scheme]` gives.
+pub(super) const RAMPS: [Parameter; 4] = [
+    ramp("set-voltage-ramp", 100.0),
+    ramp("reset-voltage-ramp", 100.0),
+    ramp("set-width-ramp", 1e3),
+    ramp("reset-width-ramp", 1e3),
+];
+
+const fn ramp(name: &'static str, most: f64) -> Parameter {
+    parameter(
+        name,
+        Kind::Derived,
+        -most,
+        most,
+        "what pulses gain across the window",
+    )
+}

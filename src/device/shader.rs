@@ -1,10 +1,10 @@
 //! The physics of an array's cells in WGSL, recorded from the same functions that the CPU runs.
 
 use super::cells::Cells;
-use super::kernel::drawn;
 use super::count::{SINGLE_DIGITS, piece, round_request};
-use super::law::{Cell, Law, Pulse, SHORT_DIGITS};
-use super::motion::{DRIVE, Motion, Pace, arrival, is_noisy, onward};
+use super::kernel::drawn;
+use super::law::{Cell, Law, Pulse, SHORT_DIGITS, STEP};
+use super::motion::{DRIVE, Pace, onward};
 use super::retention::{relaxation, relaxed};
 use crate::number::{Expr, Real, Tape};
 
@@ -29,8 +29,8 @@ pub struct Stage<'t> {
     pub(super) n: Expr<'t>,
     pub(super) z: Expr<'t>,
     pub(super) drive: [Expr<'t>; DRIVE],
-    pub(super) pace: Pace<Expr<'t>>,
-    pub(super) motion: Motion<Expr<'t>>,
+    pub(super) time: Expr<'t>,
+    pub(super) moved: Expr<'t>,
 }
 
 /// What is recorded of a motion.
@@ -38,7 +38,7 @@ pub struct Stage<'t> {
 pub(super) enum StageKind {
     /// [`Law::drive`].
     Drive,
-    /// Number of parts, time and pulses of each.
+    /// Number of parts, and the time of each.
     Pace,
     /// One part.
     Onward,
@@ -52,49 +52,41 @@ impl<'t> Stage<'t> {
     fn new(tape: &'t Tape, kind: StageKind) -> Self {
         let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
         let drive = ["d.x", "d.y", "d.z", "d.w"].map(|name| tape.input(name));
-        let [parts, time, pulses] = ["a.x", "a.y", "a.z"].map(|name| tape.input(name));
-        let [moved, slope, spread] = ["m.x", "m.y", "m.z"].map(|name| tape.input(name));
+        let [time, moved] = ["time", "moved"].map(|name| tape.input(name));
         Self {
             kind,
             s,
             n,
             z,
             drive,
-            pace: Pace {
-                parts,
-                time,
-                pulses,
-            },
-            motion: Motion {
-                moved,
-                slope,
-                spread,
-            },
+            time,
+            moved,
         }
     }
 
     /// Records the stage of this law.
     pub(super) fn record<L: Law>(&self, cell: &Cell<Expr<'t>>) -> Vec<Expr<'t>> {
         let (p, s, n, parts) = (cell.parameters, self.s, self.n, cell.parts);
-        let pulse = Pulse { polarity: n, parts };
-        let slopes = is_noisy(&cell.noise);
+        let pulse = Pulse {
+            polarity: n,
+            parts: parts.pulse,
+        };
         match self.kind {
             StageKind::Drive => L::drive(p, s, &pulse).to_vec(),
             StageKind::Pace => {
-                let pace = Pace::new(p, s, n, parts);
-                vec![pace.parts, pace.time, pace.pulses]
+                let pace = Pace::new::<L>(p, s, n, parts);
+                vec![pace.parts, pace.time]
             }
             StageKind::Onward => {
-                let (drive, pace) = (&self.drive, &self.pace);
-                let m = onward::<L, _>(p, drive, s, &pulse, pace, self.motion, slopes);
-                vec![m.moved, m.slope, m.spread]
+                let (time, moved) = (self.time, self.moved);
+                vec![onward::<L, _>(p, &self.drive, s, &pulse, time, moved)]
             }
             StageKind::Arrival => {
-                let moments = arrival::<L, _>(cell, &self.drive, s, n, self.motion, slopes);
-                vec![drawn(cell, s, n, moments, self.z)]
+                let variance = cell.noise.variance(p[STEP], self.moved);
+                vec![drawn(cell, s, n, (s + self.moved, variance), self.z)]
             }
             StageKind::Mean => {
-                let mean = n.abs().mul_add(self.motion.moved, s);
+                let mean = n.abs().mul_add(self.moved, s);
                 let zero = Real::lit(0.0);
                 vec![drawn(cell, s, n, (mean, zero), zero)]
             }
@@ -104,16 +96,17 @@ impl<'t> Stage<'t> {
 
 /// The loop over the parts of a motion.
 const MOTION: &str = "\
-fn motion_of(p: Parameters, s: f32, n: f32, d: vec4<f32>, a: vec3<f32>) -> vec3<f32> {
-    var m = vec3<f32>(0.0f, 1.0f, 0.0f);
-    for (var part = 0.0f; part < a.x; part += 1.0f) {
-        m = motion_onward(p, s, n, d, a, m);
+fn motion_of(p: Parameters, s: f32, n: f32) -> f32 {
+    let drive = motion_drive(p, s, n);
+    let pace = motion_pace(p, s, n);
+    var moved = 0.0f;
+    for (var part = 0.0f; part < pace.x; part += 1.0f) {
+        moved = motion_onward(p, s, n, drive, pace.y, moved);
     }
-    return m;
+    return moved;
 }
 fn after_pulse(p: Parameters, s: f32, n: f32, z: f32) -> f32 {
-    let d = motion_drive(p, s, n);
-    return motion_arrival(p, s, n, z, d, motion_of(p, s, n, d, motion_pace(p, s, n)));
+    return motion_arrival(p, s, n, z, motion_of(p, s, n));
 }
 fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32 {
     return after_pulse(p, s, n, z);
@@ -122,9 +115,7 @@ fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32 {
     return after_pulse(p, s, n, z);
 }
 fn after_mean(p: Parameters, s: f32, n: f32) -> f32 {
-    let one = sign(n);
-    let d = motion_drive(p, s, one);
-    return motion_mean(p, s, n, motion_of(p, s, one, d, motion_pace(p, s, one)));
+    return motion_mean(p, s, n, motion_of(p, s, sign(n)));
 }
 ";
 
@@ -191,7 +182,7 @@ impl Cells {
 
         let short = 1_u32 << SHORT_DIGITS;
         let write_deviation = self.write_deviation();
-        let noisy = self.noise().additive() != 0.0 || self.noise().multiplicative() != 0.0;
+        let noisy = self.is_noisy();
         let mut functions = format!(
             "\
 const PARAMETERS: u32 = {}u;
@@ -217,14 +208,10 @@ const HEALTHY: f32 = {HEALTHY:?}f;
                 (
                     "motion_onward",
                     StageKind::Onward,
-                    ", d: vec4<f32>, a: vec3<f32>, m: vec3<f32>",
+                    ", d: vec4<f32>, time: f32, moved: f32",
                 ),
-                (
-                    "motion_arrival",
-                    StageKind::Arrival,
-                    ", z: f32, d: vec4<f32>, m: vec3<f32>",
-                ),
-                ("motion_mean", StageKind::Mean, ", m: vec3<f32>"),
+                ("motion_arrival", StageKind::Arrival, ", z: f32, moved: f32"),
+                ("motion_mean", StageKind::Mean, ", moved: f32"),
             ];
             for (name, kind, more) in stages {
                 let tape = Tape::new();

@@ -21,7 +21,7 @@
 //!
 //! # Behaviour
 //! The conductance is exponential in the state, with `k = (g_max - g_min)/g₀` as in the exponential readout. Heat makes a state of much
-//! current move faster: set accelerates itself. Pulses are followed in parts by the midpoint rule, with the temperature of each.
+//! current move faster: set accelerates itself. Pulses are followed in parts by a rule of fourth order, with the temperature of each.
 //!
 //! # Reference
 //! Jiang, Wu, Yu, Yang, Song, Karim, Wong, IEEE Trans. Electron Devices 63, 1884 (2016), <https://doi.org/10.1109/TED.2016.2545412>.
@@ -35,16 +35,13 @@ use super::ion_drift::inside;
 use super::law::{Kind, Law, OWN, Parameter, Pulse};
 use super::motion::{DRIVE, moved};
 use super::physical::{
-    PARTS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter, voltage,
+    BOLTZMANN, PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter, voltage,
 };
 use crate::number::Real;
 
 /// `dg/dt = -v₀ e^{-E_a/k_B T} sinh(γ a₀ q V/(L k_B T))`.
 #[derive(Debug, Clone, Copy)]
 pub struct StanfordPku;
-
-/// Boltzmann's constant in eV/K (2019 SI, exact to the digits given).
-const BOLTZMANN: f64 = 8.617_333_262e-5;
 
 impl Law for StanfordPku {
     const NAME: &'static str = "stanford-pku";
@@ -120,6 +117,10 @@ impl Law for StanfordPku {
             1e-6,
             "gap at the lower end of the state",
         ),
+        RAMPS[0],
+        RAMPS[1],
+        RAMPS[2],
+        RAMPS[3],
         PARTS,
     ];
     const DERIVES_STEP: bool = true;
@@ -140,7 +141,7 @@ impl Law for StanfordPku {
     #[inline(always)]
     fn drive<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
         let own = &p[OWN..];
-        let (half, voltage) = (R::lit(0.5), voltage(p, s, pulse));
+        let (half, voltage) = (R::lit(0.5), voltage::<Self, R>(p, s, pulse));
         let size = voltage.abs();
         let bend = size / own[13];
         let heat = own[10] * size * own[12] * half * (bend.exp() - (-bend).exp());
