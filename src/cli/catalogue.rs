@@ -29,10 +29,13 @@ fn decimals(v: Option<f64>) -> String {
 fn row(name: &str, device: &Device) -> Result<String> {
     let (c, w) = (character(device)?, device.window());
     let weight = c.symmetric_point.map(|s| 2.0 * s - 1.0);
-    let noise = device
-        .noise()
-        .additive()
-        .hypot(device.noise().multiplicative());
+    let noise = if device.law().has_own_noise() {
+        let cells = device.without_variation().cells(1, 0)?;
+        cells.pulsed(0, 0.5, 1.0).variance.re.sqrt() / cells.nominal_step()
+    } else {
+        let noise = device.noise();
+        noise.additive().hypot(noise.multiplicative())
+    };
     let both = |whole: Option<f64>, fine: Option<f64>| match fine {
         Some(_) => format!("{} ({})", decimals(whole), decimals(fine)),
         None => decimals(whole),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::count::SINGLE_DIGITS;
-use super::expand::{longest_train, steepness};
+use super::expand::{longest_train, steepest, steepness};
 use super::kernel::{Own, TILE};
-use super::law::{AnyLaw, COMMON, Cell, CycleNoise, LOWER, OWN, STEP, UPPER};
+use super::law::{AnyLaw, COMMON, Cell, CycleNoise, LOWER, OWN, STEP, UPPER, parts_in};
+use super::motion::{self, Parts};
 use super::programming::Programming;
 use super::readout::is_read_out;
 use super::response::{Pulsed, Response, average, bounded_mean, crossing, symmetric_point};
@@ -41,6 +42,7 @@ pub struct Cells {
     single: Vec<f32>,
     varied: Varied,
     longest_train: u32,
+    parts: Parts,
     retention: Option<Retention>,
     programming: Option<Programming>,
     read_out: bool,
@@ -176,13 +178,24 @@ impl Cells {
             cells().map(|p| steepness(&*law, p)).collect()
         };
         let noise = noise.for_slopes(slopes.iter().copied());
+        let mut parts = Parts::of_pulse(parts_in(law.moves(), &nominal));
+        let noisy = noise.additive() != 0.0 || noise.multiplicative() != 0.0;
         let longest_train = if law.has_train() {
             1 << SINGLE_DIGITS
+        } else if law.moves() && noisy || law.has_own_noise() {
+            // The noise of a pulse is stretched and bent by the next.
+            1
+        } else if law.moves() {
+            let steep = steepest(slopes.into_iter().zip(cells()));
+            let (longest, train) = motion::longest_train(&*law, parts.pulse, &steep);
+            parts.train = train;
+            longest
         } else {
             longest_train(&*law, &noise, slopes.into_iter().zip(cells()))
         };
         Self {
             varied: Varied::new(&single, width),
+            parts,
             longest_train,
             read_out: is_read_out(&*law, &nominal),
             law,
@@ -270,6 +283,12 @@ impl Cells {
         self.nominal[STEP]
     }
 
+    /// Whether two equal pulses may make different changes.
+    pub fn is_noisy(&self) -> bool {
+        let noise = self.noise;
+        noise.additive() != 0.0 || noise.multiplicative() != 0.0 || self.law.has_own_noise()
+    }
+
     /// Cycle-to-cycle noise.
     pub fn noise(&self) -> CycleNoise<f64> {
         self.noise
@@ -304,6 +323,7 @@ impl Cells {
             parameters,
             noise: self.noise.cast(),
             hard_bounds: self.hard_bounds,
+            parts: self.parts,
         }
     }
 
@@ -360,7 +380,7 @@ impl Cells {
             };
         }
         let (cell, unit) = (self.double(k), self.nominal_step());
-        if self.read_out {
+        if self.read_out || self.law.has_own_noise() {
             return Response::seen(&*self.law, &cell, self.state(k, x), unit);
         }
         Response::of(&*self.law, cell.parameters, x, unit)

@@ -21,7 +21,10 @@ fn sized_jet<L: Law, R: Real, const SIZE: usize>(p: &[R], s: R, pulse: &Pulse<R>
     L::step(
         &constants::<L, R, SIZE>(p),
         variable(s),
-        &Pulse { polarity },
+        &Pulse {
+            polarity,
+            parts: pulse.parts,
+        },
     )
 }
 
@@ -130,7 +133,17 @@ pub(super) fn longest_train<'a>(
     noise: &CycleNoise<f64>,
     cells: impl Iterator<Item = (f64, &'a [f64])>,
 ) -> u32 {
-    // The errors grow with the slope of the step: the cells of the largest slopes stand for all.
+    let mut length = LENGTHS[0];
+    for p in steepest(cells) {
+        while length > 1 && !holds(law, noise, p, length) {
+            length = LENGTHS.into_iter().find(|l| *l < length).unwrap_or(1);
+        }
+    }
+    length
+}
+
+/// The cells of the largest slopes, given with their [`steepness`]: errors grow with it, so that these stand for all.
+pub(super) fn steepest<'a>(cells: impl Iterator<Item = (f64, &'a [f64])>) -> Vec<&'a [f64]> {
     let mut steepest: Vec<(f64, &[f64])> = Vec::new();
     for (found, p) in cells {
         if steepest.len() < STEEPEST {
@@ -142,13 +155,7 @@ pub(super) fn longest_train<'a>(
         }
         steepest.sort_by(|a, b| b.0.total_cmp(&a.0));
     }
-    let mut length = LENGTHS[0];
-    for (_, p) in steepest {
-        while length > 1 && !holds(law, noise, p, length) {
-            length = LENGTHS.into_iter().find(|l| *l < length).unwrap_or(1);
-        }
-    }
-    length
+    steepest.into_iter().map(|(_, p)| p).collect()
 }
 
 fn holds(law: &dyn AnyLaw, noise: &CycleNoise<f64>, p: &[f64], length: u32) -> bool {
@@ -210,7 +217,11 @@ impl Iterator for SinglePulses<'_> {
     /// Moments after one more pulse.
     fn next(&mut self) -> Option<(f64, f64)> {
         let jet = self.law.step_jet(self.p, self.mean, self.polarity);
+        let own = self
+            .law
+            .own_variance(self.p, Jet::constant(self.mean), self.polarity);
         let spread = self.noise.variance(self.p[STEP], jet.re)
+            + own.re
             + (self.noise.multiplicative() * jet.v1).powi(2) * self.variance;
         self.mean += jet.re + 0.5 * jet.v2 * self.variance;
         self.variance = self.variance * (1.0 + jet.v1).powi(2) + spread;

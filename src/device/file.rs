@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::cells::{Cells, Window};
 use super::faults::Faults;
-use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER};
+use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER, parts_in};
+use super::motion::{parts_for, resolves};
 use super::programming::Programming;
 use super::readout::reads_out;
 use super::retention::Retention;
@@ -13,8 +14,8 @@ use super::uncertainty::Covariance;
 use super::variation::{Spread, Variation};
 use super::{
     BiolekDrift, ConstantStep, ExpStep, Exponential, ExponentialReadout, JoglekarDrift, LinearStep,
-    Piecewise, PowerStep, Programmed, SigmoidReadout, SoftBounds, StanfordPku, Vteam, exponential,
-    nodes,
+    Messaris, MessarisSquare, MetastableSwitches, Piecewise, PowerStep, Programmed, SigmoidReadout,
+    SoftBounds, StanfordPku, Vteam, Yakopcic, exponential, nodes, physical,
 };
 use crate::document::{NumberOr, Origin, Rule, Section, Violations};
 use crate::error::{Result, Violation};
@@ -36,6 +37,10 @@ pub fn laws() -> Vec<Arc<dyn AnyLaw>> {
         Arc::new(BiolekDrift),
         Arc::new(Vteam),
         Arc::new(StanfordPku),
+        Arc::new(Yakopcic),
+        Arc::new(Messaris),
+        Arc::new(MessarisSquare),
+        Arc::new(MetastableSwitches),
         Arc::new(Programmed),
     ]
 }
@@ -79,31 +84,20 @@ impl Device {
             .find(|l| l.name() == law)
             .map_or_else(|| Arc::new(SoftBounds) as Arc<dyn AnyLaw>, Arc::clone);
         let all = || COMMON.iter().chain(law.parameters());
-        let derived =
+        let later =
             |p: &Parameter| (law.derives_step() || !law.is_pulsed()) && p.name == COMMON[STEP].name;
         let mut nominal: Vec<f64> = all()
             .map(|p| {
-                if derived(p) {
+                if later(p) {
                     // Not known yet, and no key of the file.
                     return f64::NAN;
                 }
                 value(&parameters, p, window)
             })
             .collect();
-        if !law.is_pulsed() {
-            nominal[STEP] = 0.0;
-        } else if law.derives_step() {
-            nominal[STEP] = mean_step(&*law, &nominal);
-        }
         if law.parameters().iter().any(|p| p.kind == Kind::Node) {
             nominal.splice(OWN.., nodes::read(&parameters));
         }
-        if violations.is_empty()
-            && let Err((key, rule, way_out)) = unphysical(&*law, window, &nominal)
-        {
-            parameters.violation(key, rule, way_out);
-        }
-        parameters.finish();
         let (noise, write_noise) = if law.is_pulsed() {
             pulse_noise(section)
         } else {
@@ -126,6 +120,30 @@ impl Device {
             }
             spreads.finish();
         }
+        if let Some(scheme) = section.optional_section("pulse-scheme") {
+            let ramps = physical::scheme(&scheme);
+            if law.moves() {
+                let end = nominal.len() - 1;
+                nominal[end - ramps.len()..end].copy_from_slice(&ramps);
+            } else {
+                section.violation(
+                    "pulse-scheme",
+                    format!(
+                        "the law {} has no pulses whose voltage or width could rise",
+                        law.name()
+                    ),
+                    "remove the table, or choose a physical law",
+                );
+            }
+            scheme.finish();
+        }
+        if violations.is_empty()
+            && let Err((key, rule, way_out)) = derived(&*law, &mut nominal, &variations)
+                .and_then(|()| unphysical(&*law, window, &nominal))
+        {
+            parameters.violation(key, rule, way_out);
+        }
+        parameters.finish();
         let retention = Retention::parse(section, window);
         if retention.is_some() && reads_out(&*law) {
             section.violation(
@@ -446,12 +464,15 @@ fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
     value
 }
 
-/// What a cell with parameters `p` breaks: key, rule, way out.
+/// Key, rule, way out.
+type Broken = (&'static str, String, String);
+
+/// What a cell with parameters `p` breaks.
 pub(super) fn unphysical(
     law: &dyn AnyLaw,
     window: Window,
     p: &[f64],
-) -> std::result::Result<(), (&'static str, String, String)> {
+) -> std::result::Result<(), Broken> {
     let fail = |key, rule: &str, way_out: &str| Err((key, rule.to_owned(), way_out.to_owned()));
     if law.derives_step() && !(p[LOWER] >= 0.0 && p[UPPER] <= 1.0) {
         return fail(
@@ -535,13 +556,6 @@ pub(super) fn unphysical(
                 "check the signs and sizes of the law's parameters",
             );
         }
-        if law.derives_step() && up.max(-down) > 0.1 * (p[UPPER] - p[LOWER]) {
-            return fail(
-                "set-voltage",
-                "one pulse must not cross a tenth of the window: its motion is followed in eight parts",
-                "give shorter or weaker pulses",
-            );
-        }
         if up.max(-down) > 0.5 * (p[UPPER] - p[LOWER]) {
             return fail(
                 "step",
@@ -549,6 +563,54 @@ pub(super) fn unphysical(
                 "make the step smaller or the window wider",
             );
         }
+    }
+    if law.moves() && !resolves(law, p, parts_in(true, p), 8, 1e-3) {
+        return fail("set-voltage", UNRESOLVED.0, UNRESOLVED.1);
+    }
+    Ok(())
+}
+
+/// What is wrong with a pulse that no number of parts follows, and the way out.
+const UNRESOLVED: (&str, &str) = (
+    "the motion during one pulse must be followed to 1e-4 of itself in at most 64 parts",
+    "give shorter or weaker pulses",
+);
+
+/// Fills in what follows from other numbers: the parts that pulses are followed in, for the nominal cell and 32 that are drawn with the
+/// file's spreads, and the step.
+fn derived(
+    law: &dyn AnyLaw,
+    nominal: &mut [f64],
+    variations: &[Variation],
+) -> std::result::Result<(), Broken> {
+    const DRAWN: usize = 32;
+    if law.moves()
+        && let Some(last) = nominal.len().checked_sub(1)
+    {
+        // Values cell by cell belong to one array alone.
+        let drawn: Vec<Variation> = variations
+            .iter()
+            .filter(|v| !matches!(v.spread, Spread::List(_) | Spread::Npz { .. }))
+            .cloned()
+            .collect();
+        let cells = super::variation::draw(&drawn, nominal, DRAWN, 0, |_| Ok(()));
+        let cells = cells.unwrap_or_default();
+        let cells = if drawn.is_empty() { &[] } else { &cells[..] };
+        let needed = |p: &[f64]| parts_for(law, p);
+        let Some(mut parts) = needed(nominal) else {
+            let (rule, way_out) = UNRESOLVED;
+            return Err(("set-voltage", rule.into(), way_out.into()));
+        };
+        // Cells that are unphysical will be drawn anew.
+        for p in cells.chunks_exact(nominal.len()) {
+            parts = parts.max(needed(p).unwrap_or(parts));
+        }
+        nominal[last] = parts as f64;
+    }
+    if !law.is_pulsed() {
+        nominal[STEP] = 0.0;
+    } else if law.derives_step() {
+        nominal[STEP] = mean_step(law, nominal);
     }
     Ok(())
 }

@@ -16,8 +16,8 @@
 //!
 //! # Behaviour
 //! The state s is the doped part of the thickness, 1 at R_on. Steps of the conductance grow towards R_on, so noise of the state drifts
-//! the conductance up. With Joglekar's window a state at an electrode never leaves it again; Biolek's lets it go. Pulses are made
-//! in eight parts by the midpoint rule.
+//! the conductance up. With Joglekar's window a state at an electrode never leaves it again; Biolek's lets it go. Pulses are followed
+//! in parts by a rule of fourth order; a train without noise is one long pulse.
 //!
 //! # Reference
 //! Strukov, Snider, Stewart, Williams, Nature 453, 80 (2008), <https://doi.org/10.1038/nature06932>; Joglekar, Wolf, Eur. J. Phys. 30,
@@ -28,9 +28,10 @@
 //! voltage and one width, which the file names.
 
 use super::law::{Kind, LOWER, Law, OWN, Parameter, Pulse, UPPER};
+use super::motion::{DRIVE, moved};
 use super::physical::{
-    OFF_RESISTANCE, ON_RESISTANCE, PARTS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH,
-    WINDOW_EXPONENT, moved,
+    OFF_RESISTANCE, ON_RESISTANCE, PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE,
+    SET_WIDTH, WINDOW_EXPONENT, voltage,
 };
 use crate::number::Real;
 
@@ -64,6 +65,11 @@ const PARAMETERS: &[Parameter] = &[
     ON_RESISTANCE,
     OFF_RESISTANCE,
     WINDOW_EXPONENT,
+    RAMPS[0],
+    RAMPS[1],
+    RAMPS[2],
+    RAMPS[3],
+    PARTS,
 ];
 
 /// `x^{2p}` of a number of any sign.
@@ -100,23 +106,26 @@ pub(super) fn biolek<R: Real>(s: R, exponent: R, pulse: &Pulse<R>) -> R {
     one - even_power(pulse.choose(s, one - s), exponent)
 }
 
+/// R_on over R_off, and the speed without its window.
 #[inline(always)]
-fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>, window: impl Fn(R) -> R) -> R {
+fn drive<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
     let own = &p[OWN..];
     let ratio = own[6] / own[7];
-    let (voltage, width) = (pulse.choose(own[0], own[1]), pulse.choose(own[2], own[3]));
     // μ R_on/(D² R_off) V, in an order that single precision can hold.
-    let speed = (own[4] / own[5]) * ratio * (voltage / own[5]);
-    moved(s, width, PARTS, |s| {
-        let s = inside(p, s);
-        speed * window(s) / resistance(ratio, s)
-    })
+    let speed = (own[4] / own[5]) * ratio * (voltage::<L, R>(p, s, pulse) / own[5]);
+    [ratio, speed, R::lit(0.0), R::lit(0.0)]
+}
+
+#[inline(always)]
+fn rate<R: Real>([ratio, speed, ..]: &[R; DRIVE], s: R, window: R) -> R {
+    *speed * window / resistance(*ratio, s)
 }
 
 impl Law for JoglekarDrift {
     const NAME: &'static str = "linear-ion-drift-joglekar";
     const PARAMETERS: &'static [Parameter] = PARAMETERS;
     const DERIVES_STEP: bool = true;
+    const MOVES: bool = true;
 
     #[inline(always)]
     fn conductance<R: Real>(p: &[R], s: R) -> R {
@@ -125,8 +134,18 @@ impl Law for JoglekarDrift {
 
     #[inline(always)]
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        let one = R::lit(1.0);
-        step(p, s, pulse, |s| one - even_power(s + s - one, p[OWN + 8]))
+        moved::<Self, R>(p, s, pulse)
+    }
+
+    #[inline(always)]
+    fn drive<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
+        drive::<Self, R>(p, s, pulse)
+    }
+
+    #[inline(always)]
+    fn rate<R: Real>(p: &[R], drive: &[R; DRIVE], s: R, _pulse: &Pulse<R>) -> R {
+        let (s, one) = (inside(p, s), R::lit(1.0));
+        rate(drive, s, one - even_power(s + s - one, p[OWN + 8]))
     }
 }
 
@@ -134,6 +153,7 @@ impl Law for BiolekDrift {
     const NAME: &'static str = "linear-ion-drift-biolek";
     const PARAMETERS: &'static [Parameter] = PARAMETERS;
     const DERIVES_STEP: bool = true;
+    const MOVES: bool = true;
 
     #[inline(always)]
     fn conductance<R: Real>(p: &[R], s: R) -> R {
@@ -142,6 +162,17 @@ impl Law for BiolekDrift {
 
     #[inline(always)]
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        step(p, s, pulse, |s| biolek(s, p[OWN + 8], pulse))
+        moved::<Self, R>(p, s, pulse)
+    }
+
+    #[inline(always)]
+    fn drive<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
+        drive::<Self, R>(p, s, pulse)
+    }
+
+    #[inline(always)]
+    fn rate<R: Real>(p: &[R], drive: &[R; DRIVE], s: R, pulse: &Pulse<R>) -> R {
+        let s = inside(p, s);
+        rate(drive, s, biolek(s, p[OWN + 8], pulse))
     }
 }

@@ -9,6 +9,7 @@ use super::law::CycleNoise;
 use super::law::{
     Cell, FEW_PARAMETERS, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER, has_train,
 };
+use super::motion;
 use crate::number::Real;
 
 /// Lanes that a loop with parameters of their own takes at a time.
@@ -53,19 +54,37 @@ pub struct Update<'a> {
     pub normals: &'a [f32],
 }
 
+/// A pulse of the sign of `n`.
+#[inline(always)]
+fn pulse<R: Real>(cell: &Cell<R>, n: R) -> Pulse<R> {
+    Pulse {
+        polarity: n,
+        parts: cell.parts.pulse,
+    }
+}
+
 /// Mean and variance of the state after one pulse of the sign of `n`.
 #[inline(always)]
 fn single<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> (R, R) {
     let p = cell.parameters;
-    let change = L::step(p, s, &Pulse { polarity: n });
-    (s + change, cell.noise.variance(p[STEP], change))
+    let pulse = pulse(cell, n);
+    let change = L::step(p, s, &pulse);
+    let variance = cell.noise.variance(p[STEP], change);
+    let variance = match L::own_variance(p, s, &pulse) {
+        Some(own) => variance + own,
+        None => variance,
+    };
+    (s + change, variance)
 }
 
 /// Mean and variance of the state after `|n|` pulses, at most `2^digits`, of the sign of `n`. Laws without a closed form take the
 /// expanded one.
 #[inline(always)]
 fn several<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, digits: usize) -> (R, R) {
-    let (p, noise, pulse) = (cell.parameters, &cell.noise, Pulse { polarity: n });
+    if L::MOVES {
+        return motion::train::<L, R>(cell, s, n);
+    }
+    let (p, noise, pulse) = (cell.parameters, &cell.noise, pulse(cell, n));
     match L::train(p, s, &pulse, &Count::new(n.abs(), digits), noise) {
         Some(moments) => moments,
         None => expanded_train::<L, R>(p, s, &pulse, n.abs(), noise),
@@ -84,7 +103,7 @@ pub(super) fn bounded<R: Real>(hard: bool, bounds: [R; 2], s: R) -> R {
 
 /// The state drawn from its moments by a standard normal `z`; without pulses the one that it was.
 #[inline(always)]
-fn drawn<R: Real>(cell: &Cell<R>, s: R, n: R, (mean, variance): (R, R), z: R) -> R {
+pub(super) fn drawn<R: Real>(cell: &Cell<R>, s: R, n: R, (mean, variance): (R, R), z: R) -> R {
     let bounds = [cell.parameters[LOWER], cell.parameters[UPPER]];
     let next = bounded(cell.hard_bounds, bounds, variance.sqrt().mul_add(z, mean));
     R::select_lt(R::lit(0.0), n.abs(), next, s)
@@ -107,7 +126,7 @@ pub(super) fn many_pulses<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, digits: u
 /// request, `U(w, Δ) = Δ F(w) - |Δ| G(w)` (Gokmen & Haensch 2020, <https://doi.org/10.3389/fnins.2020.00103>).
 #[inline(always)]
 fn linear<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> (R, R) {
-    let change = L::step(cell.parameters, s, &Pulse { polarity: n });
+    let change = L::step(cell.parameters, s, &pulse(cell, n));
     (n.abs().mul_add(change, s), R::lit(0.0))
 }
 
@@ -192,6 +211,9 @@ impl<L: Law> Change for Mean<L> {
 /// Makes an update with the shortest loop that holds its counts and its noise.
 #[inline]
 pub(super) fn update<L: Law>(update: Update) {
+    if L::MOVES {
+        return motion::update::<L>(update);
+    }
     let noise = update.cell.noise;
     match update.action {
         Action::Expected => run::<Mean<L>>(update),

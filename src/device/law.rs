@@ -5,8 +5,11 @@ use super::expand::{SinglePulses, constants, expanded_train, step_jet};
 #[cfg(doc)]
 use super::kernel::Action;
 use super::kernel::{self, Update};
+#[cfg(doc)]
+use super::motion::moved;
+use super::motion::{self, DRIVE, Parts};
 use super::readout::{self, ReadOut};
-use super::shader;
+use super::shader::{self, Stage};
 use crate::number::{Expr, Jet, Real};
 
 /// Places of the three parameters that every cell has, whatever its law.
@@ -94,6 +97,8 @@ pub const COMMON: [Parameter; OWN] = [
 pub struct Pulse<R> {
     /// +1 potentiation, -1 depression.
     pub polarity: R,
+    /// Equal parts that the pulse is followed in, by laws that move ([`Law::MOVES`]); known before any loop.
+    pub parts: usize,
 }
 
 impl<R: Real> Pulse<R> {
@@ -246,8 +251,31 @@ pub trait Law: Send + Sync + Sized + 'static {
     /// Whether pulses change the state at all. Where they do not, states are programmed, and the nominal step is 0.
     const PULSED: bool = true;
 
+    /// Whether a pulse is a motion in time by [`Law::rate`], followed in parts: a train of such pulses, without noise, is one long pulse.
+    /// The law's first own parameters are those of pulses, its last ones are ramps and parts; its step is [`moved`].
+    const MOVES: bool = false;
+
     /// Mean change of the state by one pulse, signed.
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R;
+
+    /// Variance of the change by one pulse that follows from the law itself and is added to that of [`CycleNoise`]; `None` for most laws.
+    /// [`Law::train`] contains it.
+    #[inline(always)]
+    fn own_variance<R: Real>(_p: &[R], _s: R, _pulse: &Pulse<R>) -> Option<R> {
+        None
+    }
+
+    /// What of a pulse that starts at state `s` does not change during it, for laws that move.
+    #[inline(always)]
+    fn drive<R: Real>(_p: &[R], _s: R, _pulse: &Pulse<R>) -> [R; DRIVE] {
+        [R::lit(0.0); DRIVE]
+    }
+
+    /// Speed of the state in 1/s while a pulse of this drive lasts, for laws that move.
+    #[inline(always)]
+    fn rate<R: Real>(_p: &[R], _drive: &[R; DRIVE], _s: R, _pulse: &Pulse<R>) -> R {
+        R::lit(0.0)
+    }
 
     /// The conductance that a read finds at state `s`, as a position in the nominal window (0 at `g_min`, 1 at `g_max`). It rises
     /// with the state.
@@ -297,6 +325,8 @@ pub struct Cell<'a, R> {
     pub noise: CycleNoise<R>,
     /// Whether the state stops hard at the ends of the cell's window.
     pub hard_bounds: bool,
+    /// Parts that pulses and trains are followed in, by laws that move.
+    pub parts: Parts,
 }
 
 /// A law behind an object: whole slices of `f32`, the `f64` oracle, third-order jets.
@@ -311,6 +341,16 @@ pub trait AnyLaw: Send + Sync {
     fn derives_step(&self) -> bool;
     /// Whether pulses change the state.
     fn is_pulsed(&self) -> bool;
+    /// Whether there is noise that follows from the law.
+    fn has_own_noise(&self) -> bool;
+    /// [`Law::own_variance`] at a state that depends on something; 0 for most laws.
+    fn own_variance(&self, p: &[f64], s: Jet<f64>, polarity: f64) -> Jet<f64>;
+    /// Whether a pulse is a motion in time.
+    fn moves(&self) -> bool;
+    /// State after `n` pulses (sign = polarity) that a law that moves follows as one, in these parts.
+    fn long_pulse(&self, p: &[f64], s: f64, n: f64, parts: Parts) -> f64;
+    /// Records one stage of a motion on the tape of its arguments.
+    fn record_motion<'t>(&self, cell: &Cell<Expr<'t>>, stage: &Stage<'t>) -> Vec<Expr<'t>>;
     /// Whether `n` pulses have a closed form.
     fn has_train(&self) -> bool;
     /// States where the step or its slope jumps.
@@ -349,7 +389,7 @@ pub trait AnyLaw: Send + Sync {
     /// Mean and variance of the state after `n` pulses; hard bounds are not applied.
     fn train(&self, cell: &Cell<f64>, s: f64, polarity: f64, n: u32) -> (f64, f64);
     /// Mean and variance of the state after `n` pulses from derivatives of the law, which is what [`AnyLaw::update`] uses where
-    /// there is no closed form.
+    /// there is no closed form and the law does not move.
     fn expanded(
         &self,
         p: &[f64],
@@ -365,8 +405,30 @@ pub trait AnyLaw: Send + Sync {
 pub(super) fn has_train<L: Law>() -> bool {
     let p = [0.5; MOST_PARAMETERS];
     let quiet = CycleNoise::new(0.0, 0.0);
-    let (pulse, one) = (Pulse { polarity: 1.0 }, Count::new(1.0, 0));
-    L::train(&p, 0.5, &pulse, &one, &quiet).is_some()
+    let pulse = Pulse {
+        polarity: 1.0,
+        parts: 1,
+    };
+    L::train(&p, 0.5, &pulse, &Count::new(1.0, 0), &quiet).is_some()
+}
+
+/// Parts that a pulse on a cell with parameters `p` is followed in.
+#[inline(always)]
+pub(super) fn parts_in(moves: bool, p: &[f64]) -> usize {
+    match p.last() {
+        Some(parts) if moves => *parts as usize,
+        _ => 1,
+    }
+}
+
+/// A pulse on a cell with parameters `p`.
+#[inline(always)]
+fn pulse_on<L: Law, R: Real>(p: &[f64], polarity: R) -> Pulse<R> {
+    let parts = match p.get(..OWN + L::PARAMETERS.len()) {
+        Some(p) => parts_in(L::MOVES, p),
+        None => 1,
+    };
+    Pulse { polarity, parts }
 }
 
 impl<L: Law> AnyLaw for L {
@@ -384,6 +446,38 @@ impl<L: Law> AnyLaw for L {
 
     fn is_pulsed(&self) -> bool {
         L::PULSED
+    }
+
+    fn has_own_noise(&self) -> bool {
+        let pulse = Pulse {
+            polarity: 1.0,
+            parts: 1,
+        };
+        L::own_variance(&[0.5; MOST_PARAMETERS], 0.5, &pulse).is_some()
+    }
+
+    fn own_variance(&self, p: &[f64], s: Jet<f64>, polarity: f64) -> Jet<f64> {
+        let pulse = pulse_on::<L, _>(p, Jet::constant(polarity));
+        let p = constants::<L, f64, MOST_PARAMETERS>(p);
+        L::own_variance(&p, s, &pulse).unwrap_or(Jet::constant(0.0))
+    }
+
+    fn moves(&self) -> bool {
+        L::MOVES
+    }
+
+    fn long_pulse(&self, p: &[f64], s: f64, n: f64, parts: Parts) -> f64 {
+        let cell = Cell {
+            parameters: p,
+            noise: CycleNoise::new(0.0, 0.0),
+            hard_bounds: false,
+            parts,
+        };
+        motion::train::<L, f64>(&cell, s, n).0
+    }
+
+    fn record_motion<'t>(&self, cell: &Cell<Expr<'t>>, stage: &Stage<'t>) -> Vec<Expr<'t>> {
+        stage.record::<L>(cell)
     }
 
     fn has_train(&self) -> bool {
@@ -443,19 +537,16 @@ impl<L: Law> AnyLaw for L {
 
     fn step_of(&self, p: &[f64], s: Jet<f64>, polarity: f64) -> Jet<f64> {
         let polarity = Jet::constant(polarity);
-        L::step(
-            &constants::<L, f64, MOST_PARAMETERS>(p),
-            s,
-            &Pulse { polarity },
-        )
+        let pulse = pulse_on::<L, _>(p, polarity);
+        L::step(&constants::<L, f64, MOST_PARAMETERS>(p), s, &pulse)
     }
 
     fn step(&self, p: &[f64], s: f64, polarity: f64) -> f64 {
-        L::step(p, s, &Pulse { polarity })
+        L::step(p, s, &pulse_on::<L, _>(p, polarity))
     }
 
     fn step_jet(&self, p: &[f64], s: f64, polarity: f64) -> Jet<f64> {
-        L::jet(p, s, &Pulse { polarity })
+        L::jet(p, s, &pulse_on::<L, _>(p, polarity))
     }
 
     fn train(&self, cell: &Cell<f64>, s: f64, polarity: f64, n: u32) -> (f64, f64) {
@@ -463,7 +554,8 @@ impl<L: Law> AnyLaw for L {
             return (s, 0.0);
         };
         let (p, count) = (cell.parameters, Count::new(f64::from(n), digits(n)));
-        if let Some(moments) = L::train(p, s, &Pulse { polarity }, &count, &cell.noise) {
+        let pulse = pulse_on::<L, _>(p, polarity);
+        if let Some(moments) = L::train(p, s, &pulse, &count, &cell.noise) {
             return moments;
         }
         // No closed form: carry mean and variance pulse by pulse.
@@ -480,6 +572,6 @@ impl<L: Law> AnyLaw for L {
         polarity: f64,
         n: u32,
     ) -> (f64, f64) {
-        expanded_train::<L, f64>(p, s, &Pulse { polarity }, f64::from(n), noise)
+        expanded_train::<L, f64>(p, s, &pulse_on::<L, _>(p, polarity), f64::from(n), noise)
     }
 }

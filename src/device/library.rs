@@ -51,7 +51,10 @@ pub const LIBRARY: &[(&str, &str)] = files! {
     "reram/jo2010"
     "reram/kvatinsky2015"
     "reram/meliso-taox-hfox"
+    "reram/messaris2018"
+    "reram/messaris2018-square"
     "reram/milo2021"
+    "reram/nugent2014"
     "reram/park2013"
     "reram/strukov2008-biolek"
     "reram/strukov2008-joglekar"
@@ -60,6 +63,7 @@ pub const LIBRARY: &[(&str, &str)] = files! {
     "reram/wan2022-1s"
     "reram/wan2022-2d"
     "reram/woo2016"
+    "reram/yakopcic2011"
     "rpu/gokmen2016"
 };
 

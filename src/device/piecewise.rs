@@ -235,7 +235,11 @@ impl Law for Piecewise {
             left: piece.left.map(Jet::constant),
             right: piece.right.map(Jet::constant),
         };
-        piece.step(&constants, variable(s), &Pulse { polarity })
+        let pulse = Pulse {
+            polarity,
+            parts: pulse.parts,
+        };
+        piece.step(&constants, variable(s), &pulse)
     }
 
     fn kinks(p: &[f64]) -> Vec<f64> {

@@ -40,7 +40,8 @@ impl Pulsed {
         let s = Jet::with_derivatives(inverse);
         let d = law.step_of(p, s, polarity);
         let noise = cell.noise.cast::<Jet<f64>>();
-        let variance = noise.variance(Jet::constant(p[STEP]), d);
+        let own = law.own_variance(p, s, polarity);
+        let variance = noise.variance(Jet::constant(p[STEP]), d) + own;
         let sd = if variance.re > 0.0 {
             variance.sqrt()
         } else {

@@ -103,6 +103,7 @@ mod tests {
             parameters: &[0.0, 0.0, 2.0],
             noise: quiet,
             hard_bounds: true,
+            parts: super::super::Parts::of_pulse(1),
         };
         for s in [0.3_f32, 0.41, 0.77, 0.999, 1.2] {
             for lost in [1e-8_f32, 1e-7, 2e-6] {

@@ -2,7 +2,9 @@
 
 use super::cells::Cells;
 use super::count::{SINGLE_DIGITS, piece, round_request};
-use super::law::SHORT_DIGITS;
+use super::kernel::drawn;
+use super::law::{Cell, Law, Pulse, SHORT_DIGITS, STEP};
+use super::motion::{DRIVE, Pace, onward};
 use super::programming::written;
 use super::retention::{relaxation, relaxed};
 use crate::number::{Expr, Real, Tape};
@@ -20,6 +22,103 @@ pub enum Change {
     /// The expected update of any number of pulses.
     Mean,
 }
+
+/// A stage of the motion of a law that moves, with what it needs: the loop between them is written once, in [`MOTION`].
+pub struct Stage<'t> {
+    pub(super) kind: StageKind,
+    pub(super) s: Expr<'t>,
+    pub(super) n: Expr<'t>,
+    pub(super) z: Expr<'t>,
+    pub(super) drive: [Expr<'t>; DRIVE],
+    pub(super) time: Expr<'t>,
+    pub(super) moved: Expr<'t>,
+}
+
+/// What is recorded of a motion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StageKind {
+    /// [`Law::drive`].
+    Drive,
+    /// Number of parts, and the time of each.
+    Pace,
+    /// One part.
+    Onward,
+    /// The state after all parts.
+    Arrival,
+    /// The state after the expected update, from the motion of one pulse.
+    Mean,
+}
+
+impl<'t> Stage<'t> {
+    fn new(tape: &'t Tape, kind: StageKind) -> Self {
+        let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
+        let drive = ["d.x", "d.y", "d.z", "d.w"].map(|name| tape.input(name));
+        let [time, moved] = ["time", "moved"].map(|name| tape.input(name));
+        Self {
+            kind,
+            s,
+            n,
+            z,
+            drive,
+            time,
+            moved,
+        }
+    }
+
+    /// Records the stage of this law.
+    pub(super) fn record<L: Law>(&self, cell: &Cell<Expr<'t>>) -> Vec<Expr<'t>> {
+        let (p, s, n, parts) = (cell.parameters, self.s, self.n, cell.parts);
+        let pulse = Pulse {
+            polarity: n,
+            parts: parts.pulse,
+        };
+        match self.kind {
+            StageKind::Drive => L::drive(p, s, &pulse).to_vec(),
+            StageKind::Pace => {
+                let pace = Pace::new::<L>(p, s, n, parts);
+                vec![pace.parts, pace.time]
+            }
+            StageKind::Onward => {
+                let (time, moved) = (self.time, self.moved);
+                vec![onward::<L, _>(p, &self.drive, s, &pulse, time, moved)]
+            }
+            StageKind::Arrival => {
+                let variance = cell.noise.variance(p[STEP], self.moved);
+                vec![drawn(cell, s, n, (s + self.moved, variance), self.z)]
+            }
+            StageKind::Mean => {
+                let mean = n.abs().mul_add(self.moved, s);
+                let zero = Real::lit(0.0);
+                vec![drawn(cell, s, n, (mean, zero), zero)]
+            }
+        }
+    }
+}
+
+/// The loop over the parts of a motion.
+const MOTION: &str = "\
+fn motion_of(p: Parameters, s: f32, n: f32) -> f32 {
+    let drive = motion_drive(p, s, n);
+    let pace = motion_pace(p, s, n);
+    var moved = 0.0f;
+    for (var part = 0.0f; part < pace.x; part += 1.0f) {
+        moved = motion_onward(p, s, n, drive, pace.y, moved);
+    }
+    return moved;
+}
+fn after_pulse(p: Parameters, s: f32, n: f32, z: f32) -> f32 {
+    return motion_arrival(p, s, n, z, motion_of(p, s, n));
+}
+fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32 {
+    return after_pulse(p, s, n, z);
+}
+fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32 {
+    return after_pulse(p, s, n, z);
+}
+fn after_mean(p: Parameters, s: f32, n: f32) -> f32 {
+    return motion_mean(p, s, n, motion_of(p, s, sign(n)));
+}
+";
 
 /// Stands for no position: below all that a cell can be stuck at.
 const HEALTHY: f32 = -8.0;
@@ -85,7 +184,7 @@ impl Cells {
 
         let short = 1_u32 << SHORT_DIGITS;
         let write_deviation = self.write_deviation();
-        let noisy = self.noise().additive() != 0.0 || self.noise().multiplicative() != 0.0;
+        let noisy = self.is_noisy();
         let mut functions = format!(
             "\
 const PARAMETERS: u32 = {}u;
@@ -104,34 +203,30 @@ const HEALTHY: f32 = {HEALTHY:?}f;
             self.is_read_out(),
             !self.stuck().is_empty(),
         );
-        let mut record = |name: &str, change: Change| {
-            let tape = Tape::new();
-            let p = self.recorded(&tape);
-            let cell = self.with_parameters(&p);
-            let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
-            let next = self.law().record(&cell, change, s, n, z);
-            let z = if change == Change::Mean {
-                ""
-            } else {
-                ", z: f32"
-            };
-            let arguments = format!("p: Parameters, s: f32, n: f32{z}");
-            functions.push_str(&tape.function(name, &arguments, &[next]));
-        };
-        record(
-            "after_short_train",
-            Change::Train {
-                digits: SHORT_DIGITS,
-            },
-        );
-        record(
-            "after_long_train",
-            Change::Train {
-                digits: SINGLE_DIGITS,
-            },
-        );
-        record("after_pulse", Change::Pulse);
-        record("after_mean", Change::Mean);
+        if self.law().moves() {
+            let stages = [
+                ("motion_drive", StageKind::Drive, ""),
+                ("motion_pace", StageKind::Pace, ""),
+                (
+                    "motion_onward",
+                    StageKind::Onward,
+                    ", d: vec4<f32>, time: f32, moved: f32",
+                ),
+                ("motion_arrival", StageKind::Arrival, ", z: f32, moved: f32"),
+                ("motion_mean", StageKind::Mean, ", moved: f32"),
+            ];
+            for (name, kind, more) in stages {
+                let tape = Tape::new();
+                let p = self.recorded(&tape);
+                let cell = self.with_parameters(&p);
+                let results = self.law().record_motion(&cell, &Stage::new(&tape, kind));
+                let arguments = format!("p: Parameters, s: f32, n: f32{more}");
+                functions.push_str(&tape.function(name, &arguments, &results));
+            }
+            functions.push_str(MOTION);
+        } else {
+            self.record_changes(&mut functions);
+        }
 
         let tape = Tape::new();
         let p = self.recorded(&tape);
@@ -169,5 +264,37 @@ const HEALTHY: f32 = {HEALTHY:?}f;
             functions,
             parameters,
         }
+    }
+
+    /// Records what trains, pulses and expected updates do.
+    fn record_changes(&self, functions: &mut String) {
+        let mut record = |name: &str, change: Change| {
+            let tape = Tape::new();
+            let p = self.recorded(&tape);
+            let cell = self.with_parameters(&p);
+            let [s, n, z] = ["s", "n", "z"].map(|name| tape.input(name));
+            let next = self.law().record(&cell, change, s, n, z);
+            let z = if change == Change::Mean {
+                ""
+            } else {
+                ", z: f32"
+            };
+            let arguments = format!("p: Parameters, s: f32, n: f32{z}");
+            functions.push_str(&tape.function(name, &arguments, &[next]));
+        };
+        record(
+            "after_short_train",
+            Change::Train {
+                digits: SHORT_DIGITS,
+            },
+        );
+        record(
+            "after_long_train",
+            Change::Train {
+                digits: SINGLE_DIGITS,
+            },
+        );
+        record("after_pulse", Change::Pulse);
+        record("after_mean", Change::Mean);
     }
 }

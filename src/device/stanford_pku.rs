@@ -21,7 +21,7 @@
 //!
 //! # Behaviour
 //! The conductance is exponential in the state, with `k = (g_max - g_min)/g₀` as in the exponential readout. Heat makes a state of much
-//! current move faster: set accelerates itself. Pulses are made in eight parts by the midpoint rule, with the temperature of each.
+//! current move faster: set accelerates itself. Pulses are followed in parts by a rule of fourth order, with the temperature of each.
 //!
 //! # Reference
 //! Jiang, Wu, Yu, Yang, Song, Karim, Wong, IEEE Trans. Electron Devices 63, 1884 (2016), <https://doi.org/10.1109/TED.2016.2545412>.
@@ -33,17 +33,15 @@
 use super::exponential_readout::exponential;
 use super::ion_drift::inside;
 use super::law::{Kind, Law, OWN, Parameter, Pulse};
+use super::motion::{DRIVE, moved};
 use super::physical::{
-    PARTS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, moved, parameter,
+    BOLTZMANN, PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter, voltage,
 };
 use crate::number::Real;
 
 /// `dg/dt = -v₀ e^{-E_a/k_B T} sinh(γ a₀ q V/(L k_B T))`.
 #[derive(Debug, Clone, Copy)]
 pub struct StanfordPku;
-
-/// Boltzmann's constant in eV/K (2019 SI, exact to the digits given).
-const BOLTZMANN: f64 = 8.617_333_262e-5;
 
 impl Law for StanfordPku {
     const NAME: &'static str = "stanford-pku";
@@ -119,8 +117,14 @@ impl Law for StanfordPku {
             1e-6,
             "gap at the lower end of the state",
         ),
+        RAMPS[0],
+        RAMPS[1],
+        RAMPS[2],
+        RAMPS[3],
+        PARTS,
     ];
     const DERIVES_STEP: bool = true;
+    const MOVES: bool = true;
 
     #[inline(always)]
     fn conductance<R: Real>(p: &[R], s: R) -> R {
@@ -130,23 +134,33 @@ impl Law for StanfordPku {
 
     #[inline(always)]
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
+        moved::<Self, R>(p, s, pulse)
+    }
+
+    /// Heat at no gap in kelvin, and the mean field times a hop in volts.
+    #[inline(always)]
+    fn drive<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
         let own = &p[OWN..];
-        let (half, voltage) = (R::lit(0.5), pulse.choose(own[0], own[1]));
-        let range = own[16] - own[15];
+        let (half, voltage) = (R::lit(0.5), voltage::<Self, R>(p, s, pulse));
         let size = voltage.abs();
         let bend = size / own[13];
         let heat = own[10] * size * own[12] * half * (bend.exp() - (-bend).exp());
         let field = voltage * (own[8] / own[9]);
-        moved(s, pulse.choose(own[2], own[3]), PARTS, |s| {
-            let gap = own[16] - inside(p, s) * range;
-            let thermal = R::lit(BOLTZMANN) * (own[11] + heat * (-(gap / own[14])).exp());
-            let nanometres = gap * R::lit(1e9);
-            let enhancement = own[6] - own[7] * nanometres.square() * nanometres;
-            let push = enhancement * field;
-            // Exponentials of sums: each alone would leave the range of single precision.
-            let forward = ((push - own[5]) / thermal).exp();
-            let backward = (-(push + own[5]) / thermal).exp();
-            own[4] / range * half * (forward - backward)
-        })
+        [heat, field, R::lit(0.0), R::lit(0.0)]
+    }
+
+    #[inline(always)]
+    fn rate<R: Real>(p: &[R], [heat, field, ..]: &[R; DRIVE], s: R, _pulse: &Pulse<R>) -> R {
+        let own = &p[OWN..];
+        let range = own[16] - own[15];
+        let gap = own[16] - inside(p, s) * range;
+        let thermal = R::lit(BOLTZMANN) * (own[11] + *heat * (-(gap / own[14])).exp());
+        let nanometres = gap * R::lit(1e9);
+        let enhancement = own[6] - own[7] * nanometres.square() * nanometres;
+        let push = enhancement * *field;
+        // Exponentials of sums: each alone would leave the range of single precision.
+        let forward = ((push - own[5]) / thermal).exp();
+        let backward = (-(push + own[5]) / thermal).exp();
+        own[4] / range * R::lit(0.5) * (forward - backward)
     }
 }

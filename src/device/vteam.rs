@@ -18,7 +18,7 @@
 //!
 //! # Behaviour
 //! A pulse at or below its threshold moves nothing. At one voltage the speed is a constant times the window, so set and reset are as
-//! unequal as their speeds are. The state s is 1 at R_on. Pulses are made in eight parts by the midpoint rule.
+//! unequal as their speeds are. The state s is 1 at R_on. Pulses are followed in parts by a rule of fourth order.
 //!
 //! # Reference
 //! Kvatinsky, Ramadan, Friedman, Kolodny, IEEE Trans. Circuits Syst. II 62, 786 (2015), <https://doi.org/10.1109/TCSII.2015.2433536>,
@@ -30,9 +30,10 @@
 
 use super::ion_drift::{biolek, conductance, inside};
 use super::law::{Kind, Law, OWN, Parameter, Pulse};
+use super::motion::{DRIVE, moved};
 use super::physical::{
-    OFF_RESISTANCE, ON_RESISTANCE, PARTS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH,
-    WINDOW_EXPONENT, moved,
+    OFF_RESISTANCE, ON_RESISTANCE, PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE,
+    SET_WIDTH, WINDOW_EXPONENT, voltage,
 };
 use crate::number::Real;
 
@@ -105,8 +106,14 @@ impl Law for Vteam {
         ON_RESISTANCE,
         OFF_RESISTANCE,
         WINDOW_EXPONENT,
+        RAMPS[0],
+        RAMPS[1],
+        RAMPS[2],
+        RAMPS[3],
+        PARTS,
     ];
     const DERIVES_STEP: bool = true;
+    const MOVES: bool = true;
 
     #[inline(always)]
     fn conductance<R: Real>(p: &[R], s: R) -> R {
@@ -115,15 +122,23 @@ impl Law for Vteam {
 
     #[inline(always)]
     fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
+        moved::<Self, R>(p, s, pulse)
+    }
+
+    /// The speed without its window, signed.
+    #[inline(always)]
+    fn drive<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
         let own = &p[OWN..];
-        let (voltage, width) = (pulse.choose(own[0], own[1]), pulse.choose(own[2], own[3]));
         let (speed, threshold) = (pulse.choose(own[4], own[5]), pulse.choose(own[6], own[7]));
         // Below the threshold there is no power; the smallest normal number keeps its logarithm finite.
-        let above = (voltage / threshold - R::lit(1.0)).max(R::lit(1e-37));
+        let above = (voltage::<Self, R>(p, s, pulse) / threshold - R::lit(1.0)).max(R::lit(1e-37));
         let speed = speed / own[10] * above.powf(pulse.choose(own[8], own[9]));
-        let speed = pulse.choose(speed, -speed);
-        moved(s, width, PARTS, |s| {
-            speed * biolek(inside(p, s), own[13], pulse)
-        })
+        let zero = R::lit(0.0);
+        [pulse.choose(speed, -speed), zero, zero, zero]
+    }
+
+    #[inline(always)]
+    fn rate<R: Real>(p: &[R], drive: &[R; DRIVE], s: R, pulse: &Pulse<R>) -> R {
+        drive[0] * biolek(inside(p, s), p[OWN + 13], pulse)
     }
 }

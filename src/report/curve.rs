@@ -54,8 +54,7 @@ impl DeviceCurve {
                 })
                 .collect()
         });
-        let noise = device.noise();
-        let noisy = noise.additive() > 0.0 || noise.multiplicative() > 0.0;
+        let noisy = nominal.is_noisy();
         let numbered = |curve: &[f64], first: usize| {
             let point = |(i, s): (usize, &f64)| (((first + i) * per_point) as f64, siemens(*s));
             curve.iter().enumerate().map(point).collect::<Vec<_>>()
