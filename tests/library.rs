@@ -311,6 +311,32 @@ fn piecewise(nodes: &str, interpolation: &str) -> String {
 
 const NODES: &str = "potentiation = [2.0, 1.0, 0.25]\ndepression = [0.5, 1.0]";
 
+/// Beyond the window the cubic keeps the step of the bound, however few its nodes.
+#[test]
+fn the_cubic_is_constant_beyond_the_window() {
+    for nodes in [
+        &[1.0, 0.6, 0.3, 0.0][..],
+        &[2.0, 1.5, 1.0, 0.5],
+        &[0.2, 1.0],
+    ] {
+        let law = memridge::device::laws();
+        let law = law.iter().find(|l| l.name() == "piecewise").unwrap();
+        let own = Piecewise::own(nodes, nodes, true);
+        let p = [vec![1.0, 0.0, 1.0], own].concat();
+        for x in [-0.3, -0.01, 1.0, 1.01, 1.1, 1.7] {
+            let end = if x < 0.5 {
+                nodes[0]
+            } else {
+                nodes[nodes.len() - 1]
+            };
+            let up = law.step(&p, x, 1.0);
+            assert!((up - end).abs() < 1e-13, "{nodes:?} at {x}: {up}");
+            let down = law.step(&p, x, -1.0);
+            assert!((down + end).abs() < 1e-13, "{nodes:?} at {x}: {down}");
+        }
+    }
+}
+
 #[test]
 fn linear_interpolation_has_the_values_of_hand() {
     for nodes in [NODES, "csv = \"steps.csv\""] {

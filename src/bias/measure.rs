@@ -339,13 +339,15 @@ impl Probe for Recorder {
                 let w = self.weight(j, r);
                 let u = w - self.centre[j];
                 let channels = self.channels(j, r, g, rate);
+                // Requests of nothing have no direction: `signum` of zero would be one.
+                let sign = if g == 0.0 { 0.0 } else { g.signum() };
                 let record = Sums {
                     count: 1.0,
                     weight: [w, w * w],
                     abs_gradient: [g.abs(), g.abs() * u, g.abs() * u * u],
                     gradient: [g, g * u, g * u * u],
                     change: [d, d * u],
-                    signed_change: [g.signum() * d, g.signum() * d * u],
+                    signed_change: [sign * d, sign * d * u],
                     channels,
                 };
                 let sums = &mut self.sums[r * self.weights + j];

@@ -230,22 +230,53 @@ impl ArrayModel {
         weights.filter(|&j| self.free_cells(j) > 0).count()
     }
 
-    /// Slope `R'` of a weight at its symmetric point: `Σ share²·… ` reduces to the mean of the cells' slopes, weighted by
-    /// their share of F. `None` where a cell has no symmetric point; 0 where all cells are stuck.
+    /// Slope `R'` of a weight at its symmetric point. A weight at rest a little beside it has cells whose asymmetries balance the same
+    /// gradient, each where its own slope puts it: the cells' `F/G'` add up to the weight's. `None` where a cell has no symmetric
+    /// point; 0 where all cells are stuck.
     pub fn weight_slope(&self, weight: usize) -> Option<f64> {
         let n = self.map.cells_per_weight();
-        let free = self.free_cells(weight) as f64;
-        if free == 0.0 {
-            return Some(0.0);
-        }
-        let (mut g, mut f) = (0.0, 0.0);
+        let mut reach = 0.0;
         for k in weight * n..(weight + 1) * n {
             let r = self.response(k, self.symmetric_value(k)?);
-            // A pair's weight moves by twice each cell's value, so each cell's slope counts half and there are two; where one is
-            // stuck, the other does all.
-            g += self.map.share(k).abs() * r.g[1] / free;
-            f += self.map.share(k).abs() * r.f[0];
+            if self.cells.stuck_at(k).is_none() {
+                reach += r.f[0] / r.g[1];
+            }
         }
-        Some(g / f)
+        Some(if reach == 0.0 { 0.0 } else { 1.0 / reach })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::device::{CycleNoise, SoftBounds, Window};
+
+    /// A weight of two soft-bounds cells `q± = 1 ∓ 2 (s - 1/2)/τ` rests where the asymmetry of one is minus that of the other, at
+    /// `v₊/τ₊ = -v₋/τ₋ = R`, a weight of `(τ₊ + τ₋) R`.
+    #[test]
+    fn the_cells_of_a_pair_share_their_pull() {
+        let taus = [0.5, 1.5];
+        // Bounds at τ/2 from the middle: weights of 2 (s - 1/2) a cell.
+        let cell = |tau: f64| [1e-3, 0.5 - 0.5 * tau, 0.5 + 0.5 * tau, 0.5];
+        let cells = Cells::new(
+            Arc::new(SoftBounds),
+            Window {
+                g_min: 5e-5,
+                g_max: 9e-5,
+            },
+            CycleNoise::new(0.0, 0.0),
+            0.0,
+            false,
+            cell(1.0).to_vec(),
+            taus.map(cell).concat(),
+        );
+        let model = ArrayModel {
+            cells: Arc::new(cells),
+            map: WeightMap::new(Mapping::DifferentialPair, 0.5, 2.0, 1, 1),
+        };
+        let slope = model.weight_slope(0).unwrap();
+        assert!((slope - 1.0 / (taus[0] + taus[1])).abs() < 1e-12, "{slope}");
     }
 }

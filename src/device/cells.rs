@@ -11,7 +11,9 @@ use super::programming::Programming;
 use super::readout::is_read_out;
 use super::response::{Pulsed, Response, average, bounded_mean, crossing, symmetric_point};
 use super::retention::Retention;
+use crate::document::NumberOr;
 use crate::number::Real;
+use crate::units::Siemens;
 
 /// The conductance window of a device, in siemens.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +28,14 @@ impl Window {
     /// Width in siemens.
     pub fn span(&self) -> f64 {
         self.g_max - self.g_min
+    }
+
+    /// A position, which may be given as a conductance.
+    pub fn position(&self, given: NumberOr<Siemens>) -> f64 {
+        match given {
+            NumberOr::Number(position) => position,
+            NumberOr::Quantity(g) => (g.value() - self.g_min) / self.span(),
+        }
     }
 }
 
@@ -258,6 +268,11 @@ impl Cells {
         &self.varied.places
     }
 
+    /// Whether all cells have the same parameters.
+    pub fn are_equal(&self) -> bool {
+        self.varied.places.is_empty()
+    }
+
     /// Whether the states stop hard at the ends of the cells' windows.
     pub fn hard_bounds(&self) -> bool {
         self.hard_bounds
@@ -460,7 +475,7 @@ impl Cells {
     }
 
     /// The same cells under the symmetric control law: constant steps without asymmetry, the same step sizes and the same
-    /// noise, no bounds, the same cells stuck, nothing that relaxes. Its expected update has no regularizing part at all.
+    /// noise, no bounds, no cell stuck, nothing that relaxes. Its expected update has no regularizing part at all.
     pub fn symmetric_control(&self) -> Self {
         let parameters = (0..self.len())
             .flat_map(|k| {
@@ -479,6 +494,5 @@ impl Cells {
             nominal,
             parameters,
         )
-        .with_stuck(self.stuck.clone())
     }
 }

@@ -5,9 +5,8 @@ use rand_pcg::Pcg64;
 
 use super::cells::{Cells, Window};
 use super::variation::{Spread, Variation};
-use crate::document::{NumberOr, Origin, Rule, Section};
+use crate::document::{Origin, Rule, Section};
 use crate::error::{Error, Result};
-use crate::units::Siemens;
 
 /// Positions that a stuck cell may have.
 const LEAST: f64 = -1.0;
@@ -57,10 +56,7 @@ impl Faults {
             .collect();
         if let Some(inner) = section.optional_section("stuck-at") {
             let probability = inner.number("probability", Rule::Between(0.0, 1.0));
-            let position = match inner.number_or_quantity::<Siemens>("position", Rule::Any) {
-                NumberOr::Number(v) => v,
-                NumberOr::Quantity(g) => (g.value() - window.g_min) / window.span(),
-            };
+            let position = window.position(inner.number_or_quantity("position", Rule::Any));
             if inner.has("position")
                 && let Err(rule) = check(position, window)
             {

@@ -106,8 +106,24 @@ impl Device {
         let mut variations = Vec::new();
         if let Some(spreads) = section.optional_section("device-to-device") {
             let shared = |p: &Parameter| matches!(p.kind, Kind::Node | Kind::Derived);
-            for (index, parameter) in all().enumerate().filter(|(_, p)| !shared(p)) {
+            let own = all().enumerate().filter(|(_, p)| !shared(p) && !later(p));
+            for (index, parameter) in own {
                 let form = spreads.optional_section(parameter.name);
+                if let Some(form) = &form
+                    && nominal[index] == 0.0
+                    && let Some(key) = ["relative-normal", "log-normal"]
+                        .into_iter()
+                        .find(|k| form.has(k))
+                {
+                    form.violation(
+                        key,
+                        format!(
+                            "the nominal {} is 0, of which no part can vary",
+                            parameter.name
+                        ),
+                        "give the deviation itself, for example { normal = 0.05 }",
+                    );
+                }
                 variations.extend(
                     form.and_then(|form| Spread::parse(&form).map(|s| (s, form)))
                         .map(|(spread, form)| Variation {
@@ -440,10 +456,7 @@ fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
             NumberOr::Number(v) => v,
             NumberOr::Quantity(g) => g.value() / span,
         },
-        Kind::Position => match section.number_or_quantity::<Siemens>(parameter.name, Rule::Any) {
-            NumberOr::Number(v) => v,
-            NumberOr::Quantity(g) => (g.value() - window.g_min) / span,
-        },
+        Kind::Position => window.position(section.number_or_quantity(parameter.name, Rule::Any)),
     };
     let (least, most) = (parameter.least, parameter.most);
     if section.has(parameter.name) && !(least..=most).contains(&value) {

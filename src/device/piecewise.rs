@@ -154,7 +154,8 @@ impl Piecewise {
             ]
         };
         let intervals = pulse.choose(own[0], own[1]);
-        let at = place(p, s, intervals);
+        // Above the window it stays in the last interval, whose end it keeps; fewer nodes than there is room for leave others after it.
+        let at = place(p, s, intervals).min(intervals - R::lit(0.5));
         let mut piece = Piece {
             intervals,
             begin: R::lit(0.0),

@@ -3,9 +3,9 @@
 use super::cells::Window;
 use super::kernel::bounded;
 use super::law::{Cell, LOWER, UPPER};
-use crate::document::{NumberOr, Rule, Section};
+use crate::document::{Rule, Section};
 use crate::number::Real;
-use crate::units::{Seconds, Siemens};
+use crate::units::Seconds;
 
 /// Exponential relaxation, the same for all cells.
 ///
@@ -45,10 +45,7 @@ impl Retention {
     /// Reads `[retention.exponential]`, if there is one.
     pub(super) fn parse(device: &Section, window: Window) -> Option<Self> {
         let (_, section) = device.optional_choice("retention", &["exponential"])?;
-        let rest = match section.number_or_quantity::<Siemens>("rest", Rule::Any) {
-            NumberOr::Number(v) => v,
-            NumberOr::Quantity(g) => (g.value() - window.g_min) / window.span(),
-        };
+        let rest = window.position(section.number_or_quantity("rest", Rule::Any));
         if section.has("rest") && !(0.0..=1.0).contains(&rest) {
             section.violation(
                 "rest",

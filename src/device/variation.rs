@@ -109,7 +109,9 @@ pub(super) fn draw(
                 Ok(()) => break p,
                 Err(_) if tries < TRIES && lists.iter().any(Option::is_none) => {}
                 Err(rule) => {
-                    let Some(v) = variations.first() else {
+                    // Lists are not drawn: what they say is wrong.
+                    let listed = lists.iter().position(Option::is_some);
+                    let Some(v) = variations.get(listed.unwrap_or(0)) else {
                         break p;
                     };
                     return Err(v.violation(
@@ -159,6 +161,15 @@ impl Variation {
                 &format!("its arrays are {}", names.join(", ")),
             ));
         };
+        if found.shape().len() > 1 && found.order() == npyz::Order::Fortran {
+            return Err(self.violation(
+                format!(
+                    "the array {array} of {} is stored column by column",
+                    path.display()
+                ),
+                "save it row by row (numpy.ascontiguousarray)",
+            ));
+        }
         found.into_vec::<f64>().map_err(fail)
     }
 }

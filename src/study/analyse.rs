@@ -213,7 +213,9 @@ impl Analysis<'_> {
         self.of_sums(
             |sums| {
                 let (mut above, mut below) = (0.0, 0.0);
-                for (j, s) in sums.iter().enumerate() {
+                // Stuck weights answer to nothing.
+                let free = |j: usize| self.model.is_none_or(|m| m.free_cells(j) > 0);
+                for (j, s) in sums.iter().enumerate().filter(|(j, _)| free(*j)) {
                     let [g0, g1] = s.regress()?.g;
                     above += centre[j] * g1 - g0;
                     below += g1;
@@ -291,18 +293,34 @@ impl Analysis<'_> {
     fn budget(&self) -> Option<Budget> {
         self.model?;
         let (d, n) = (self.output.weights, self.output.replicas);
-        let mean = self.mean(None) - &self.problems.centre;
-        let norm2 = mean.norm_squared();
+        // Replicas of one problem have one displacement; those of many have their own, whose mean over problems would vanish.
+        let mean = self.mean(None);
+        let displacements: Vec<DVector<f64>> = (0..n)
+            .map(|r| {
+                let weights = match self.single() {
+                    true => mean.clone(),
+                    false => self.output.mean_weights(r),
+                };
+                weights - &self.problems.centre
+            })
+            .collect();
+        let norm2: f64 = displacements.iter().map(DVector::norm_squared).sum();
         let strength = |f: &dyn Fn(&Sums) -> f64| {
-            let drift = DVector::from_fn(d, |j, _| {
-                let s = self.output.pooled(j, None);
-                f(&s) / s.count
+            let along = displacements.iter().enumerate().map(|(r, u)| {
+                let drift = |(j, u): (usize, &f64)| {
+                    let s = &self.output.sums[r * d + j];
+                    f(s) / s.count * u
+                };
+                u.iter().enumerate().map(drift).sum::<f64>()
             });
-            -drift.dot(&mean) / norm2
+            -along.sum::<f64>() / norm2
         };
         let rest = |s: &Sums| s.change[0] - s.channels.iter().sum::<f64>();
         let (mut norm, mut error) = (0.0, 0.0);
         for j in 0..d {
+            // Equal replicas have no spread; what is left then is the rounding of states and drifts in single precision.
+            let all = self.output.pooled(j, None);
+            error += (ROUNDING * all.abs_gradient[0] / all.count).powi(2);
             let values: Vec<f64> = (0..n)
                 .map(|r| {
                     let s = &self.output.sums[r * d + j];
@@ -619,12 +637,7 @@ impl Analysis<'_> {
     fn verdict(&self, end: f64, features: usize) -> String {
         let first = &self.problems.list[0];
         let (Some(p0), Some(p1)) = (&first.p0, &first.p1) else {
-            if let Some(why) = &first.unpredicted {
-                return format!("P-t alone: {why}");
-            }
-            return format!(
-                "closed cycle-to-cycle law for {features} Gaussian inputs; no data set to average over"
-            );
+            return no_closure(first, features);
         };
         verdict(first, p0, p1, self.model, end)
     }
@@ -657,6 +670,19 @@ impl Analysis<'_> {
             ));
         }
         out
+    }
+}
+
+/// Drifts in single precision are right to about this part of the mean gradient.
+const ROUNDING: f64 = 1e-6;
+
+/// Why there is no prediction from a data set.
+pub(super) fn no_closure(problem: &Problem, features: usize) -> String {
+    match &problem.unpredicted {
+        Some(why) => format!("P-t alone: {why}"),
+        None => format!(
+            "closed cycle-to-cycle law for {features} Gaussian inputs; no data set to average over"
+        ),
     }
 }
 

@@ -3,9 +3,8 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::analyse::verdict;
+use super::analyse::{no_closure, verdict};
 use super::file::Study;
-use super::problem::explicit;
 use super::run::{Prepared, labels};
 use crate::bias::Prediction;
 use crate::bias::tikhonov::Norm;
@@ -111,10 +110,10 @@ fn one(point: &Prepared) -> Result<Forecast> {
     let pt = single.then(|| first.trajectory(end)).flatten();
     let verdict = match (&first.p0, &first.p1) {
         (Some(p0), Some(p1)) => verdict(first, p0, p1, Some(&point.plan.model), end),
-        _ => "closed cycle-to-cycle law; no data set to average over".into(),
+        _ => no_closure(first, first.squares().h().nrows()),
     };
     let gcv = match single && first.squares().samples().is_some() {
-        true => Some(first.spectrum.gcv_best(centre).map_err(explicit)?.lambda),
+        true => first.spectrum.gcv_best(centre).ok().map(|best| best.lambda),
         false => None,
     };
     let (symmetric_weight, lambda_per_gradient) =

@@ -54,7 +54,7 @@ pub(super) fn explicit(error: impl std::fmt::Display) -> Error {
 }
 
 /// A prediction, or why there is none.
-fn found(prediction: Result<Prediction>) -> Result<(Option<Prediction>, Option<String>)> {
+fn found<T>(prediction: Result<T>) -> Result<(Option<T>, Option<String>)> {
     match prediction {
         Ok(found) => Ok((Some(found), None)),
         Err(Error::NotConverged { what, detail }) => {
@@ -80,6 +80,7 @@ fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
         && model.cells.write_noise() == 0.0
         && model.cells.retention().is_none()
         && model.cells.stuck().is_empty()
+        && model.cells.are_equal()
         && settings.read_noise() == 0.0
         && (0..model.map.weights())
             .all(|j| model.symmetric_weight(j).is_some_and(|w| w.abs() < 1e-6))
@@ -94,7 +95,7 @@ impl Problems {
     /// Data without a unique least-squares solution.
     pub fn new(settings: &Settings, material: &Material, model: &ArrayModel) -> Result<Self> {
         let weights = model.map.weights();
-        let centres: Option<Vec<f64>> = (0..weights).map(|j| model.symmetric_weight(j)).collect();
+        let centres: Vec<Option<f64>> = (0..weights).map(|j| model.symmetric_weight(j)).collect();
         let slopes: Option<Vec<f64>> = (0..weights).map(|j| model.weight_slope(j)).collect();
         // Of the weights that can move.
         let free = model.free_weights() as f64;
@@ -145,9 +146,13 @@ impl Problems {
                         label_noise: *label_noise,
                         features: d,
                     });
-                    let lambda = law.map(|l| l.lambda(truth.norm_squared())).transpose()?;
+                    let (lambda, unpredicted) = match law {
+                        Some(law) => found(law.lambda(truth.norm_squared()))?,
+                        None => (None, None),
+                    };
                     Ok(Problem {
                         law: lambda,
+                        unpredicted,
                         ..Problem::new(&problem, settings.training.start)?
                     })
                 })
@@ -155,10 +160,10 @@ impl Problems {
         };
         Ok(Self {
             list,
-            has_centre: centres.is_some(),
-            centre: DVector::from_vec(
-                centres.unwrap_or_else(|| (0..weights).map(|j| model.resting_weight(j)).collect()),
-            ),
+            has_centre: centres.iter().all(Option::is_some),
+            centre: DVector::from_fn(weights, |j, _| {
+                centres[j].unwrap_or_else(|| model.resting_weight(j))
+            }),
             tau,
         })
     }
@@ -222,7 +227,7 @@ impl Problem {
 
     /// Bias-free weights at training time `t` from the starting weights: `w_LS - e^{-Ht} (w_LS - w₀)`.
     pub fn free(&self, t: f64) -> DVector<f64> {
-        self.approached(|d| 1.0 - (-d * t).exp())
+        self.approached(|d| -(-d * t).exp_m1())
     }
 
     /// Weights whose modes have gone these parts of their ways from the start to the minimum.
@@ -238,8 +243,11 @@ impl Problem {
     /// Mean of [`Problem::free`] over times from `a` to `b`.
     pub fn free_mean(&self, a: f64, b: f64) -> DVector<f64> {
         self.approached(|d| {
-            let d = d.max(1e-300);
-            1.0 - ((-d * a).exp() - (-d * b).exp()) / (d * (b - a))
+            if d <= 0.0 {
+                // No gradient along a mode without variance.
+                return 0.0;
+            }
+            1.0 - ((-d * a).exp_m1() - (-d * b).exp_m1()) / (d * (b - a))
         })
     }
 }

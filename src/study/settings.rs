@@ -12,7 +12,7 @@ use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
 use crate::crossbar::{ArrayModel, Mapping, Plan, WeightMap};
 use crate::device::{Counting, Device};
-use crate::document::{NumberOr, Origin, Rule, Section, Value, Violations};
+use crate::document::{Origin, Rule, Section, Value, Violations};
 use crate::error::{Error, Result};
 use crate::number::Stream;
 use crate::training::{
@@ -224,10 +224,7 @@ fn zero(section: &Section, window: crate::device::Window) -> Zero {
             _ => Zero::SymmetricPoint,
         };
     }
-    let position = match section.number_or_quantity::<Siemens>("zero", Rule::NonNegative) {
-        NumberOr::Number(v) => v,
-        NumberOr::Quantity(g) => (g.value() - window.g_min) / window.span(),
-    };
+    let position = window.position(section.number_or_quantity("zero", Rule::NonNegative));
     if section.has("zero") && !(0.0..=1.0).contains(&position) {
         section.violation(
             "zero",
