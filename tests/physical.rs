@@ -1,10 +1,14 @@
 //! Physical laws against their limits and against finer integration.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use memridge::backend::{Place, Request, Shape, StackVector};
 use memridge::device::{
-    AnyLaw, Cells, CycleNoise, Device, LIBRARY, LOWER, OWN, STEP, UPPER, laws, load_device,
+    AnyLaw, Cells, Counting, CycleNoise, Device, LIBRARY, LOWER, OWN, STEP, UPPER, laws,
+    load_device,
 };
+use memridge::number::Stream;
 
 const DEVICES: [&str; 7] = [
     "reram/strukov2008-joglekar",
@@ -339,4 +343,65 @@ fn the_filament_hops_as_arrhenius_says() {
     assert!((step(0.0, 298.0) / known - 1.0).abs() < 1e-6);
     assert!(step(2100.0, 298.0) > 1.05 * known);
     assert!(step(0.0, 310.0) > 1.05 * known);
+}
+
+/// Cells of 500 switches get five pulses, at once and one by one: mean and variance of 40 000 of them are those of independent switches that
+/// each change with probability `κ s_∞` or `κ (1 - s_∞)`. Five standard errors: `√(V/n)` of the mean, `√(2/n)` of the variance.
+#[test]
+fn switches_bring_binomial_noise() {
+    const REPLICAS: usize = 40_000;
+    let device = load_device("reram/nugent2014", Path::new("")).unwrap();
+    let mut p: Vec<f64> = device.parameters().map(|(_, v)| v).collect();
+    p[OWN + 7] = 500.0;
+    let law = law("metastable-switches");
+    let quiet = CycleNoise::new(0.0, 0.0);
+    let cells = Arc::new(Cells::new(
+        law,
+        device.window(),
+        quiet,
+        0.0,
+        true,
+        p.clone(),
+        p,
+    ));
+    assert!(cells.is_noisy() && !cells.is_read_out());
+    let shape = Shape {
+        replicas: REPLICAS,
+        rows: 1,
+        columns: 1,
+    };
+    // Rates in thermal voltages, by hand: 0.2 V and -0.5 V at barriers of 0.17 V and 0.22 V.
+    let thermal = 8.617333262e-5 * 298.0;
+    let start = 0.4;
+    for (pulses, voltage) in [(5.0_f32, 0.2), (-5.0, -0.5)] {
+        let on = 1.0 / (1.0 + f64::exp(-(voltage - 0.17) / thermal));
+        let off = 1.0 / (1.0 + f64::exp((voltage + 0.22) / thermal));
+        let kappa = 1.0 - f64::exp(-5.0 * (on + off) * 10.0 / 320.0);
+        let (up, down) = (kappa * on / (on + off), kappa * off / (on + off));
+        let mean = start + (1.0 - start) * up - start * down;
+        let variance = ((1.0 - start) * up * (1.0 - up) + start * down * (1.0 - down)) / 500.0;
+        for aggregate in [true, false] {
+            let stream = Stream::new(5);
+            let mut stack = Place::Cpu
+                .stack(shape, 0, stream, Arc::clone(&cells), aggregate)
+                .unwrap();
+            stack.write(&[start]).unwrap();
+            let mut states = StackVector::zeros(1, REPLICAS);
+            states.all_mut().fill(pulses);
+            let request = states.clone();
+            let request = Request::Dense(&request);
+            stack.pulse(0, &request, Counting::Deterministic).unwrap();
+            stack.inspect(&mut states).unwrap();
+            let n = REPLICAS as f64;
+            let found = states.all().iter().map(|&s| f64::from(s)).sum::<f64>() / n;
+            let square = |s: &f32| (f64::from(*s) - found).powi(2);
+            let spread = states.all().iter().map(square).sum::<f64>() / n;
+            assert!(
+                (found - mean).abs() < 5.0 * (variance / n).sqrt(),
+                "{found} {mean}"
+            );
+            let miss = (spread / variance - 1.0).abs();
+            assert!(miss < 5.0 * (2.0 / n).sqrt(), "{spread} {variance}");
+        }
+    }
 }
