@@ -139,12 +139,11 @@ pub fn traps(site: Site) {
             let now = vector(shape.cells(), shape.replicas, |k, r| {
                 let before = f64::from(occupied.lanes(k)[r]);
                 let u = f64::from(stream().uniform(at(step, k, r, Purpose::Telegraph, 1)));
-                let after = if u < 0.25 + (before - 0.25) * kept {
+                if u < 0.25 + (before - 0.25) * kept {
                     1.0
                 } else {
                     0.0
-                };
-                after
+                }
             });
             let pairs = occupied.all().iter().zip(now.all());
             jumps += pairs.map(|(a, b)| (a - b).abs()).sum::<f32>();
