@@ -26,7 +26,7 @@ fn found(cells: &Cells, zero: f64) -> (f64, f64) {
 type Published = (&'static str, f64, Option<(f64, f64)>);
 
 /// Devices of aihwkit and ideal ones, in the weights of their source, whose windows are 2 wide.
-const PUBLISHED: [Published; 11] = [
+const PUBLISHED: [Published; 12] = [
     ("capacitor/li2018", 0.5, Some((0.0, 20.0))),
     ("ecram/tang2018", 0.4138, Some((0.0, 2.806))),
     ("ecram/kim2019", 0.4143, Some((0.0, 1.612))),
@@ -36,6 +36,7 @@ const PUBLISHED: [Published; 11] = [
     ("reram/gong2022-hfo2", 0.5, Some((0.0, 1.0))),
     ("ideal/soft-bounds", 0.5, Some((0.0, 1.0))),
     ("ideal/constant-step", 0.5, None),
+    ("ideal/noisy-reads", 0.5, Some((0.0, 1.0))),
     ("ideal/rasch2019", 0.5, None),
     ("rpu/gokmen2016", 0.5, None),
 ];

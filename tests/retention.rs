@@ -199,6 +199,7 @@ fn setting(soft: bool, mapping: Mapping, rest: f64, lifetime: f64, rate: f64) ->
         counting: Counting::StochasticRounding,
         read_noise: 0.0,
         seconds: 1.0,
+        age: 0.0,
     }
 }
 

@@ -5,149 +5,19 @@
 //! the code is right; seeds are fixed, so each verdict is always the same. What the tests can see at n = 20 000: a distribution function
 //! that is off by 0.014, a deviation by 2 %, a correlation of 0.028.
 
+#[path = "statistics/bench.rs"]
+mod bench;
+mod statistics;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use memridge::backend::{Backend, Place, ReadNoise, Request, Shape, StackVector};
-use memridge::device::{Cells, Counting, CycleNoise, STEP, Window, laws, load_device};
+use memridge::backend::{Place, ReadNoise, Shape, StackVector};
+use memridge::device::{Cells, CycleNoise, STEP, laws, load_device};
 use memridge::number::Stream;
-use statrs::distribution::{ContinuousCDF, Normal};
 
-const SEED: u64 = 0x0d15_7ab1;
-const N: usize = 20_000;
-
-const WINDOW: Window = Window {
-    g_min: 1e-5,
-    g_max: 5e-5,
-};
-
-/// Asserts that `sample` is standard normal.
-fn check_normal(what: &str, sample: &[f64]) {
-    let normal = Normal::standard();
-    let mut sorted = sample.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let n = sorted.len() as f64;
-    let distance = sorted.iter().enumerate().fold(0.0_f64, |d, (k, &x)| {
-        let p = normal.cdf(x);
-        d.max((p - k as f64 / n).abs())
-            .max(((k + 1) as f64 / n - p).abs())
-    });
-    let d = n.sqrt() * distance;
-    println!("{what}: √n D = {d:.2}");
-    assert!(d < 1.9495, "{what}: √n D = {d}");
-    // Kolmogorov–Smirnov is weak in the tails: mean and variance to four standard errors.
-    let mean = sample.iter().sum::<f64>() / n;
-    let square = sample.iter().map(|x| x * x).sum::<f64>() / n;
-    assert!(n.sqrt() * mean.abs() < 4.0, "{what}: mean {mean}");
-    assert!(
-        (n / 2.0).sqrt() * (square - 1.0).abs() < 4.0,
-        "{what}: mean square {square}"
-    );
-}
-
-/// Asserts that two samples of standard normal numbers have nothing to do with each other: neither they nor their squares correlate.
-fn check_independent(what: &str, pairs: impl Iterator<Item = (f64, f64)> + Clone) {
-    let n = pairs.clone().count() as f64;
-    assert!(n > 1000.0, "{what}: {n} pairs show little");
-    let linear = pairs.clone().map(|(a, b)| a * b).sum::<f64>() / n.sqrt();
-    // The square less one has a variance of two.
-    let squares = pairs
-        .map(|(a, b)| (a * a - 1.0) * (b * b - 1.0) / 2.0)
-        .sum::<f64>()
-        / n.sqrt();
-    println!("{what}: √n r = {linear:.2}, of squares {squares:.2}");
-    assert!(linear.abs() < 4.0, "{what}: √n r = {linear}");
-    // Products of squares have longer tails than a Gaussian: a little more room.
-    assert!(squares.abs() < 5.0, "{what}: √n r = {squares} of squares");
-}
-
-/// A sample in the shape (cells, replicas), cell by cell, against itself: one cell, two cells, one replica further.
-fn check_neighbours(what: &str, sample: &[f64], replicas: usize) {
-    let cells = sample.len() / replicas;
-    let at = |cell: usize, replica: usize| sample[cell * replicas + replica];
-    for lag in [1, 2, 4] {
-        let pairs =
-            (lag..cells).flat_map(|c| (0..replicas).map(move |r| (at(c, r), at(c - lag, r))));
-        check_independent(&format!("{what}, cells {lag} apart"), pairs);
-    }
-    if replicas > 1 {
-        let pairs = (0..cells).flat_map(|c| (1..replicas).map(move |r| (at(c, r), at(c, r - 1))));
-        check_independent(&format!("{what}, neighbouring replicas"), pairs);
-    }
-}
-
-/// Where devices are simulated, and with how many replicas: loops along them and across cells.
-fn sites() -> Vec<(String, Place, usize)> {
-    let mut all = vec![
-        ("CPU, along replicas".to_owned(), Place::Cpu, 200),
-        ("CPU, across cells".to_owned(), Place::Cpu, 1),
-    ];
-    #[cfg(feature = "gpu")]
-    all.push(("GPU".to_owned(), Place::gpu(None).unwrap(), 40));
-    all
-}
-
-struct Bench {
-    stack: Box<dyn Backend>,
-    shape: Shape,
-}
-
-impl Bench {
-    fn new(place: &Place, replicas: usize, cells: Arc<Cells>, aggregate: bool) -> Self {
-        let shape = Shape {
-            replicas,
-            rows: cells.len() / 5,
-            columns: 5,
-        };
-        Self {
-            stack: place
-                .stack(shape, 30, Stream::new(SEED), cells, aggregate)
-                .unwrap(),
-            shape,
-        }
-    }
-
-    fn write(&mut self, position: f64) {
-        self.stack
-            .write(&vec![position; self.shape.cells()])
-            .unwrap();
-    }
-
-    fn pulse(&mut self, step: u32, count: f32) {
-        let mut all = StackVector::zeros(self.shape.cells(), self.shape.replicas);
-        all.fill(count);
-        let request = Request::Dense(&all);
-        self.stack
-            .pulse(step, &request, Counting::Deterministic)
-            .unwrap();
-    }
-
-    fn states(&mut self) -> Vec<f64> {
-        let mut out = StackVector::zeros(self.shape.cells(), self.shape.replicas);
-        self.stack.inspect(&mut out).unwrap();
-        out.all().iter().map(|&s| f64::from(s)).collect()
-    }
-
-    /// Positions as a read of single cells sees them.
-    fn seen(&mut self) -> Vec<f64> {
-        let mut out = StackVector::zeros(self.shape.cells(), self.shape.replicas);
-        self.stack.conductances(&mut out).unwrap();
-        let position = |g: f64| (g - WINDOW.g_min) / WINDOW.span();
-        out.all().iter().map(|&g| position(f64::from(g))).collect()
-    }
-
-    /// The states that `count` pulses at `step` make of `start`, less what they were.
-    fn changes(&mut self, step: u32, start: f64, count: f32) -> Vec<f64> {
-        self.write(start);
-        let before = f64::from(start as f32);
-        self.pulse(step, count);
-        self.states().into_iter().map(|s| s - before).collect()
-    }
-}
-
-fn standardised(sample: &[f64], mean: f64, deviation: f64) -> Vec<f64> {
-    sample.iter().map(|x| (x - mean) / deviation).collect()
-}
+use bench::{Bench, N, check_neighbours, standardised};
+use statistics::{SEED, WINDOW, check_independent, check_normal, sites};
 
 /// `count` equal cells of a law, without bounds.
 fn equal(law: &str, p: &[f64], noise: [f64; 2], write_noise: f64, count: usize) -> Arc<Cells> {
@@ -442,6 +312,105 @@ fn programmed_states_have_their_distribution() {
             check_neighbours(&what, &first, replicas);
             let steps = first.iter().copied().zip(second.iter().copied());
             check_independent(&format!("{what}, two steps"), steps);
+        }
+    }
+}
+
+/// Noise that follows the state: the stated deviation wherever a pulse begins, of kinds whose variances add up and of kinds that share one
+/// random number; one pulse, and many at once.
+#[test]
+fn noise_along_the_window_is_normal_and_forgets() {
+    const STEP: f64 = 0.0005;
+    for (site, place, replicas) in sites() {
+        let count = (N / replicas).next_multiple_of(5);
+        for correlated in [false, true] {
+            let noise = CycleNoise::new(0.5, 0.6).along_window(2.0, correlated);
+            let law = laws().into_iter().find(|l| l.name() == "constant-step");
+            let p = vec![STEP, 0.0, 1.0, 0.0];
+            let cells = Cells::new(
+                law.unwrap(),
+                WINDOW,
+                noise,
+                0.0,
+                false,
+                p.clone(),
+                p.repeat(count),
+            );
+            let mut bench = Bench::new(&place, replicas, Arc::new(cells), true);
+            for (start, pulses) in [(0.1, 1.0), (0.8, -1.0), (0.4, 8.0)] {
+                let what = format!("{site}: correlated {correlated}, {pulses} pulses from {start}");
+                // Pulse k begins k steps further; the noise of earlier ones adds (2 step)² of its variance, 1e-6 of it.
+                let variance: f64 = (0..f64::abs(pulses) as u32)
+                    .map(|k| {
+                        let additive = 0.5 + 2.0 * (start + f64::from(k) * STEP);
+                        if correlated {
+                            (additive + 0.6).powi(2)
+                        } else {
+                            additive.powi(2) + 0.36
+                        }
+                    })
+                    .sum();
+                let (mean, deviation) = (pulses * STEP, STEP * variance.sqrt());
+                let mut at = |step| {
+                    let changes = bench.changes(step, start, pulses as f32);
+                    standardised(&changes, mean, deviation)
+                };
+                let (first, second) = (at(70), at(71));
+                check_normal(&what, &first);
+                check_neighbours(&what, &first, replicas);
+                let pairs = first.iter().copied().zip(second.iter().copied());
+                check_independent(&format!("{what}, one step later"), pairs);
+            }
+        }
+    }
+}
+
+/// Noise of a state behind a readout: what reads see, taken back through the readout, is the normal number of the state's own pulse, and
+/// what they see itself is skewed as the curve says.
+#[test]
+fn noise_behind_a_readout_is_normal_in_the_state() {
+    const STEP: f64 = 0.002;
+    for (site, place, replicas) in sites() {
+        let count = (N / replicas).next_multiple_of(5);
+        for (law, own) in [
+            ("exponential-readout", [0.0, 3.0, 0.0]),
+            ("sigmoid-readout", [0.0, 5.0, 0.0]),
+        ] {
+            let p = [&[STEP, 0.0, 1.0][..], &own].concat();
+            let cells = equal(law, &p, [20.0, 0.0], 0.0, count);
+            let mut bench = Bench::new(&place, replicas, Arc::clone(&cells), true);
+            let what = format!("{site}: {law}");
+            // Not in the middle: the sigmoid is straight there.
+            let start = cells.conductance(0, 0.3);
+            let mut at = |step| {
+                bench.write(start);
+                bench.pulse(step, 1.0);
+                bench.seen()
+            };
+            let (first, second) = (at(4), at(5));
+            let back = |seen: &[f64]| -> Vec<f64> {
+                let states = seen.iter().map(|&x| cells.state(0, x) - 0.3);
+                standardised(&states.collect::<Vec<_>>(), STEP, 20.0 * STEP)
+            };
+            let z = back(&first);
+            check_normal(&what, &z);
+            check_neighbours(&what, &z, replicas);
+            let pairs = z.iter().copied().zip(back(&second));
+            check_independent(
+                &format!("{what}, one step later"),
+                pairs.collect::<Vec<_>>().into_iter(),
+            );
+            // Mean and variance of the conductance, to four standard errors.
+            let known = cells.pulsed(0, cells.state(0, start), 1.0);
+            let n = first.len() as f64;
+            let mean = first.iter().sum::<f64>() / n - start;
+            let error = (known.variance.re / n).sqrt();
+            assert!(
+                (mean - known.change.re).abs() < 4.0 * error,
+                "{what}: {mean}"
+            );
+            // The drift of curvature is seen: the tangent alone is far off.
+            assert!(known.bent.abs() > 5.0 * error, "{what}");
         }
     }
 }

@@ -67,7 +67,7 @@ impl Shape {
 ///
 /// A lane is a replica. Vectors that are multiplied may hold several samples for each crossbar:
 /// lane = sample · replicas + replica.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct StackVector {
     width: usize,
     data: Vec<f32>,
@@ -179,7 +179,8 @@ impl Request<'_> {
 
 /// Gaussian noise on every output of a read.
 ///
-/// Output o of sample b and replica r is off by `deviation` times the normal number at the coordinates (`step` + b, o, r,
+/// Output o of sample b and replica r is off by `deviation` (√(deviation² + Σ V² σ²) where cells have noise σ of their own,
+/// [`CellNoise`](crate::device::CellNoise)) times the normal number at the coordinates (`step` + b, o, r,
 /// [`Purpose::ReadNoise`](crate::number::Purpose::ReadNoise), `index`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReadNoise {
@@ -187,12 +188,12 @@ pub struct ReadNoise {
     pub step: u32,
     /// Which read of the step.
     pub index: u32,
-    /// Standard deviation in amperes; 0 for none.
+    /// Standard deviation in amperes, of the periphery; 0 for none.
     pub deviation: f32,
 }
 
 impl ReadNoise {
-    /// A read without noise.
+    /// A read without noise of the periphery.
     pub const NONE: Self = Self {
         step: 0,
         index: 0,
@@ -219,7 +220,8 @@ pub trait Backend: Send {
     /// Programs every crossbar to the same positions at step `step`: each cell misses its own as the cells'
     /// [`Programming`](crate::device::Programming) says. As [`Backend::write`] where they have none.
     fn program(&mut self, step: u32, positions: &[f64]) -> Result<()>;
-    /// The conductance that a noiseless read of every single cell sees, in siemens: with the write noise, cell by cell.
+    /// The conductance that a noiseless read of every single cell sees, in siemens: with the write noise, and with what the cell's trap
+    /// blocks at present (random telegraph noise), cell by cell.
     fn conductances(&mut self, out: &mut StackVector) -> Result<()>;
     /// Column currents `I_c = Σ_r V_r G_rc` in amperes for row voltages in volts, sample by sample.
     fn multiply(
@@ -237,8 +239,8 @@ pub trait Backend: Send {
     ) -> Result<()>;
     /// Applies an update at step `step`. [`Request::Trains`] ignores `counting`.
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()>;
-    /// Lets `elapsed` seconds pass after step `step`: every state moves as the cells' retention says. Nothing moves where there is
-    /// none.
+    /// Lets `elapsed` seconds pass after step `step`: every state moves as the cells' retention says, traps are filled and emptied,
+    /// and 1/f noise of reads grows. Nothing moves where there is none of these.
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()>;
     /// True states (positions) of all cells: the measurement port.
     fn inspect(&mut self, states: &mut StackVector) -> Result<()>;

@@ -43,6 +43,8 @@ pub struct Setting {
     pub read_noise: f64,
     /// Seconds of relaxation after one firing.
     pub seconds: f64,
+    /// Seconds since the array was written, for noise of reads that grows with time.
+    pub age: f64,
 }
 
 /// One-step moments at a Gaussian state `N(μ, C)`.
@@ -140,8 +142,31 @@ impl<'a> Closure<'a> {
         out
     }
 
-    /// Variance that read and write noise add to the residual of a sample.
-    fn output_variance(&self, x: impl Iterator<Item = f64>) -> f64 {
+    /// Variance of a read of every cell at mean values `mu`, in squares of a weight; none where reads of cells are exact.
+    fn cell_variances(&self, mu: &DVector<f64>) -> Option<DVector<f64>> {
+        let model = &self.setting.model;
+        let noise = model.cells.cell_noise().filter(|n| n.is_drawn())?;
+        let growth = noise.growth(self.setting.age);
+        let square = model.map.per_window().powi(2);
+        let of = |&value: &f64| {
+            let x = model.map.position(value);
+            square * noise.variance(model.cells.window(), x, growth)
+        };
+        Some(DVector::from_iterator(mu.len(), mu.iter().map(of)))
+    }
+
+    /// Variance that read and write noise add to the residual of a sample; `cells` are [`Closure::cell_variances`].
+    fn output_variance(&self, x: &[f64], cells: Option<&DVector<f64>>) -> f64 {
+        let map = self.setting.model.map;
+        let own = cells.map_or(0.0, |v| {
+            let terms = v.iter().enumerate();
+            terms.map(|(k, v)| x[map.weight_of(k)].powi(2) * v).sum()
+        });
+        own + self.shared_variance(x.iter().copied())
+    }
+
+    /// Variance that the noise of outputs and of writing adds to the residual of a sample.
+    fn shared_variance(&self, x: impl Iterator<Item = f64>) -> f64 {
         let model = &self.setting.model;
         let write = model.cells.write_noise() * model.step();
         let cells = model.map.cells_per_weight() as f64;
@@ -152,7 +177,9 @@ impl<'a> Closure<'a> {
     pub fn drift(&self, mu: &DVector<f64>) -> DVector<f64> {
         let (setting, map) = (self.setting, self.setting.model.map);
         let k = self.cells();
-        let noisy = setting.read_noise > 0.0 || setting.model.cells.write_noise() > 0.0;
+        let cells = &setting.model.cells;
+        let read = cells.cell_noise().is_some_and(|n| n.is_drawn());
+        let noisy = setting.read_noise > 0.0 || cells.write_noise() > 0.0 || read;
         if noisy || !matches!(setting.gradient, Gradient::PerSample) {
             return self.step(mu, &DMatrix::zeros(k, k), true).drift;
         }
@@ -287,10 +314,12 @@ impl<'a> Closure<'a> {
         let map = self.setting.model.map;
         let (eta, n, cells) = (self.setting.rate, self.setting.x.nrows(), self.cells());
         let share = 1.0 / n as f64;
+        let own = self.cell_variances(mu);
         for i in 0..n {
             let u = self.features.row(i).transpose();
             let h = c * &u;
-            let extra = self.output_variance(self.setting.x.row(i).iter().copied());
+            let row: Vec<f64> = self.setting.x.row(i).iter().copied().collect();
+            let extra = self.output_variance(&row, own.as_ref());
             let r = Normal::new(u.dot(mu) - self.setting.y[i], u.dot(&h) + extra);
             for j in 0..map.weights() {
                 step.abs_gradient[j] += share * self.setting.x[(i, j)].abs() * r.abs;
@@ -577,10 +606,11 @@ impl<'a> Closure<'a> {
         let reads = f64::from(batch.unwrap_or(n as u32));
         let w = self.weights(mu);
         let cw = self.weight_covariance(c);
+        let own = self.cell_variances(mu);
         let mut weighted = x.clone();
         for (i, mut row) in weighted.row_iter_mut().enumerate() {
             let xi = x.row(i).transpose();
-            let read = self.output_variance(xi.iter().copied());
+            let read = self.output_variance(xi.as_slice(), own.as_ref());
             // Sampling moves a full batch not at all; noisy reads move every batch.
             let sampled = match batch {
                 Some(_) => (xi.dot(&w) - self.setting.y[i]).powi(2) + xi.dot(&(&cw * &xi)),

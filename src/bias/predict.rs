@@ -340,6 +340,7 @@ mod tests {
             counting: Counting::StochasticRounding,
             read_noise: 0.0,
             seconds: 0.0,
+            age: 0.0,
         }
     }
 

@@ -33,8 +33,7 @@ fn row(name: &str, device: &Device) -> Result<String> {
         let cells = device.without_variation().cells(1, 0)?;
         cells.pulsed(0, 0.5, 1.0).variance.re.sqrt() / cells.nominal_step()
     } else {
-        let noise = device.noise();
-        noise.additive().hypot(noise.multiplicative())
+        device.noise().in_the_middle()
     };
     let both = |whole: Option<f64>, fine: Option<f64>| match fine {
         Some(_) => format!("{} ({})", decimals(whole), decimals(fine)),

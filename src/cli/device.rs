@@ -64,8 +64,17 @@ fn value(device: &Device) -> Result<Value> {
         "g-min": w.g_min,
         "g-max": w.g_max,
         "parameters": parameters(device),
-        "cycle-to-cycle": { "additive": device.noise().additive(), "multiplicative": device.noise().multiplicative() },
+        "cycle-to-cycle": {
+            "additive": device.noise().additive(),
+            "multiplicative": device.noise().multiplicative(),
+            "state-slope": device.noise().state_slope(),
+            "correlated": device.noise().correlated(),
+        },
         "write-noise": device.write_noise(),
+        "read-noise": device.cell_noise().map(|n| {
+            let parts = n.describe(w).into_iter();
+            parts.map(|(kind, text)| (kind.to_owned(), json!(text))).collect::<serde_json::Map<_, _>>()
+        }),
         "faults": device.faults().map(|f| match f {
             Faults::Random(kinds) => json!(
                 kinds
@@ -145,7 +154,7 @@ pub fn list(json: bool) -> Result<ExitCode> {
     for (name, d) in &devices {
         let (c, w) = (character(d)?, d.window());
         let dash = |v: Option<f64>| v.map_or_else(|| "–".into(), |v| format!("{v:.3}"));
-        let noise = d.noise().additive().hypot(d.noise().multiplicative());
+        let noise = d.noise().in_the_middle();
         table.add_row([
             (*name).to_owned(),
             d.material().to_owned(),
@@ -246,6 +255,27 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
     ];
     for (a, b, m) in rows.into_iter().filter(|_| pulsed) {
         table.add_row([a.to_owned(), b, m.to_owned()]);
+    }
+    if noise.state_slope() != 0.0 {
+        table.add_row([
+            "cycle-to-cycle, slope".to_owned(),
+            format!("{}", noise.state_slope()),
+            "growth of the additive deviation over the window".to_owned(),
+        ]);
+    }
+    if noise.correlated() {
+        table.add_row([
+            "cycle-to-cycle, both".to_owned(),
+            "correlated".to_owned(),
+            "one random number: deviations add up, not variances".to_owned(),
+        ]);
+    }
+    for (kind, text) in device.cell_noise().into_iter().flat_map(|n| n.describe(w)) {
+        table.add_row([
+            format!("read noise, {kind}"),
+            text,
+            "deviation of a read of one cell".to_owned(),
+        ]);
     }
     if let Some(r) = device.retention() {
         let lifetime = Seconds::new(round(r.lifetime)).to_string();

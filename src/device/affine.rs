@@ -1,7 +1,7 @@
 //! Trains of pulses for laws whose step is affine in the state.
 
-use super::count::Count;
-use super::law::{CycleNoise, SHORT_DIGITS};
+use super::count::{Count, SHORT_DIGITS};
+use super::cycle_noise::CycleNoise;
 use crate::number::Real;
 
 /// Mean and variance of the state after `n ≥ 1` pulses of a law with `d(s + x) = change - κ x`, in a cell of nominal step `step`.

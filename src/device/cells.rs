@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::cell_noise::CellNoise;
 use super::count::SINGLE_DIGITS;
+use super::cycle_noise::CycleNoise;
 use super::expand::{longest_train, steepest, steepness};
 use super::kernel::{Own, TILE};
-use super::law::{AnyLaw, COMMON, Cell, CycleNoise, LOWER, OWN, STEP, UPPER, parts_in};
+use super::law::{AnyLaw, COMMON, Cell, LOWER, OWN, STEP, UPPER, parts_in};
 use super::motion::{self, Parts};
 use super::programming::Programming;
 use super::readout::is_read_out;
@@ -55,6 +57,7 @@ pub struct Cells {
     parts: Parts,
     retention: Option<Retention>,
     programming: Option<Programming>,
+    cell_noise: Option<CellNoise>,
     read_out: bool,
     /// Ascending, with their positions.
     pub(super) stuck: Vec<(usize, f64)>,
@@ -182,15 +185,16 @@ impl Cells {
         let width = OWN + law.parameters().len();
         let cells = || parameters.chunks_exact(width);
         // Slopes matter to noise that feeds back, and to laws without closed trains.
-        let slopes: Vec<f64> = if law.has_train() && noise.multiplicative() == 0.0 {
+        let closed = law.has_train() && noise.has_trains();
+        let slopes: Vec<f64> = if closed && noise.multiplicative() == 0.0 {
             Vec::new()
         } else {
             cells().map(|p| steepness(&*law, p)).collect()
         };
         let noise = noise.for_slopes(slopes.iter().copied());
         let mut parts = Parts::of_pulse(parts_in(law.moves(), &nominal));
-        let noisy = noise.additive() != 0.0 || noise.multiplicative() != 0.0;
-        let longest_train = if law.has_train() {
+        let noisy = noise.is_noisy();
+        let longest_train = if closed {
             1 << SINGLE_DIGITS
         } else if law.moves() && noisy || law.has_own_noise() {
             // The noise of a pulse is stretched and bent by the next.
@@ -218,6 +222,7 @@ impl Cells {
             single,
             retention: None,
             programming: None,
+            cell_noise: None,
             stuck: Vec::new(),
         }
     }
@@ -246,6 +251,19 @@ impl Cells {
     /// How states relax, if they do.
     pub fn retention(&self) -> Option<Retention> {
         self.retention
+    }
+
+    /// The same cells, whose reads are noisy.
+    pub fn with_cell_noise(self, noise: CellNoise) -> Self {
+        Self {
+            cell_noise: Some(noise),
+            ..self
+        }
+    }
+
+    /// Noise of reads of single cells, if there is any.
+    pub fn cell_noise(&self) -> Option<&CellNoise> {
+        self.cell_noise.as_ref()
     }
 
     /// Whether conductances are other functions of the states than the states themselves.
@@ -300,8 +318,7 @@ impl Cells {
 
     /// Whether two equal pulses may make different changes.
     pub fn is_noisy(&self) -> bool {
-        let noise = self.noise;
-        noise.additive() != 0.0 || noise.multiplicative() != 0.0 || self.law.has_own_noise()
+        self.noise.is_noisy() || self.law.has_own_noise()
     }
 
     /// Cycle-to-cycle noise.
@@ -398,7 +415,11 @@ impl Cells {
         if self.read_out || self.law.has_own_noise() {
             return Response::seen(&*self.law, &cell, self.state(k, x), unit);
         }
-        Response::of(&*self.law, cell.parameters, x, unit)
+        let response = Response::of(&*self.law, cell.parameters, x, unit);
+        if self.noise.is_affine() {
+            return response.with_variance_of(&*self.law, &cell, x, unit);
+        }
+        response
     }
 
     /// `[F, G]` of cell `k` whose conductance is at position `x`, without derivatives.
@@ -475,7 +496,7 @@ impl Cells {
     }
 
     /// The same cells under the symmetric control law: constant steps without asymmetry, the same step sizes and the same
-    /// noise, no bounds, no cell stuck, nothing that relaxes. Its expected update has no regularizing part at all.
+    /// noise, also of reads, no bounds, no cell stuck, nothing that relaxes. Its expected update has no regularizing part at all.
     pub fn symmetric_control(&self) -> Self {
         let parameters = (0..self.len())
             .flat_map(|k| {
@@ -485,7 +506,7 @@ impl Cells {
             .collect();
         let mut nominal = self.nominal[..OWN].to_vec();
         nominal.push(0.0);
-        Self::new(
+        let control = Self::new(
             Arc::new(super::ConstantStep),
             self.window,
             self.noise,
@@ -493,6 +514,10 @@ impl Cells {
             false,
             nominal,
             parameters,
-        )
+        );
+        Self {
+            cell_noise: self.cell_noise.clone(),
+            ..control
+        }
     }
 }

@@ -21,7 +21,8 @@
 //! from one of them. Here `step` is the mean of both directions and `asymmetry = (up - down)/(up + down)`.
 
 use super::count::Count;
-use super::law::{CycleNoise, Kind, Law, OWN, Parameter, Pulse, STEP};
+use super::cycle_noise::CycleNoise;
+use super::law::{Kind, Law, OWN, Parameter, Pulse, STEP};
 use crate::number::Real;
 
 /// `d± = ± step (1 ± β)`.
@@ -66,6 +67,9 @@ impl Law for ConstantStep {
     ) -> Option<(R, R)> {
         let change = Self::step(p, s, pulse);
         let n = n.value();
-        Some((n.mul_add(change, s), n * noise.variance(p[STEP], change)))
+        Some((
+            n.mul_add(change, s),
+            n * noise.variance(p[STEP], s, change, pulse.polarity),
+        ))
     }
 }

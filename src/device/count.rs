@@ -38,6 +38,9 @@ pub fn round_request<R: Real>(m: R, u: R) -> R {
     R::select_lt(m, R::lit(0.0), R::lit(0.0) - n, n)
 }
 
+/// Binary digits of short trains: those of bit trains are short.
+pub(super) const SHORT_DIGITS: usize = 5;
+
 /// Binary digits of the longest train in single precision: those that [`Real::select_digit`] tells apart.
 pub(super) const SINGLE_DIGITS: usize = 23;
 

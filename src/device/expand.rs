@@ -1,8 +1,7 @@
 //! Trains of pulses for laws without a closed form, from derivatives of the law.
 
-use super::law::{
-    AnyLaw, CycleNoise, FEW_PARAMETERS, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER,
-};
+use super::cycle_noise::{CycleNoise, Later};
+use super::law::{AnyLaw, FEW_PARAMETERS, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER};
 use crate::number::{Jet, Real, variable};
 
 /// [`Law::jet`] of a law that is evaluated as it is written.
@@ -42,8 +41,8 @@ pub(super) fn constants<L: Law, R: Real, const SIZE: usize>(p: &[R]) -> [Jet<R>;
 ///
 /// # Equation
 /// Mean m and variance V go from pulse to pulse as `m ← m + d(m) + ½ d″(m) V` and
-/// `V ← V (1 + d′)² + (σ_a step)² + σ_m² (d² + d′² V)`, with the law d expanded about `s` to third order. Four pulses are made
-/// so (without d″ V and d′² V where [`CycleNoise::feeds_back`] says that they do not matter); later ones follow from the forward
+/// `V ← V (1 + d′)² + σ(m)² + σ′² V`, `σ² = (σ_a step)² + σ_m² d²` or what [`CycleNoise`] says, with the law d expanded about `s` to
+/// third order. Four pulses are made so (without d″ V and σ′² V where [`CycleNoise::feeds_back`] says that they do not matter); later ones follow from the forward
 /// differences of these, Newton's series `m_n = Σ_{k≤4} C(n, k) Δᵏm`, and the same for V.
 ///
 /// # Behaviour
@@ -58,7 +57,7 @@ pub(super) fn expanded_train<L: Law, R: Real>(
     noise: &CycleNoise<R>,
 ) -> (R, R) {
     let d = L::jet(p, s, pulse);
-    let first = noise.variance(p[STEP], d.re);
+    let first = noise.variance(p[STEP], s, d.re, pulse.polarity);
     let feedback = noise.feeds_back();
 
     let (half, third) = (R::lit(0.5), R::lit(1.0 / 3.0));
@@ -70,20 +69,14 @@ pub(super) fn expanded_train<L: Law, R: Real>(
         let slope = moved.mul_add((moved * half).mul_add(d.v3, d.v2), d.v1);
         let bent = (moved * third).mul_add(d.v3, d.v2);
         let change = moved * (moved * half).mul_add(bent, d.v1);
-        let spread = noise.sum(
-            #[inline(always)]
-            || R::lit(0.0),
-            #[inline(always)]
-            || {
-                let squares = change * (d.re + d.re + change);
-                let squares = if feedback {
-                    slope.square().mul_add(variance, squares)
-                } else {
-                    squares
-                };
-                noise.multiplicative().square() * squares
-            },
-        );
+        let later = Later {
+            polarity: pulse.polarity,
+            moved,
+            change,
+            slope,
+            variance,
+        };
+        let spread = noise.growth(p[STEP], s, d.re, &later);
         changes[k] = if feedback {
             let curvature = moved.mul_add(d.v3, d.v2);
             (half * curvature).mul_add(variance, change)
@@ -160,18 +153,24 @@ pub(super) fn steepest<'a>(cells: impl Iterator<Item = (f64, &'a [f64])>) -> Vec
 
 fn holds(law: &dyn AnyLaw, noise: &CycleNoise<f64>, p: &[f64], length: u32) -> bool {
     const PLACES: i32 = 32;
-    let nominal = noise.variance(p[STEP], p[STEP]);
+    let nominal = noise.variance(p[STEP], 0.5 * (p[LOWER] + p[UPPER]), p[STEP], 1.0);
     let places =
         (0..=PLACES).map(|k| p[LOWER] + (p[UPPER] - p[LOWER]) * f64::from(k) / f64::from(PLACES));
     let places = places.map(|s| (s, 0.0));
     // A kink is met in the middle of a train.
-    let kinks = law.kinks(p).into_iter().map(|s| (s, 0.5));
+    let ends = noise.kink().filter(|s| (p[LOWER]..p[UPPER]).contains(s));
+    let kinks = law.kinks(p).into_iter().chain(ends).map(|s| (s, 0.5));
     places.chain(kinks).all(|(place, before)| {
         [1.0, -1.0].into_iter().all(|polarity| {
             let back = before * f64::from(length) * law.step(p, place, polarity);
             let s = (place - back).clamp(p[LOWER], p[UPPER]);
             let single = SinglePulses::new(law, noise, p, s, polarity);
-            (1..=length).zip(single).all(|(n, (mean, variance))| {
+            // Beyond the window, where noise that follows the state may have ended, no state stays.
+            let inside = |&(_, (mean, _)): &(u32, (f64, f64))| {
+                !noise.is_affine() || (p[LOWER]..=p[UPPER]).contains(&mean)
+            };
+            let mut lengths = (1..=length).zip(single).take_while(inside);
+            lengths.all(|(n, (mean, variance))| {
                 let found = law.expanded(p, noise, s, polarity, n);
                 let mean_allowed = 1e-4 * ((mean - s).abs() + p[STEP]);
                 let variance_allowed = 1e-3 * variance + 1e-5 * f64::from(n) * nominal;
@@ -220,9 +219,10 @@ impl Iterator for SinglePulses<'_> {
         let own = self
             .law
             .own_variance(self.p, Jet::constant(self.mean), self.polarity);
-        let spread = self.noise.variance(self.p[STEP], jet.re)
+        let (step, s) = (self.p[STEP], self.mean);
+        let spread = self.noise.variance(step, s, jet.re, self.polarity)
             + own.re
-            + (self.noise.multiplicative() * jet.v1).powi(2) * self.variance;
+            + self.noise.fed_back(step, s, jet.v1, self.polarity) * self.variance;
         self.mean += jet.re + 0.5 * jet.v2 * self.variance;
         self.variance = self.variance * (1.0 + jet.v1).powi(2) + spread;
         Some((self.mean, self.variance))

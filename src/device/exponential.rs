@@ -34,7 +34,8 @@
 
 use super::affine::affine_train;
 use super::count::Count;
-use super::law::{AnyLaw, CycleNoise, Kind, LOWER, Law, OWN, Parameter, Pulse, STEP, UPPER};
+use super::cycle_noise::CycleNoise;
+use super::law::{AnyLaw, Kind, LOWER, Law, OWN, Parameter, Pulse, STEP, UPPER};
 use crate::number::Real;
 
 /// `d₊ ∝ β₊ - x`, `d₋ ∝ -(β₋ - x)`: whole pulses along `G(P) = B (1 - e^{-P/A}) + G_min`.

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::cell_noise::CellNoise;
 use super::cells::{Cells, Window};
+use super::cycle_noise::CycleNoise;
 use super::faults::Faults;
-use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER, parts_in};
+use super::law::{AnyLaw, COMMON, Kind, LOWER, OWN, Parameter, STEP, UPPER, parts_in};
 use super::motion::{parts_for, resolves};
 use super::programming::Programming;
 use super::readout::reads_out;
@@ -62,6 +64,7 @@ pub struct Device {
     variations: Vec<Variation>,
     retention: Option<Retention>,
     programming: Option<Programming>,
+    cell_noise: Option<CellNoise>,
     faults: Option<Faults>,
     covariance: Option<Covariance>,
 }
@@ -182,6 +185,7 @@ impl Device {
                 "remove the table, or choose a law without a readout",
             );
         }
+        let cell_noise = CellNoise::parse(section, window);
         let faults = Faults::parse(section, window);
         let covariance = section.optional_section("covariance").and_then(|section| {
             Covariance::parse(&section, &all().collect::<Vec<_>>(), violations)
@@ -201,6 +205,7 @@ impl Device {
             variations,
             retention,
             programming,
+            cell_noise,
             faults,
             covariance,
         }
@@ -282,6 +287,11 @@ impl Device {
     /// How programmed cells miss their targets, if they do.
     pub fn programming(&self) -> Option<&Programming> {
         self.programming.as_ref()
+    }
+
+    /// Noise of reads of single cells, if there is any.
+    pub fn cell_noise(&self) -> Option<&CellNoise> {
+        self.cell_noise.as_ref()
     }
 
     /// How cells come to be stuck, if they do.
@@ -387,6 +397,10 @@ impl Device {
             Some(programming) => cells.with_programming(programming.clone()),
             None => cells,
         };
+        let cells = match &self.cell_noise {
+            Some(noise) => cells.with_cell_noise(noise.clone()),
+            None => cells,
+        };
         Ok(match self.retention {
             Some(retention) => cells.with_retention(retention),
             None => cells,
@@ -397,10 +411,7 @@ impl Device {
 /// Cycle-to-cycle noise and write noise.
 fn pulse_noise(section: &Section) -> (CycleNoise<f64>, f64) {
     let cycle = section.section("cycle-to-cycle");
-    let noise = CycleNoise::new(
-        cycle.number("additive", Rule::NonNegative),
-        cycle.number("multiplicative", Rule::NonNegative),
-    );
+    let noise = CycleNoise::parse(&cycle);
     cycle.finish();
     (noise, section.number("write-noise", Rule::NonNegative))
 }

@@ -3,9 +3,10 @@
 use std::marker::PhantomData;
 
 use super::count::{Count, SINGLE_DIGITS, digits};
-use super::expand::expanded_train;
 #[cfg(doc)]
-use super::law::CycleNoise;
+use super::cycle_noise::CycleNoise;
+use super::cycle_noise::Kinds;
+use super::expand::expanded_train;
 use super::law::{
     Cell, FEW_PARAMETERS, LOWER, Law, MOST_PARAMETERS, OWN, Pulse, STEP, UPPER, has_train,
 };
@@ -69,7 +70,7 @@ fn single<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> (R, R) {
     let p = cell.parameters;
     let pulse = pulse(cell, n);
     let change = L::step(p, s, &pulse);
-    let variance = cell.noise.variance(p[STEP], change);
+    let variance = cell.noise.variance(p[STEP], s, change, n);
     let variance = match L::own_variance(p, s, &pulse) {
         Some(own) => variance + own,
         None => variance,
@@ -77,15 +78,20 @@ fn single<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> (R, R) {
     (s + change, variance)
 }
 
-/// Mean and variance of the state after `|n|` pulses, at most `2^digits`, of the sign of `n`. Laws without a closed form take the
-/// expanded one.
+/// Mean and variance of the state after `|n|` pulses, at most `2^digits`, of the sign of `n`. Laws without a closed form, and
+/// noise that has none, take the expanded one.
 #[inline(always)]
 fn several<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R, digits: usize) -> (R, R) {
     if L::MOVES {
         return motion::train::<L, R>(cell, s, n);
     }
     let (p, noise, pulse) = (cell.parameters, &cell.noise, pulse(cell, n));
-    match L::train(p, s, &pulse, &Count::new(n.abs(), digits), noise) {
+    let closed = if noise.has_trains() {
+        L::train(p, s, &pulse, &Count::new(n.abs(), digits), noise)
+    } else {
+        None
+    };
+    match closed {
         Some(moments) => moments,
         None => expanded_train::<L, R>(p, s, &pulse, n.abs(), noise),
     }
@@ -166,8 +172,8 @@ impl<L: Law, N: KnownNoise, const DIGITS: usize> Change for Train<L, N, DIGITS> 
 
 /// Kinds of noise that loops are compiled for: inside a loop, the compiler would compute what is not there and throw it away.
 trait KnownNoise {
-    /// Additive and multiplicative.
-    const KINDS: [bool; 2];
+    /// What there can be.
+    const KINDS: Kinds;
     /// [`CycleNoise::feeds_back`], if it is known.
     const FEEDBACK: Option<bool>;
 }
@@ -175,26 +181,32 @@ trait KnownNoise {
 struct Additive;
 struct Multiplicative;
 struct FedBack;
-struct AnyNoise;
+struct Both;
+struct Affine;
 
 impl KnownNoise for Additive {
-    const KINDS: [bool; 2] = [true, false];
+    const KINDS: Kinds = Kinds::plain(true, false);
     const FEEDBACK: Option<bool> = None;
 }
 
 impl KnownNoise for Multiplicative {
-    const KINDS: [bool; 2] = [false, true];
+    const KINDS: Kinds = Kinds::plain(false, true);
     const FEEDBACK: Option<bool> = Some(false);
 }
 
 impl KnownNoise for FedBack {
-    const KINDS: [bool; 2] = [false, true];
+    const KINDS: Kinds = Kinds::plain(false, true);
     const FEEDBACK: Option<bool> = Some(true);
 }
 
-impl KnownNoise for AnyNoise {
-    const KINDS: [bool; 2] = [true, true];
+impl KnownNoise for Both {
+    const KINDS: Kinds = Kinds::plain(true, true);
     const FEEDBACK: Option<bool> = None;
+}
+
+impl KnownNoise for Affine {
+    const KINDS: Kinds = Kinds::AFFINE;
+    const FEEDBACK: Option<bool> = Some(true);
 }
 
 struct Mean<L>(PhantomData<L>);
@@ -217,11 +229,12 @@ pub(super) fn update<L: Law>(update: Update) {
     let noise = update.cell.noise;
     match update.action {
         Action::Expected => run::<Mean<L>>(update),
-        Action::Pulses { most } => match noise.kinds() {
+        Action::Pulses { most } if noise.is_affine() => trains::<L, Affine>(update, most),
+        Action::Pulses { most } => match [noise.kinds().additive, noise.kinds().multiplicative] {
             [_, false] => trains::<L, Additive>(update, most),
             [false, true] if !noise.feeds_back() => trains::<L, Multiplicative>(update, most),
             [false, true] => trains::<L, FedBack>(update, most),
-            [true, true] => trains::<L, AnyNoise>(update, most),
+            [true, true] => trains::<L, Both>(update, most),
         },
     }
 }
@@ -230,7 +243,7 @@ fn trains<L: Law, N: KnownNoise>(update: Update, most: u32) {
     match digits(most) {
         0 => run::<Train<L, N, 0>>(update),
         // Expanded trains do not count digits.
-        _ if !has_train::<L>() => run::<Train<L, N, 1>>(update),
+        _ if !has_train::<L>() || N::KINDS.affine => run::<Train<L, N, 1>>(update),
         1..=3 => run::<Train<L, N, 3>>(update),
         4 => run::<Train<L, N, 4>>(update),
         5 => run::<Train<L, N, 5>>(update),

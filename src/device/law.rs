@@ -1,6 +1,7 @@
 //! What a device law is: the mean change that one pulse makes, written once for every number.
 
 use super::count::{Count, digits};
+pub use super::cycle_noise::CycleNoise;
 use super::expand::{SinglePulses, constants, expanded_train, step_jet};
 #[cfg(doc)]
 use super::kernel::Action;
@@ -109,128 +110,6 @@ impl<R: Real> Pulse<R> {
     }
 }
 
-/// Cycle-to-cycle noise: each pulse misses its mean change by a Gaussian of variance
-/// `(additive · step)² + (multiplicative · change)²`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CycleNoise<R> {
-    additive: R,
-    multiplicative: R,
-    /// Which kinds there are: known before any loop, so that loops leave out what is not there.
-    kinds: [bool; 2],
-    /// Whether the noise of a pulse changes the noise of later ones by so much that it matters in short trains.
-    feedback: bool,
-}
-
-/// Binary digits of short trains: those of bit trains are short.
-pub(super) const SHORT_DIGITS: usize = 5;
-
-impl<R: Real> CycleNoise<R> {
-    /// `additive`: standard deviation relative to the cell's nominal step, the same everywhere in the window.
-    /// `multiplicative`: relative to the mean change at the present state.
-    pub fn new(additive: f64, multiplicative: f64) -> Self {
-        Self {
-            additive: R::lit(additive),
-            multiplicative: R::lit(multiplicative),
-            kinds: [additive != 0.0, multiplicative != 0.0],
-            feedback: true,
-        }
-    }
-
-    /// The same noise for cells whose steps have these slopes κ in the state.
-    ///
-    /// The step that follows a pulse feels that pulse's noise through the slope of the law: after n pulses the variance is
-    /// `1 + (n - 1) ε/2 + …` times larger than without, `ε = (σ_m κ/(1 - κ))²`. Where that is, in the mean over cells, less than
-    /// 10⁻³ for the longest short train (a standard deviation wrong by 5·10⁻⁴ of itself), short trains leave it out.
-    pub fn for_slopes(self, slopes: impl Iterator<Item = f64>) -> Self
-    where
-        R: Into<f64>,
-    {
-        let (mut cells, mut squares) = (0.0, 0.0);
-        for slope in slopes {
-            let ratio = self.multiplicative.into() * slope / (1.0 - slope).max(0.0);
-            squares += ratio * ratio;
-            cells += 1.0;
-        }
-        let longest = f64::from(1_u32 << SHORT_DIGITS);
-        let growth = 0.5 * (longest - 1.0) * squares / f64::max(cells, 1.0);
-        let negligible = growth < 1e-3;
-        Self {
-            feedback: !negligible,
-            ..self
-        }
-    }
-
-    /// Which kinds there are: additive, multiplicative.
-    pub(super) fn kinds(&self) -> [bool; 2] {
-        self.kinds
-    }
-
-    /// The same noise, of which it is known what there can be, and perhaps whether it feeds back.
-    #[inline(always)]
-    pub(super) fn known(self, kinds: [bool; 2], feedback: Option<bool>) -> Self {
-        Self {
-            kinds,
-            feedback: feedback.unwrap_or(self.feedback),
-            ..self
-        }
-    }
-
-    /// The same noise in another number.
-    #[inline(always)]
-    pub(super) fn cast<T: Real>(&self) -> CycleNoise<T>
-    where
-        R: Into<f64>,
-    {
-        CycleNoise {
-            additive: T::lit(self.additive.into()),
-            multiplicative: T::lit(self.multiplicative.into()),
-            kinds: self.kinds,
-            feedback: self.feedback,
-        }
-    }
-
-    /// Whether noise of a pulse changes that of later ones by so much that it matters in trains of at most 32 pulses. In longer ones
-    /// it always may.
-    #[inline(always)]
-    pub fn feeds_back(&self) -> bool {
-        self.feedback
-    }
-
-    /// Standard deviation relative to the nominal step.
-    #[inline(always)]
-    pub fn additive(&self) -> R {
-        self.additive
-    }
-
-    /// Standard deviation relative to the mean change.
-    #[inline(always)]
-    pub fn multiplicative(&self) -> R {
-        self.multiplicative
-    }
-
-    /// Variances of the additive and the multiplicative kind; each is computed only where it exists.
-    #[inline(always)]
-    pub fn sum(&self, additive: impl FnOnce() -> R, multiplicative: impl FnOnce() -> R) -> R {
-        match self.kinds {
-            [false, false] => R::lit(0.0),
-            [true, false] => additive(),
-            [false, true] => multiplicative(),
-            [true, true] => additive() + multiplicative(),
-        }
-    }
-
-    /// Variance of one pulse's change whose mean is `change`, for a cell of nominal step `step`.
-    #[inline(always)]
-    pub fn variance(&self, step: R, change: R) -> R {
-        self.sum(
-            #[inline(always)]
-            || (self.additive * step).square(),
-            #[inline(always)]
-            || (self.multiplicative * change).square(),
-        )
-    }
-}
-
 /// A device law: one set of functions, generic over the number that they compute with.
 ///
 /// The state `s` is the position in the nominal window, 0 at `g_min` and 1 at `g_max`, unless [`Law::conductance`] says how it is
@@ -289,8 +168,8 @@ pub trait Law: Send + Sync + Sized + 'static {
     /// Mean and variance of the state after `n` equal pulses, where a closed form exists. One pulse must give what
     /// [`Law::step`] gives, to the bit.
     ///
-    /// `None`: they are taken from the derivatives of [`Law::step`] where these are accurate enough, else pulses are made one
-    /// by one.
+    /// `None`, or noise that follows the state: they are taken from the derivatives of [`Law::step`] where these are accurate enough,
+    /// else pulses are made one by one.
     #[inline(always)]
     fn train<R: Real>(
         _p: &[R],
@@ -555,7 +434,8 @@ impl<L: Law> AnyLaw for L {
         };
         let (p, count) = (cell.parameters, Count::new(f64::from(n), digits(n)));
         let pulse = pulse_on::<L, _>(p, polarity);
-        if let Some(moments) = L::train(p, s, &pulse, &count, &cell.noise) {
+        let closed = || L::train(p, s, &pulse, &count, &cell.noise);
+        if let Some(moments) = cell.noise.has_trains().then(closed).flatten() {
             return moments;
         }
         // No closed form: carry mean and variance pulse by pulse.

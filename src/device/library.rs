@@ -30,6 +30,7 @@ pub const LIBRARY: &[(&str, &str)] = files! {
     "ideal/exponential-readout"
     "ideal/neurosim-ideal"
     "ideal/neurosim-targeted"
+    "ideal/noisy-reads"
     "ideal/rasch2019"
     "ideal/saturating-readout"
     "ideal/sigmoid-readout"

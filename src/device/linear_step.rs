@@ -27,7 +27,8 @@
 use super::affine::affine_train;
 use super::constant_step::{ASYMMETRY, signed_step};
 use super::count::Count;
-use super::law::{CycleNoise, Kind, LOWER, Law, OWN, Parameter, Pulse, STEP, UPPER};
+use super::cycle_noise::CycleNoise;
+use super::law::{Kind, LOWER, Law, OWN, Parameter, Pulse, STEP, UPPER};
 use crate::number::Real;
 
 /// `d± = ± step (1 ± β) (1 - γ± · distance from s₀ towards the bound)`.

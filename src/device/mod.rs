@@ -4,9 +4,11 @@
 //! [`AnyLaw`]. [`SoftBounds`] is the reference for adding one.
 
 mod affine;
+mod cell_noise;
 mod cells;
 mod constant_step;
 mod count;
+mod cycle_noise;
 mod dependence;
 mod exp_step;
 mod expand;
@@ -41,9 +43,11 @@ mod variation;
 mod vteam;
 mod yakopcic;
 
+pub use cell_noise::{CellNoise, Telegraph};
 pub use cells::{Cells, Window};
 pub use constant_step::ConstantStep;
 pub use count::{Count, CountMoments, Counting, digits, piece, round_request};
+pub use cycle_noise::CycleNoise;
 pub use dependence::Dependence;
 pub use exp_step::ExpStep;
 pub use exponential::{Exponential, curvature, label_of};
@@ -53,8 +57,8 @@ pub use file::{Device, laws};
 pub use ion_drift::{BiolekDrift, JoglekarDrift};
 pub use kernel::{Action, Own, TILE, Update};
 pub use law::{
-    AnyLaw, COMMON, Cell, CycleNoise, FEW_PARAMETERS, Kind, LOWER, Law, MOST_PARAMETERS, OWN,
-    Parameter, Pulse, STEP, UPPER,
+    AnyLaw, COMMON, Cell, FEW_PARAMETERS, Kind, LOWER, Law, MOST_PARAMETERS, OWN, Parameter, Pulse,
+    STEP, UPPER,
 };
 pub use library::{LIBRARY, device_document, load_device};
 pub use linear_step::LinearStep;

@@ -120,7 +120,7 @@ pub(super) fn train<L: Law, R: Real>(cell: &Cell<R>, s: R, n: R) -> (R, R) {
         let next = onward::<L, R>(p, &drive, s, &pulse, pace.time, moved);
         moved = R::select_lt(R::lit(k as f64 + 0.5), pace.parts, next, moved);
     }
-    (s + moved, cell.noise.variance(p[STEP], moved))
+    (s + moved, cell.noise.variance(p[STEP], s, moved, n))
 }
 
 /// Fewest parts (a power of two) in which a pulse on a cell with parameters `p` is followed to the change with four times as many, at 65
@@ -336,7 +336,7 @@ fn follow<L: Law>(
         let variance = if expected {
             0.0
         } else {
-            cell.noise.variance(p[STEP], moved)
+            cell.noise.variance(p[STEP], s, moved, n)
         };
         states[i] = drawn(&cell, s, n, (mean, variance), normals[i]);
     }

@@ -41,7 +41,8 @@ impl Pulsed {
         let d = law.step_of(p, s, polarity);
         let noise = cell.noise.cast::<Jet<f64>>();
         let own = law.own_variance(p, s, polarity);
-        let variance = noise.variance(Jet::constant(p[STEP]), d) + own;
+        let pulsed = noise.variance(Jet::constant(p[STEP]), s, d, Jet::constant(polarity));
+        let variance = pulsed + own;
         let sd = if variance.re > 0.0 {
             variance.sqrt()
         } else {
@@ -73,7 +74,7 @@ pub struct Response {
     /// `G, G', G'', G'''`
     pub g: [f64; 4],
     /// Variance of one pulse's change (potentiation, depression) in squares of the requested step, with two derivatives, where it
-    /// does not follow from `q±` because the conductance is not the state.
+    /// does not follow from `q±`: because the conductance is not the state, or the noise follows the state.
     pub variance: Option<[[f64; 3]; 2]>,
 }
 
@@ -89,14 +90,34 @@ impl Response {
     /// Response of the conductance of a cell at state `s`, with derivatives in the position of the conductance.
     pub fn seen(law: &dyn AnyLaw, cell: &Cell<f64>, s: f64, unit_step: f64) -> Self {
         let [up, down] = [1.0, -1.0].map(|polarity| Pulsed::of(law, cell, s, polarity));
-        let square = unit_step * unit_step;
-        let variance = [up, down].map(|p| {
-            let v = p.variance;
-            [v.re / square, v.v1 / square, v.v2 / square]
+        Self::from_changes(up.change, down.change, unit_step)
+            .with_variance([up.variance, down.variance], unit_step)
+    }
+
+    /// The same with the variance of the cell's noise at state `s`, which is its own conductance.
+    pub fn with_variance_of(
+        self,
+        law: &dyn AnyLaw,
+        cell: &Cell<f64>,
+        s: f64,
+        unit_step: f64,
+    ) -> Self {
+        let noise = cell.noise.cast::<Jet<f64>>();
+        let step = Jet::constant(cell.parameters[STEP]);
+        let variance = [1.0, -1.0].map(|polarity| {
+            let change = law.step_jet(cell.parameters, s, polarity);
+            noise.variance(step, variable(s), change, Jet::constant(polarity))
         });
+        self.with_variance(variance, unit_step)
+    }
+
+    /// Variances of a potentiating and of a depressing pulse, in squares of the requested step.
+    fn with_variance(self, variances: [Jet<f64>; 2], unit_step: f64) -> Self {
+        let square = unit_step * unit_step;
+        let scaled = |v: Jet<f64>| [v.re / square, v.v1 / square, v.v2 / square];
         Self {
-            variance: Some(variance),
-            ..Self::from_changes(up.change, down.change, unit_step)
+            variance: Some(variances.map(scaled)),
+            ..self
         }
     }
 

@@ -1,9 +1,9 @@
 //! The physics of an array's cells in WGSL, recorded from the same functions that the CPU runs.
 
 use super::cells::Cells;
-use super::count::{SINGLE_DIGITS, piece, round_request};
+use super::count::{SHORT_DIGITS, SINGLE_DIGITS, piece, round_request};
 use super::kernel::drawn;
-use super::law::{Cell, Law, Pulse, SHORT_DIGITS, STEP};
+use super::law::{Cell, Law, Pulse, STEP};
 use super::motion::{DRIVE, Pace, onward};
 use super::programming::written;
 use super::retention::{relaxation, relaxed};
@@ -83,7 +83,7 @@ impl<'t> Stage<'t> {
                 vec![onward::<L, _>(p, &self.drive, s, &pulse, time, moved)]
             }
             StageKind::Arrival => {
-                let variance = cell.noise.variance(p[STEP], self.moved);
+                let variance = cell.noise.variance(p[STEP], s, self.moved, n);
                 vec![drawn(cell, s, n, (s + self.moved, variance), self.z)]
             }
             StageKind::Mean => {
@@ -137,6 +137,9 @@ pub struct Shader {
     /// const READ_OUT: bool;                 // whether conductances are not the states
     /// const WRITE_DEVIATION: f32;           // of what a read sees, as a position
     /// const STUCK: bool;                    // whether there are stuck cells
+    /// const CELL_NOISY: bool;               // whether reads of cells draw numbers
+    /// const TRAPPED: bool;                  // whether cells have traps
+    /// const NOISE_ROOM: u32;                // 256 where reads draw numbers, else 1
     /// const HEALTHY: f32;                   // below every position; see Shader::parameters
     /// const SHORT: f32;                     // the most pulses that after_short_train makes at once
     /// fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
@@ -147,6 +150,9 @@ pub struct Shader {
     /// fn rounded(m: f32, u: f32) -> f32     // a request as a whole number of pulses
     /// fn piece(n: f32, done: f32, length: f32) -> f32   // what is left of a count, at most length
     /// fn written(p: Parameters, mean: f32, deviation: f32, z: f32) -> f32
+    /// fn trapped(x: f32, occupied: f32) -> f32          // position that a read finds
+    /// fn cell_variance(x: f32, growth: f32) -> f32      // of a read, in squares of the window
+    /// fn next_trap(before: f32, kept: f32, u: f32) -> f32
     /// fn relaxation(s: f32, rest: f32, lost: f32, u: f32) -> f32
     /// fn relaxed(p: Parameters, s: f32, rest: f32, lost: f32, u: f32) -> f32
     /// ```
@@ -182,6 +188,9 @@ impl Cells {
             parameters.extend(positions.map(|p| p.map_or(HEALTHY, |p| p as f32)));
         }
 
+        let cell_noise = self.cell_noise().cloned().unwrap_or_default();
+        let (drawn, telegraph) = (cell_noise.is_drawn(), cell_noise.telegraph());
+        let trapped = telegraph.is_some();
         let short = 1_u32 << SHORT_DIGITS;
         let write_deviation = self.write_deviation();
         let noisy = self.is_noisy();
@@ -196,12 +205,18 @@ const READ_OUT: bool = {};
 const WRITE_DEVIATION: f32 = {write_deviation:?}f;
 const STUCK: bool = {};
 const HEALTHY: f32 = {HEALTHY:?}f;
+const CELL_NOISY: bool = {};
+const TRAPPED: bool = {};
+const NOISE_ROOM: u32 = {}u;
 ",
             own.len(),
             own.len().max(1),
             self.write_noise() > 0.0,
             self.is_read_out(),
             !self.stuck().is_empty(),
+            drawn,
+            trapped,
+            if drawn { 256 } else { 1 },
         );
         if self.law().moves() {
             let stages = [
@@ -233,6 +248,20 @@ const HEALTHY: f32 = {HEALTHY:?}f;
         let seen = self.law().record_conductance(&p, tape.input("s"));
         let arguments = "p: Parameters, s: f32";
         functions.push_str(&tape.function("read_out", arguments, &[seen]));
+
+        let tape = Tape::new();
+        let [x, occupied] = ["x", "occupied"].map(|name| tape.input(name));
+        let seen = cell_noise.seen(self.window(), x, occupied);
+        functions.push_str(&tape.function("trapped", "x: f32, occupied: f32", &[seen]));
+        let tape = Tape::new();
+        let [x, growth] = ["x", "growth"].map(|name| tape.input(name));
+        let variance = cell_noise.variance(self.window(), x, growth);
+        functions.push_str(&tape.function("cell_variance", "x: f32, growth: f32", &[variance]));
+        let tape = Tape::new();
+        let [before, kept, u] = ["before", "kept", "u"].map(|name| tape.input(name));
+        let next = telegraph.map_or(before, |t| t.next(before, kept, u));
+        let arguments = "before: f32, kept: f32, u: f32";
+        functions.push_str(&tape.function("next_trap", arguments, &[next]));
 
         let tape = Tape::new();
         let n = round_request(tape.input("m"), tape.input("u"));

@@ -25,7 +25,8 @@
 
 use super::affine::affine_train;
 use super::count::Count;
-use super::law::{CycleNoise, Kind, LOWER, Law, OWN, Parameter, Pulse, STEP, UPPER};
+use super::cycle_noise::CycleNoise;
+use super::law::{Kind, LOWER, Law, OWN, Parameter, Pulse, STEP, UPPER};
 use crate::number::Real;
 
 /// `d₊ = step (u - s)/(u - s⋄)`, `d₋ = -step (s - l)/(s⋄ - l)`: the linear step that loses all of itself at the bound.

@@ -59,6 +59,8 @@ pub enum Purpose {
     Relaxation = 12,
     /// Deviation of a programmed conductance from its target.
     Programming = 13,
+    /// State of a cell's trap. Index: 0 for the first, 1 for what follows while time passes.
+    Telegraph = 14,
 }
 
 impl Purpose {

@@ -25,7 +25,7 @@ impl DeviceCurve {
     pub fn of(device: &Device) -> Result<Self> {
         let step = device.parameters().next().map_or(1e-3, |(_, v)| v);
         // Laws without closed trains walk pulse by pulse: no more than a picture can show.
-        let most = if device.law().has_train() {
+        let most = if device.law().has_train() && !device.noise().is_affine() {
             usize::MAX
         } else {
             1000
@@ -54,7 +54,6 @@ impl DeviceCurve {
                 })
                 .collect()
         });
-        let noisy = nominal.is_noisy();
         let numbered = |curve: &[f64], first: usize| {
             let point = |(i, s): (usize, &f64)| (((first + i) * per_point) as f64, siemens(*s));
             curve.iter().enumerate().map(point).collect::<Vec<_>>()
@@ -67,7 +66,7 @@ impl DeviceCurve {
             depression: numbered(&mean[half..], half - 1),
             band,
             symmetric_point: nominal.nominal_symmetric_point().map(siemens),
-            traces: if noisy {
+            traces: if nominal.is_noisy() {
                 let trace = noisy_run(nominal, course)?;
                 let mut points = numbered(&trace[..half], 0);
                 points.extend(numbered(&trace[half..], half - 1));
@@ -153,7 +152,7 @@ fn walk(cells: &Cells, k: usize, [points, per_point]: [usize; 2]) -> Vec<f64> {
             out.push(seen(s));
         }
         for _ in 0..points {
-            if cells.law().has_train() {
+            if cells.law().has_train() && !cells.noise().is_affine() {
                 let n = polarity * per_point as f64;
                 s = cells.law().oracle_many(&cell, s, n, 0.0);
             } else {

@@ -663,6 +663,7 @@ impl Analysis<'_> {
             ));
         }
         out.extend(self.model.and_then(stuck));
+        out.extend(self.model.and_then(trapped));
         if self.output.replicas < 20 {
             out.push(format!(
                 "{} replicas are too few for trustworthy intervals (20 at least)",
@@ -726,6 +727,15 @@ pub(super) fn verdict(
         ));
     }
     out
+}
+
+/// What predictions leave out of the noise of reads.
+fn trapped(model: &ArrayModel) -> Option<String> {
+    let telegraph = model.cells.cell_noise()?.telegraph()?;
+    Some(format!(
+        "predictions leave out the random telegraph noise of the cells: traps that block {} of the conductance",
+        telegraph.amplitude
+    ))
 }
 
 /// How many cells are stuck, and what that means for the numbers.

@@ -77,11 +77,13 @@ fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
         && model.map.mapping() == Mapping::ReferenceColumn
         && model.cells.law().name() == SoftBounds::NAME
         && noise.multiplicative() == 0.0
+        && !noise.is_affine()
         && model.cells.write_noise() == 0.0
         && model.cells.retention().is_none()
         && model.cells.stuck().is_empty()
         && model.cells.are_equal()
         && settings.read_noise() == 0.0
+        && model.cells.cell_noise().is_none()
         && (0..model.map.weights())
             .all(|j| model.symmetric_weight(j).is_some_and(|w| w.abs() < 1e-6))
 }

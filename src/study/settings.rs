@@ -187,9 +187,23 @@ fn unit(section: &Section, window: crate::device::Window) -> f64 {
     }
 }
 
-/// A device that forgets must be told how long a step lasts, and only such a device.
+/// A device that forgets, or whose reads depend on time, must be told how long a step lasts, and only such a device.
 fn check_retention(section: &Section, device: &Device, training: &Training) {
     const KEY: &str = "seconds-per-step";
+    let noise = device.cell_noise().filter(|n| n.needs_time());
+    if noise.is_some() && device.retention().is_none() {
+        if !section.has(KEY) {
+            section.violation(
+                KEY,
+                format!(
+                    "missing: the read noise of the device {} depends on how much time passes",
+                    device.name()
+                ),
+                "for example seconds-per-step = \"1 us\"",
+            );
+        }
+        return;
+    }
     match (device.retention(), section.has(KEY)) {
         (Some(_), false) => section.violation(
             KEY,
@@ -542,6 +556,8 @@ impl Settings {
             counting: t.counting,
             read_noise: self.read_noise,
             seconds: t.seconds_per_firing(),
+            // 1/f noise grows by the logarithm of time: that of the end stands for the window of averages.
+            age: t.seconds_per_step * f64::from(t.steps),
         }
     }
 

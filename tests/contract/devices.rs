@@ -125,6 +125,11 @@ fn sensible(law: &str) -> Vec<f64> {
 
 /// Cells of a law that differ in every parameter but those that all cells of a device share, with both kinds of noise.
 fn varied(law: &str, hard: bool, count: usize) -> Cells {
+    varied_with(law, CycleNoise::new(0.3, 0.5), hard, count)
+}
+
+/// The same with other noise.
+fn varied_with(law: &str, noise: CycleNoise<f64>, hard: bool, count: usize) -> Cells {
     let nominal = sensible(law);
     let law = laws().into_iter().find(|l| l.name() == law).unwrap();
     let physical = law.derives_step();
@@ -157,7 +162,7 @@ fn varied(law: &str, hard: bool, count: usize) -> Cells {
     Cells::new(
         Arc::clone(&law),
         WINDOW,
-        CycleNoise::new(0.3, 0.5),
+        noise,
         0.5,
         hard,
         nominal.clone(),
@@ -184,5 +189,22 @@ pub fn all(count: usize) -> Vec<(String, Arc<Cells>)> {
             )
         })
     });
-    files.chain(laws).collect()
+    // Noise along the window, of laws with and without closed trains; a slope that ends it inside the window, too.
+    let affine = [
+        "soft-bounds",
+        "constant-step",
+        "exp-step",
+        "sigmoid-readout",
+    ];
+    let affine = affine.into_iter().flat_map(|name| {
+        [(1.0, false), (-0.5, true), (2.0, true)].map(|(slope, correlated)| {
+            let noise = CycleNoise::new(0.3, 0.5).along_window(slope, correlated);
+            let kind = if correlated { "correlated " } else { "" };
+            (
+                format!("{name}, {kind}noise of slope {slope}"),
+                Arc::new(varied_with(name, noise, true, count)),
+            )
+        })
+    });
+    files.chain(laws).chain(affine).collect()
 }

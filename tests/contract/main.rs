@@ -5,6 +5,7 @@
 //! test. Real graphics processors divide and take roots less exactly than IEEE 754 and fuse products and sums; none of that
 //! is allowed to accumulate beyond this. Integers are compared exactly.
 
+mod cell_noise;
 mod counts;
 #[path = "../../examples/custom_law.rs"]
 #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
@@ -82,6 +83,14 @@ macro_rules! suite {
             #[test]
             fn read_noise() {
                 reads::read_noise($site);
+            }
+            #[test]
+            fn reads_of_noisy_cells() {
+                cell_noise::reads($site);
+            }
+            #[test]
+            fn traps() {
+                cell_noise::traps($site);
             }
             #[test]
             fn reads_see_the_write_noise() {

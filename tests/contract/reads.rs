@@ -73,7 +73,7 @@ fn distance(
 }
 
 /// Replicas, rows, columns, samples: vectors and matrices, of one crossbar and of many, larger and smaller than tiles and blocks.
-const SHAPES: [(usize, usize, usize, usize); 12] = [
+pub const SHAPES: [(usize, usize, usize, usize); 12] = [
     (1, 1, 1, 1),
     (1, 70, 45, 1),
     (3, 17, 6, 2),

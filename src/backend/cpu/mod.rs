@@ -1,6 +1,7 @@
 //! The CPU backend: plain loops that the compiler turns into vector instructions.
 
 mod across;
+mod cell_noise;
 mod count;
 mod program;
 mod read;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use pulp::Arch;
 
 use self::across::Across;
+use self::cell_noise::Noisy;
 use self::read::ReadScratch;
 use self::wide::Wide;
 use super::{Backend, ReadNoise, Request, Shape, StackVector, WIDE};
@@ -29,6 +31,8 @@ pub struct Cpu {
     states: Vec<f32>,
     /// What a read sees where it is not the state.
     apparent: Option<Vec<f32>>,
+    /// Where reads of cells have noise of their own.
+    noisy: Option<Noisy>,
     pulses: u64,
     walk: Walk,
     read_scratch: ReadScratch,
@@ -147,21 +151,23 @@ impl Cpu {
         } else {
             Walk::Across(across::bands(shape, &cells))
         };
+        let fixed = Fixed {
+            shape,
+            first_replica,
+            stream,
+            arch: Arch::new(),
+            longest: if aggregate { cells.longest_train() } else { 1 },
+            cells,
+        };
         let mut stack = Self {
             states: vec![0.0; shape.cells() * shape.replicas],
             apparent,
             pulses: 0,
             walk,
             read_scratch: ReadScratch::default(),
-            uniforms: relax::uniforms(shape, &cells),
-            fixed: Fixed {
-                shape,
-                first_replica,
-                stream,
-                arch: Arch::new(),
-                longest: if aggregate { cells.longest_train() } else { 1 },
-                cells,
-            },
+            uniforms: relax::uniforms(shape, &fixed.cells),
+            noisy: Noisy::new(&fixed),
+            fixed,
         };
         stack.hold();
         stack
@@ -187,6 +193,7 @@ impl Backend for Cpu {
         }
         self.show_all();
         self.hold();
+        self.noisy.iter_mut().for_each(Noisy::restart);
         Ok(())
     }
 
@@ -197,10 +204,12 @@ impl Backend for Cpu {
         program::program(&self.fixed, step, &targets, &mut self.states);
         self.show_all();
         self.hold();
+        self.noisy.iter_mut().for_each(Noisy::restart);
         Ok(())
     }
 
     fn conductances(&mut self, out: &mut StackVector) -> Result<()> {
+        self.refresh();
         let window = self.fixed.cells.window();
         let (g_min, span) = (window.g_min as f32, window.span() as f32);
         for (g, s) in out.all_mut().iter_mut().zip(self.seen()) {
@@ -245,6 +254,7 @@ impl Backend for Cpu {
             self.show_all();
         }
         self.hold();
+        self.noisy.iter_mut().for_each(Noisy::touch);
         Ok(())
     }
 
@@ -278,6 +288,9 @@ impl Backend for Cpu {
             }
             self.hold();
         }
+        if let Some(noisy) = &mut self.noisy {
+            noisy.pass(&self.fixed, step, elapsed);
+        }
         Ok(())
     }
 
@@ -292,9 +305,18 @@ impl Backend for Cpu {
 }
 
 impl Cpu {
-    /// The states as a read sees them.
+    /// The states as a read sees them, after [`Cpu::refresh`].
     fn seen(&self) -> &[f32] {
-        self.apparent.as_ref().unwrap_or(&self.states)
+        let trapped = self.noisy.as_ref().and_then(Noisy::seen);
+        trapped.unwrap_or_else(|| self.apparent.as_ref().unwrap_or(&self.states))
+    }
+
+    /// Makes what reads of noisy cells need of the present states.
+    fn refresh(&mut self) {
+        if let Some(noisy) = &mut self.noisy {
+            let positions = self.apparent.as_ref().unwrap_or(&self.states);
+            noisy.refresh(&self.fixed, positions);
+        }
     }
 
     /// Puts stuck cells back where they are stuck: the loops need not know of them.

@@ -1,8 +1,11 @@
 //! Reads: weighted sums of conductances, with noise on every output.
+//!
+//! Noise of the cells themselves is that of a normal number of the variance `Σ V² σ²`: a second product, of variances.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
+use super::cell_noise::Noisy;
 use super::{BLOCK, Cpu};
 use crate::backend::{ReadNoise, StackVector, WIDE};
 use crate::number::Purpose;
@@ -28,6 +31,9 @@ pub(super) struct ReadScratch {
     normals: [Vec<f32>; BLOCK],
     /// Noise of all outputs of one replica.
     noise: Vec<f32>,
+    /// Squares of the voltages, and the deviation of every output, where cells are noisy.
+    squares: StackVector,
+    deviations: StackVector,
 }
 
 impl Cpu {
@@ -40,27 +46,12 @@ impl Cpu {
         currents: &mut StackVector,
     ) {
         self.fixed.shape.ends(transposed, voltages, currents);
-        let (replicas, columns) = (self.fixed.shape.replicas, self.fixed.shape.columns);
+        self.refresh();
+        let replicas = self.fixed.shape.replicas;
         let width = voltages.width();
         let mut scratch = std::mem::take(&mut self.read_scratch);
         let samples = width / replicas;
-        if replicas < WIDE && samples > 1 {
-            for replica in 0..replicas {
-                self.read_samples(transposed, voltages, replica, &mut scratch, currents);
-            }
-        } else {
-            for sample in 0..samples {
-                self.fixed.arch.dispatch(Read {
-                    states: self.seen(),
-                    columns,
-                    replicas,
-                    transposed,
-                    first_lane: sample * replicas,
-                    voltages,
-                    currents,
-                });
-            }
-        }
+        self.sum(self.seen(), transposed, voltages, &mut scratch, currents);
         let window = self.fixed.cells.window();
         scratch.sums.clear();
         scratch.sums.resize(width, 0.0);
@@ -71,21 +62,85 @@ impl Cpu {
             sums: &mut scratch.sums,
             currents,
         });
-        if noise.deviation > 0.0 {
+        let outputs = currents.len();
+        let noisy = self.deviate(transposed, voltages, noise, outputs, &mut scratch);
+        if noisy || noise.deviation > 0.0 {
+            let deviations = noisy.then_some(&scratch.deviations);
             for sample in 0..samples {
                 if replicas < WIDE {
-                    self.add_noise_across(noise, sample, &mut scratch.noise, currents);
+                    let normals = &mut scratch.noise;
+                    self.add_noise_across(noise, deviations, sample, normals, currents);
                 } else {
-                    self.add_noise_along(noise, sample, &mut scratch.normals, currents);
+                    let normals = &mut scratch.normals;
+                    self.add_noise_along(noise, deviations, sample, normals, currents);
                 }
             }
         }
         self.read_scratch = scratch;
     }
 
+    /// `Σ V s` of all outputs, for numbers `states` of all cells.
+    fn sum(
+        &self,
+        states: &[f32],
+        transposed: bool,
+        voltages: &StackVector,
+        scratch: &mut ReadScratch,
+        currents: &mut StackVector,
+    ) {
+        let (replicas, columns) = (self.fixed.shape.replicas, self.fixed.shape.columns);
+        let samples = voltages.width() / replicas;
+        if replicas < WIDE && samples > 1 {
+            for replica in 0..replicas {
+                self.read_samples(states, transposed, voltages, replica, scratch, currents);
+            }
+        } else {
+            for sample in 0..samples {
+                self.fixed.arch.dispatch(Read {
+                    states,
+                    columns,
+                    replicas,
+                    transposed,
+                    first_lane: sample * replicas,
+                    voltages,
+                    currents,
+                });
+            }
+        }
+    }
+
+    /// Fills the deviations of all outputs, `√(d² + span² Σ V² σ²)`, where cells are noisy; else tells that there are none.
+    fn deviate(
+        &self,
+        transposed: bool,
+        voltages: &StackVector,
+        noise: ReadNoise,
+        outputs: usize,
+        scratch: &mut ReadScratch,
+    ) -> bool {
+        let Some(variances) = self.noisy.as_ref().and_then(Noisy::variances) else {
+            return false;
+        };
+        let mut squares = std::mem::take(&mut scratch.squares);
+        let mut deviations = std::mem::take(&mut scratch.deviations);
+        fit(&mut squares, voltages.len(), voltages.width());
+        fit(&mut deviations, outputs, voltages.width());
+        for (square, v) in squares.all_mut().iter_mut().zip(voltages.all()) {
+            *square = v * v;
+        }
+        self.sum(variances, transposed, &squares, scratch, &mut deviations);
+        let (span, own) = (self.fixed.cells.window().span() as f32, noise.deviation);
+        for d in deviations.all_mut() {
+            *d = (own * own + span * span * d.max(0.0)).sqrt();
+        }
+        (scratch.squares, scratch.deviations) = (squares, deviations);
+        true
+    }
+
     /// All samples of one replica as one matrix product.
     fn read_samples(
         &self,
+        seen: &[f32],
         transposed: bool,
         voltages: &StackVector,
         replica: usize,
@@ -101,9 +156,9 @@ impl Cpu {
         };
         // One replica lies contiguous as it is.
         let (states, x) = if replicas == 1 {
-            (self.seen(), voltages.all())
+            (seen, voltages.all())
         } else {
-            own(self.seen(), &mut scratch.states);
+            own(seen, &mut scratch.states);
             own(voltages.all(), &mut scratch.inputs);
             (&scratch.states[..], &scratch.inputs[..])
         };
@@ -125,10 +180,11 @@ impl Cpu {
         }
     }
 
-    /// Noise of few replicas: drawn across the outputs of each.
+    /// Noise of few replicas: drawn across the outputs of each. Outputs have deviations of their own where there are any.
     fn add_noise_across(
         &self,
         noise: ReadNoise,
+        deviations: Option<&StackVector>,
         sample: usize,
         normals: &mut Vec<f32>,
         currents: &mut StackVector,
@@ -142,8 +198,18 @@ impl Cpu {
             fixed.stream.fill_cell_normals(fixed.arch, at, 0, normals);
             let lane = sample * replicas + replica;
             let outputs = currents.all_mut()[lane..].iter_mut().step_by(width);
-            for (i, z) in outputs.zip(&*normals) {
-                *i += noise.deviation * z;
+            match deviations {
+                None => {
+                    for (i, z) in outputs.zip(&*normals) {
+                        *i += noise.deviation * z;
+                    }
+                }
+                Some(deviations) => {
+                    let own = deviations.all()[lane..].iter().step_by(width);
+                    for ((i, z), d) in outputs.zip(&*normals).zip(own) {
+                        *i += d * z;
+                    }
+                }
             }
         }
     }
@@ -152,6 +218,7 @@ impl Cpu {
     fn add_noise_along(
         &self,
         noise: ReadNoise,
+        deviations: Option<&StackVector>,
         sample: usize,
         normals: &mut [Vec<f32>; BLOCK],
         currents: &mut StackVector,
@@ -172,11 +239,28 @@ impl Cpu {
             let outputs = block * BLOCK..currents.len().min((block + 1) * BLOCK);
             for (normals, o) in normals.iter().zip(outputs) {
                 let lanes = &mut currents.lanes_mut(o)[sample * replicas..][..replicas];
-                for (i, z) in lanes.iter_mut().zip(normals) {
-                    *i += noise.deviation * z;
+                match deviations {
+                    None => {
+                        for (i, z) in lanes.iter_mut().zip(normals) {
+                            *i += noise.deviation * z;
+                        }
+                    }
+                    Some(deviations) => {
+                        let own = &deviations.lanes(o)[sample * replicas..][..replicas];
+                        for ((i, z), d) in lanes.iter_mut().zip(normals).zip(own) {
+                            *i += d * z;
+                        }
+                    }
                 }
             }
         }
+    }
+}
+
+/// A vector of that shape, with any numbers.
+fn fit(vector: &mut StackVector, len: usize, width: usize) {
+    if vector.len() != len || vector.width() != width {
+        *vector = StackVector::zeros(len, width);
     }
 }
 

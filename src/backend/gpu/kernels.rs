@@ -9,6 +9,7 @@ pub(super) enum Kernel {
     Write,
     Program,
     Relax,
+    Traps,
     PulseTogether,
     PulseSingly,
     PulseExpected,
@@ -18,10 +19,11 @@ pub(super) enum Kernel {
 
 impl Kernel {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Write,
         Self::Program,
         Self::Relax,
+        Self::Traps,
         Self::PulseTogether,
         Self::PulseSingly,
         Self::PulseExpected,
@@ -34,6 +36,7 @@ impl Kernel {
             Self::Write => "write_positions",
             Self::Program => "program",
             Self::Relax => "relax",
+            Self::Traps => "traps",
             Self::PulseTogether => "pulse_together",
             Self::PulseSingly => "pulse_singly",
             Self::PulseExpected => "pulse_expected",
@@ -159,6 +162,8 @@ mod tests {
             lost: 35.0,
             longest: 36,
             fine: 37,
+            growth: 38.0,
+            kept: 39.0,
         }
         .words();
         let whole = [
@@ -190,6 +195,8 @@ mod tests {
         }
         assert_eq!(words[place("longest")], 36);
         assert_eq!(words[place("fine")], 37);
+        assert_eq!(f32::from_bits(words[place("growth")]), 38.0);
+        assert_eq!(f32::from_bits(words[place("kept")]), 39.0);
         for (k, name) in ["deviation", "g_min", "span", "rest", "lost"]
             .iter()
             .enumerate()

@@ -16,7 +16,7 @@ use self::arguments::Arguments;
 use self::kernels::Kernel;
 use self::queue::Queue;
 use super::{Backend, ReadNoise, Request, Shape, StackVector};
-use crate::device::{Cells, Counting};
+use crate::device::{CellNoise, Cells, Counting, Telegraph};
 use crate::error::Result;
 use crate::number::{Purpose, Stream};
 
@@ -54,6 +54,8 @@ pub struct GpuStack {
     cells: Arc<Cells>,
     /// What every operation has in common.
     common: Arguments,
+    /// Seconds since the cells were written.
+    elapsed: f64,
     queue: Queue,
 }
 
@@ -80,7 +82,10 @@ impl GpuStack {
             gpu,
             kernels::module(&shader),
             elements,
-            cells.write_noise() > 0.0 || cells.is_read_out(),
+            [
+                cells.write_noise() > 0.0 || cells.is_read_out(),
+                cells.cell_noise().and_then(CellNoise::telegraph).is_some(),
+            ],
             &shader.parameters,
         )?;
         let stuck = !cells.stuck().is_empty();
@@ -99,11 +104,13 @@ impl GpuStack {
                 longest,
                 ..Arguments::default()
             },
+            elapsed: 0.0,
             queue,
         };
         if stuck {
             stack.write(&vec![0.0; shape.cells()])?;
         }
+        stack.draw_traps(0, 0, 0.0)?;
         Ok(stack)
     }
 
@@ -113,6 +120,25 @@ impl GpuStack {
     /// What the device reports.
     pub fn flush(&mut self) -> Result<()> {
         self.queue.flush()
+    }
+
+    fn telegraph(&self) -> Option<Telegraph> {
+        self.cells.cell_noise().and_then(CellNoise::telegraph)
+    }
+
+    /// States of the traps, if there are any, after a time that leaves `kept` of their correlation.
+    fn draw_traps(&mut self, step: u32, index: u32, kept: f32) -> Result<()> {
+        if self.telegraph().is_none() {
+            return Ok(());
+        }
+        let arguments = Arguments {
+            step,
+            label: (Purpose::Telegraph as u32) << 24 | index,
+            kept,
+            ..self.common
+        };
+        let workgroups = self.elements().div_ceil(STRIPS);
+        self.queue.add(Kernel::Traps, arguments, &[], workgroups)
     }
 
     /// States of the stack.
@@ -151,6 +177,10 @@ impl GpuStack {
             input_stride,
             output_stride,
             parts: parts as u32,
+            growth: self
+                .cells
+                .cell_noise()
+                .map_or(0.0, |noise| noise.growth(self.elapsed) as f32),
             ..self.common
         };
         let (kernel, workgroups) = if tiled {
@@ -174,6 +204,7 @@ impl Backend for GpuStack {
 
     fn write(&mut self, positions: &[f64]) -> Result<()> {
         assert_eq!(positions.len(), self.shape.cells(), "one position a cell");
+        self.elapsed = 0.0;
         let states = self.cells.states(positions);
         let bits: Vec<u32> = states.iter().map(|s| s.to_bits()).collect();
         let workgroups = self.elements().div_ceil(STRIPS);
@@ -186,6 +217,7 @@ impl Backend for GpuStack {
         let Some(targets) = self.cells.targets(positions) else {
             return self.write(positions);
         };
+        self.elapsed = 0.0;
         let arguments = Arguments {
             step,
             ..self.common
@@ -211,6 +243,13 @@ impl Backend for GpuStack {
             }
         };
         self.queue.read(seen, out.all_mut())?;
+        if let Some(noise) = self.cells.cell_noise().filter(|n| n.telegraph().is_some()) {
+            let mut traps = vec![0.0; out.all().len()];
+            self.queue.read(|b| b.traps.clone(), &mut traps)?;
+            for (x, b) in out.all_mut().iter_mut().zip(traps) {
+                *x = noise.seen(self.cells.window(), *x, b);
+            }
+        }
         for g in out.all_mut() {
             *g = self.common.g_min + self.common.span * *g;
         }
@@ -301,6 +340,10 @@ impl Backend for GpuStack {
     }
 
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
+        self.elapsed += elapsed;
+        if let Some(telegraph) = self.telegraph() {
+            self.draw_traps(step, 1, telegraph.kept(elapsed) as f32)?;
+        }
         let Some(retention) = self.cells.retention() else {
             return Ok(());
         };

@@ -1,16 +1,30 @@
 // Reads: output o of lane l is Σ_i V_il G_oi. Lane = sample · replicas + replica; the conductances are the replica's.
-// Four neighbouring outputs share a block of random words.
+// Four neighbouring outputs share a block of random words. Cells that are noisy themselves add Σ V² σ² to the variance.
 
-fn read_noise(block: u32, lane: u32) -> vec4<f32> {
-    if run.deviation == 0.0f {
+fn read_noise(block: u32, lane: u32, variances: vec4<f32>) -> vec4<f32> {
+    if run.deviation == 0.0f && !CELL_NOISY {
         return vec4<f32>(0.0f);
     }
     let words = words_of(run.step + lane / run.replicas, block, lane % run.replicas, run.label);
+    if CELL_NOISY {
+        let own = vec4<f32>(run.deviation * run.deviation);
+        return sqrt(own + (run.span * run.span) * max(variances, vec4<f32>(0.0f))) * normals(words);
+    }
     return run.deviation * normals(words);
 }
 
-fn store_outputs(block: u32, lane: u32, sums: vec4<f32>) {
-    let currents = sums + read_noise(block, lane);
+/// Variances of reads of four cells, in squares of the window.
+fn variances_of(at: vec4<u32>) -> vec4<f32> {
+    return vec4<f32>(
+        cell_variance(position(at.x), run.growth),
+        cell_variance(position(at.y), run.growth),
+        cell_variance(position(at.z), run.growth),
+        cell_variance(position(at.w), run.growth),
+    );
+}
+
+fn store_outputs(block: u32, lane: u32, sums: vec4<f32>, variances: vec4<f32>) {
+    let currents = sums + read_noise(block, lane, variances);
     for (var k = 0u; k < 4u; k++) {
         let output = 4u * block + k;
         if output < run.outputs {
@@ -23,6 +37,7 @@ fn store_outputs(block: u32, lane: u32, sums: vec4<f32>) {
 const READERS: u32 = 256u;
 
 var<workgroup> partial_sums: array<vec4<f32>, 256>;
+var<workgroup> partial_variances: array<vec4<f32>, NOISE_ROOM>;
 
 /// Few samples: an invocation sums every `parts`-th input of one lane for four outputs, neighbours have neighbouring lanes, and
 /// the parts are added at the end.
@@ -40,6 +55,7 @@ fn read_lanes(
     let inside = 4u * block < run.outputs && lane < run.lanes;
 
     var sums = vec4<f32>(0.0f);
+    var variances = vec4<f32>(0.0f);
     if inside {
         let replica = lane % run.replicas;
         // Outputs that do not exist repeat the last one, and are not stored.
@@ -48,19 +64,29 @@ fn read_lanes(
             let cell = own + input * run.input_stride;
             let at = cell * run.replicas + replica;
             let g = vec4<f32>(conductance(at.x), conductance(at.y), conductance(at.z), conductance(at.w));
-            sums += upload(run.first_at + input * run.lanes + lane) * g;
+            let v = upload(run.first_at + input * run.lanes + lane);
+            sums += v * g;
+            if CELL_NOISY {
+                variances += (v * v) * variances_of(at);
+            }
         }
     }
     partial_sums[local] = sums;
+    if CELL_NOISY {
+        partial_variances[local % NOISE_ROOM] = variances;
+    }
     workgroupBarrier();
     for (var rest = run.parts / 2u; rest > 0u; rest /= 2u) {
         if local / width < rest {
             partial_sums[local] += partial_sums[local + rest * width];
+            if CELL_NOISY {
+                partial_variances[local % NOISE_ROOM] += partial_variances[(local + rest * width) % NOISE_ROOM];
+            }
         }
         workgroupBarrier();
     }
     if inside && local < width {
-        store_outputs(block, lane, partial_sums[local]);
+        store_outputs(block, lane, partial_sums[local], partial_variances[local % NOISE_ROOM]);
     }
 }
 
@@ -71,6 +97,7 @@ const QUARTER: u32 = 16u;
 const DEPTH: u32 = 16u;
 var<workgroup> voltage_tile: array<vec4<f32>, 256>;
 var<workgroup> conductance_tile: array<vec4<f32>, 256>;
+var<workgroup> variance_tile: array<vec4<f32>, NOISE_ROOM>;
 
 @compute @workgroup_size(256)
 fn read_tiles(
@@ -92,6 +119,7 @@ fn read_tiles(
     let my_sample = local / QUARTER;
 
     var sums: array<vec4<f32>, 4>;
+    var variances: array<vec4<f32>, 4>;
     for (var first_input = 0u; first_input < run.inputs; first_input += DEPTH) {
         // An invocation fetches one vector of each tile.
         let sample = first_sample + 4u * (local % QUARTER);
@@ -111,20 +139,34 @@ fn read_tiles(
             y = local % DEPTH;
         }
         var g = vec4<f32>(0.0f);
+        var variance = vec4<f32>(0.0f);
         for (var k = 0u; k < 4u; k++) {
             let output = first_output + 4u * x + k;
             if output < run.outputs && first_input + y < run.inputs {
                 let cell = output * run.output_stride + (first_input + y) * run.input_stride;
-                g[k] = conductance(cell * run.replicas + replica);
+                let at = cell * run.replicas + replica;
+                g[k] = conductance(at);
+                if CELL_NOISY {
+                    variance[k] = cell_variance(position(at), run.growth);
+                }
             }
         }
         conductance_tile[y * QUARTER + x] = g;
+        if CELL_NOISY {
+            variance_tile[(y * QUARTER + x) % NOISE_ROOM] = variance;
+        }
         workgroupBarrier();
         for (var depth = 0u; depth < DEPTH; depth++) {
             let g = conductance_tile[depth * QUARTER + my_output];
             let v = voltage_tile[depth * QUARTER + my_sample];
             for (var sample = 0u; sample < 4u; sample++) {
                 sums[sample] += v[sample] * g;
+            }
+            if CELL_NOISY {
+                let own = variance_tile[(depth * QUARTER + my_output) % NOISE_ROOM];
+                for (var sample = 0u; sample < 4u; sample++) {
+                    variances[sample] += (v[sample] * v[sample]) * own;
+                }
             }
         }
         workgroupBarrier();
@@ -133,7 +175,7 @@ fn read_tiles(
         let mine = first_sample + 4u * my_sample + sample;
         let output = first_output + 4u * my_output;
         if mine < samples && output < run.outputs {
-            store_outputs(output / 4u, mine * run.replicas + replica, sums[sample]);
+            store_outputs(output / 4u, mine * run.replicas + replica, sums[sample], variances[sample]);
         }
     }
 }

@@ -22,7 +22,7 @@ struct Arguments {
     input_stride: u32,     // cells from one input (output) to the next
     output_stride: u32,
     parts: u32,            // invocations that share the inputs of one lane
-    label: u32,            // READ_NOISE and the index of the read
+    label: u32,            // READ_NOISE (TELEGRAPH) and the index of the read (draw)
     deviation: f32,        // of the read noise, A
     g_min: f32,            // S
     span: f32,             // S
@@ -30,6 +30,8 @@ struct Arguments {
     lost: f32,             // fraction of the distance to it that is lost
     longest: u32,          // most pulses that are made at once
     fine: u32,             // whether a relaxed state is rounded at random
+    growth: f32,           // of the 1/f noise of cells
+    kept: f32,             // correlation of traps that is left
 }
 
 const OUTER: u32 = 0u;
@@ -51,6 +53,8 @@ const RANDOM: u32 = 2u;
 /// Low and high word of the number of pulses so far.
 @group(0) @binding(5) var<storage, read_write> pulse_counter: array<atomic<u32>, 2>;
 @group(0) @binding(6) var<storage, read_write> outputs: array<f32>;
+/// Whether each cell's trap is occupied, 0 or 1.
+@group(0) @binding(7) var<storage, read_write> trap_states: array<f32>;
 
 const WORKGROUP: u32 = 64u;
 /// Elements that an invocation has where each is its own work: enough to wait for memory together.
@@ -114,8 +118,34 @@ fn read_at(cell: u32, state: f32) -> f32 {
     return state;
 }
 
+/// Position that a read finds on average.
+fn position(at: u32) -> f32 {
+    if TRAPPED {
+        return trapped(seen(at), trap_states[at]);
+    }
+    return seen(at);
+}
+
 fn conductance(at: u32) -> f32 {
-    return run.g_min + run.span * seen(at);
+    return run.g_min + run.span * position(at);
+}
+
+/// Traps are filled and emptied.
+@compute @workgroup_size(64)
+fn traps(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let first = workgroup_number(group, groups) * STRIP * WORKGROUP + local;
+    for (var k = 0u; k < STRIP; k++) {
+        let at = first + k * WORKGROUP;
+        if TRAPPED && at < cells() * run.replicas {
+            let cell = at / run.replicas;
+            let words = words_of(run.step, cell / 4u, at % run.replicas, run.label);
+            trap_states[at] = next_trap(trap_states[at], run.kept, uniform_of(words[cell % 4u]));
+        }
+    }
 }
 
 /// The same state in every replica of a cell.

@@ -1,6 +1,7 @@
 //! The likelihood of a train: the state behind the readings, followed pulse by pulse.
 
-use super::super::law::{AnyLaw, CycleNoise, STEP};
+use super::super::cycle_noise::CycleNoise;
+use super::super::law::{AnyLaw, STEP};
 
 /// Noise of pulses and readings.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,11 +74,14 @@ pub(super) fn follow(
             let curved = 0.5 * (d.v2 * variance).powi(2);
             (
                 mean + d.re + 0.5 * d.v2 * variance,
-                (1.0 + d.v1).powi(2) * variance + curved + feedback + cycle.variance(p[STEP], d.re),
+                (1.0 + d.v1).powi(2) * variance
+                    + curved
+                    + feedback
+                    + cycle.variance(p[STEP], mean, d.re, polarity),
             )
         } else {
             let d = law.step(p, mean, polarity);
-            (mean + d, cycle.variance(p[STEP], d))
+            (mean + d, cycle.variance(p[STEP], mean, d, polarity))
         };
         let total = spread + reading + noise.floor;
         let miss = seen - predicted;

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! `d±` is the mean change of any law of [`laws`](super::laws), `p` the cell's own parameters, σ_a and σ_m the cycle-to-cycle noise as
-//! [`CycleNoise`](super::CycleNoise) defines it, σ_w the write noise.
+//! [`CycleNoise`](super::CycleNoise) defines it without `state-slope` and `correlated`, which are not fitted, σ_w the write noise. Noise of reads
+//! is no part of the model either: white noise of readings counts as write noise.
 //!
 //! # Method
 //! Maximum likelihood of whole trains, not of single increments: an increment `y_{n+1} - y_n` holds the write noise of two readings, and its
