@@ -43,8 +43,10 @@ pub struct Cells {
     varied: Varied,
     longest_train: u32,
     parts: Parts,
-    retention: Option<Retention>,
     programming: Option<Programming>,
+    pub(super) retention: Option<Retention>,
+    /// Cell by cell, or empty where all are equal.
+    pub(super) own_retention: Vec<Retention>,
     read_out: bool,
     /// Ascending, with their positions.
     pub(super) stuck: Vec<(usize, f64)>,
@@ -208,15 +210,8 @@ impl Cells {
             single,
             retention: None,
             programming: None,
+            own_retention: Vec::new(),
             stuck: Vec::new(),
-        }
-    }
-
-    /// The same cells, whose states relax.
-    pub fn with_retention(self, retention: Retention) -> Self {
-        Self {
-            retention: Some(retention),
-            ..self
         }
     }
 
@@ -231,11 +226,6 @@ impl Cells {
     /// How programmed cells miss their targets, if they do.
     pub fn programming(&self) -> Option<&Programming> {
         self.programming.as_ref()
-    }
-
-    /// How states relax, if they do.
-    pub fn retention(&self) -> Option<Retention> {
-        self.retention
     }
 
     /// Whether conductances are other functions of the states than the states themselves.

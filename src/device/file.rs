@@ -9,7 +9,7 @@ use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, 
 use super::motion::{parts_for, resolves};
 use super::programming::Programming;
 use super::readout::reads_out;
-use super::retention::Retention;
+use super::retention::{Leak, Retention};
 use super::uncertainty::Covariance;
 use super::variation::{Spread, Variation};
 use super::{
@@ -60,7 +60,7 @@ pub struct Device {
     write_noise: f64,
     hard_bounds: bool,
     variations: Vec<Variation>,
-    retention: Option<Retention>,
+    leak: Option<Leak>,
     programming: Option<Programming>,
     faults: Option<Faults>,
     covariance: Option<Covariance>,
@@ -144,8 +144,10 @@ impl Device {
             parameters.violation(key, rule, way_out);
         }
         parameters.finish();
-        let retention = Retention::parse(section, window);
-        if retention.is_some() && reads_out(&*law) {
+        let leak = section
+            .optional_choice("retention", &["exponential"])
+            .map(|(_, table)| Leak::parse(&table, window));
+        if leak.is_some() && reads_out(&*law) {
             section.violation(
                 "retention",
                 format!(
@@ -183,7 +185,7 @@ impl Device {
             write_noise,
             hard_bounds,
             variations,
-            retention,
+            leak,
             programming,
             faults,
             covariance,
@@ -258,9 +260,14 @@ impl Device {
         &self.variations
     }
 
-    /// How states relax, if they do.
+    /// How states of the nominal cell relax, if they do.
     pub fn retention(&self) -> Option<Retention> {
-        self.retention
+        self.leak.as_ref().map(|leak| leak.nominal)
+    }
+
+    /// What the file says of exponential relaxation.
+    pub fn leak(&self) -> Option<&Leak> {
+        self.leak.as_ref()
     }
 
     /// How programmed cells miss their targets, if they do.
@@ -275,7 +282,9 @@ impl Device {
 
     /// Number of cells that spreads given cell by cell speak of, if there are any.
     pub fn listed_cells(&self) -> Option<usize> {
-        self.variations.iter().find_map(|v| match &v.spread {
+        let leak = self.leak.iter().flat_map(|leak| &leak.variations);
+        let mut all = self.variations.iter().chain(leak);
+        all.find_map(|v| match &v.spread {
             Spread::List(list) => Some(list.len()),
             _ => None,
         })
@@ -285,6 +294,10 @@ impl Device {
     pub fn without_variation(&self) -> Self {
         Self {
             variations: Vec::new(),
+            leak: self.leak.clone().map(|leak| Leak {
+                variations: Vec::new(),
+                ..leak
+            }),
             faults: None,
             ..self.clone()
         }
@@ -371,8 +384,8 @@ impl Device {
             Some(programming) => cells.with_programming(programming.clone()),
             None => cells,
         };
-        Ok(match self.retention {
-            Some(retention) => cells.with_retention(retention),
+        Ok(match &self.leak {
+            Some(leak) => cells.with_retentions(leak.nominal, leak.draw(count, seed)?),
             None => cells,
         })
     }

@@ -4,6 +4,7 @@
 //! [`AnyLaw`]. [`SoftBounds`] is the reference for adding one.
 
 mod affine;
+mod arrhenius;
 mod cells;
 mod constant_step;
 mod count;
@@ -41,6 +42,7 @@ mod variation;
 mod vteam;
 mod yakopcic;
 
+pub use arrhenius::Arrhenius;
 pub use cells::{Cells, Window};
 pub use constant_step::ConstantStep;
 pub use count::{Count, CountMoments, Counting, digits, piece, round_request};
@@ -67,7 +69,7 @@ pub use programmed::Programmed;
 pub use programming::{Programming, Targets, written};
 pub use readout::ReadOut;
 pub use response::{Pulsed, Response, bounded_mean, symmetric_point};
-pub use retention::{Retention, relaxation, relaxed};
+pub use retention::{Leak, Retention, lost, relaxation, relaxed, rounding};
 pub use shader::{Change, Shader, Stage};
 pub use sigmoid_readout::SigmoidReadout;
 pub use soft_bounds::SoftBounds;

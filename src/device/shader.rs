@@ -6,7 +6,7 @@ use super::kernel::drawn;
 use super::law::{Cell, Law, Pulse, SHORT_DIGITS, STEP};
 use super::motion::{DRIVE, Pace, onward};
 use super::programming::written;
-use super::retention::{relaxation, relaxed};
+use super::retention::{lost, relaxation, relaxed, rounding};
 use crate::number::{Expr, Real, Tape};
 
 /// What [`AnyLaw::record`](super::AnyLaw::record) writes down.
@@ -138,6 +138,7 @@ pub struct Shader {
     /// const WRITE_DEVIATION: f32;           // of what a read sees, as a position
     /// const STUCK: bool;                    // whether there are stuck cells
     /// const HEALTHY: f32;                   // below every position; see Shader::parameters
+    /// const OWN_RETENTION: bool;            // whether cells relax by numbers of their own
     /// const SHORT: f32;                     // the most pulses that after_short_train makes at once
     /// fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
@@ -147,12 +148,15 @@ pub struct Shader {
     /// fn rounded(m: f32, u: f32) -> f32     // a request as a whole number of pulses
     /// fn piece(n: f32, done: f32, length: f32) -> f32   // what is left of a count, at most length
     /// fn written(p: Parameters, mean: f32, deviation: f32, z: f32) -> f32
+    /// fn lost(elapsed: f32, lifetime: f32) -> f32
+    /// fn rounding(lost: f32, u: f32) -> f32
     /// fn relaxation(s: f32, rest: f32, lost: f32, u: f32) -> f32
     /// fn relaxed(p: Parameters, s: f32, rest: f32, lost: f32, u: f32) -> f32
     /// ```
     pub functions: String,
     /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`. Where there are stuck cells, after them the
-    /// position of each cell that is stuck, and `HEALTHY` for the others.
+    /// position of each cell that is stuck, and `HEALTHY` for the others. Where cells relax by numbers of their own, after these the
+    /// resting positions of all, and their lifetimes in seconds.
     pub parameters: Vec<f32>,
 }
 
@@ -181,6 +185,10 @@ impl Cells {
             let positions = (0..self.len()).map(|k| self.stuck_at(k));
             parameters.extend(positions.map(|p| p.map_or(HEALTHY, |p| p as f32)));
         }
+        if let Some(own) = self.own_retention() {
+            parameters.extend(own.iter().map(|r| r.rest as f32));
+            parameters.extend(own.iter().map(|r| r.lifetime as f32));
+        }
 
         let short = 1_u32 << SHORT_DIGITS;
         let write_deviation = self.write_deviation();
@@ -196,12 +204,14 @@ const READ_OUT: bool = {};
 const WRITE_DEVIATION: f32 = {write_deviation:?}f;
 const STUCK: bool = {};
 const HEALTHY: f32 = {HEALTHY:?}f;
+const OWN_RETENTION: bool = {};
 ",
             own.len(),
             own.len().max(1),
             self.write_noise() > 0.0,
             self.is_read_out(),
             !self.stuck().is_empty(),
+            self.own_retention().is_some(),
         );
         if self.law().moves() {
             let stages = [
@@ -248,6 +258,13 @@ const HEALTHY: f32 = {HEALTHY:?}f;
         let next = written(&self.with_parameters(&p), mean, deviation, z, zero);
         let arguments = "p: Parameters, mean: f32, deviation: f32, z: f32";
         functions.push_str(&tape.function("written", arguments, &[next]));
+        let tape = Tape::new();
+        let lifetimes = tape.input("elapsed") / tape.input("lifetime");
+        let arguments = "elapsed: f32, lifetime: f32";
+        functions.push_str(&tape.function("lost", arguments, &[lost(lifetimes)]));
+        let tape = Tape::new();
+        let u = rounding(tape.input("lost"), tape.input("u"));
+        functions.push_str(&tape.function("rounding", "lost: f32, u: f32", &[u]));
         let tape = Tape::new();
         let [s, rest, lost, u] = ["s", "rest", "lost", "u"].map(|name| tape.input(name));
         let arguments = "s: f32, rest: f32, lost: f32, u: f32";

@@ -19,6 +19,7 @@ mod reads;
 mod stuck;
 #[cfg(feature = "gpu")]
 mod studies;
+mod time;
 mod updates;
 
 #[cfg(feature = "gpu")]
@@ -62,6 +63,10 @@ macro_rules! suite {
             #[test]
             fn readouts() {
                 updates::readouts($site);
+            }
+            #[test]
+            fn relaxation_of_unequal_cells() {
+                time::own_relaxation($site);
             }
             #[test]
             fn slow_relaxation() {

@@ -14,6 +14,7 @@ use pulp::Arch;
 
 use self::across::Across;
 use self::read::ReadScratch;
+use self::relax::Relaxing;
 use self::wide::Wide;
 use super::{Backend, ReadNoise, Request, Shape, StackVector, WIDE};
 use crate::device::{Cells, Counting, Own, ReadOut};
@@ -32,8 +33,7 @@ pub struct Cpu {
     pulses: u64,
     walk: Walk,
     read_scratch: ReadScratch,
-    /// For the rounding of states that relax.
-    uniforms: relax::Uniforms,
+    relaxing: Relaxing,
 }
 
 /// What does not change in the life of a stack.
@@ -153,7 +153,7 @@ impl Cpu {
             pulses: 0,
             walk,
             read_scratch: ReadScratch::default(),
-            uniforms: relax::uniforms(shape, &cells),
+            relaxing: Relaxing::new(shape, &cells),
             fixed: Fixed {
                 shape,
                 first_replica,
@@ -265,7 +265,7 @@ impl Backend for Cpu {
                 fixed,
                 retention,
                 (step, elapsed),
-                &mut self.uniforms,
+                &mut self.relaxing,
                 &mut self.states,
                 self.apparent.as_deref_mut().filter(|_| !read_out),
             );

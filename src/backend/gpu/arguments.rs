@@ -1,7 +1,7 @@
 //! The arguments of one operation, as the kernels read them.
 
 /// Words of [`Arguments`], a whole number of vectors of four.
-pub(super) const WORDS: usize = 28;
+pub(super) const WORDS: usize = 32;
 
 /// `Arguments` of `stack.wgsl`, in its order.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,6 +30,8 @@ pub(super) struct Arguments {
     pub lost: f32,
     pub longest: u32,
     pub fine: u32,
+    /// Seconds that pass.
+    pub elapsed: f32,
 }
 
 impl Arguments {
@@ -64,6 +66,10 @@ impl Arguments {
             self.lost.to_bits(),
             self.longest,
             self.fine,
+            self.elapsed.to_bits(),
+            0,
+            0,
+            0,
         ]
     }
 }

@@ -159,6 +159,7 @@ mod tests {
             lost: 35.0,
             longest: 36,
             fine: 37,
+            elapsed: 36.0,
         }
         .words();
         let whole = [
@@ -190,7 +191,7 @@ mod tests {
         }
         assert_eq!(words[place("longest")], 36);
         assert_eq!(words[place("fine")], 37);
-        for (k, name) in ["deviation", "g_min", "span", "rest", "lost"]
+        for (k, name) in ["deviation", "g_min", "span", "rest", "lost", "elapsed"]
             .iter()
             .enumerate()
         {

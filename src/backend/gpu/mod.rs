@@ -309,6 +309,7 @@ impl Backend for GpuStack {
             lost: retention.lost(elapsed) as f32,
             step,
             fine: u32::from(retention.is_fine(elapsed)),
+            elapsed: elapsed as f32,
             ..self.common
         };
         let workgroups = self.elements().div_ceil(STRIPS);

@@ -30,6 +30,10 @@ struct Arguments {
     lost: f32,             // fraction of the distance to it that is lost
     longest: u32,          // most pulses that are made at once
     fine: u32,             // whether a relaxed state is rounded at random
+    elapsed: f32,          // that relaxation takes, s
+    spare_0: u32,          // vectors of four are whole
+    spare_1: u32,
+    spare_2: u32,
 }
 
 const OUTER: u32 = 0u;
@@ -46,7 +50,7 @@ const RANDOM: u32 = 2u;
 @group(0) @binding(2) var<storage, read_write> states: array<f32>;
 /// What a read sees where it is not the state.
 @group(0) @binding(3) var<storage, read_write> apparent: array<f32>;
-/// Number j of cell k at j · cells + k, and where cells are stuck.
+/// Number j of cell k at j · cells + k, and where cells are stuck, and how each relaxes.
 @group(0) @binding(4) var<storage, read> cell_parameters: array<f32>;
 /// Low and high word of the number of pulses so far.
 @group(0) @binding(5) var<storage, read_write> pulse_counter: array<atomic<u32>, 2>;
@@ -91,6 +95,11 @@ fn stuck_at(cell: u32) -> f32 {
         return cell_parameters[PARAMETERS * cells() + cell];
     }
     return HEALTHY;
+}
+
+/// Number j of those by which a cell relaxes.
+fn retention_of(cell: u32, j: u32) -> f32 {
+    return cell_parameters[(PARAMETERS + u32(STUCK) + j) * cells() + cell];
 }
 
 /// Whether nothing moves a cell.
@@ -182,12 +191,19 @@ fn relax(
             let cell = at / run.replicas;
             let p = parameters_of(cell);
             var u = 0.5f;
-            if run.fine != 0u {
+            if run.fine != 0u || OWN_RETENTION {
                 let words = words_of(run.step, cell / 4u, at % run.replicas, RELAXATION);
                 u = uniform_of(words[cell % 4u]);
             }
+            var rest = run.rest;
+            var part = run.lost;
+            if OWN_RETENTION {
+                rest = retention_of(cell, 0u);
+                part = lost(run.elapsed, retention_of(cell, 1u));
+                u = rounding(part, u);
+            }
             let before = states[at];
-            let after = relaxed(p, before, run.rest, run.lost, u);
+            let after = relaxed(p, before, rest, part, u);
             states[at] = after;
             if READ_OUT {
                 var noise = 0.0f;
@@ -196,7 +212,7 @@ fn relax(
                 }
                 apparent[at] = read_at(cell, after) + noise;
             } else if WRITE_NOISY {
-                apparent[at] = relaxed(p, apparent[at], run.rest, run.lost, u);
+                apparent[at] = relaxed(p, apparent[at], rest, part, u);
             }
         }
     }
