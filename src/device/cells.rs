@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::aging::Aging;
 use super::count::SINGLE_DIGITS;
 use super::expand::{longest_train, steepest, steepness};
 use super::kernel::{Own, TILE};
@@ -47,6 +48,7 @@ pub struct Cells {
     pub(super) retention: Option<Retention>,
     /// Cell by cell, or empty where all are equal.
     pub(super) own_retention: Vec<Retention>,
+    pub(super) aging: Aging,
     read_out: bool,
     /// Ascending, with their positions.
     pub(super) stuck: Vec<(usize, f64)>,
@@ -211,6 +213,7 @@ impl Cells {
             retention: None,
             programming: None,
             own_retention: Vec::new(),
+            aging: Aging::default(),
             stuck: Vec::new(),
         }
     }

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::aging::parse_retention;
 use super::cells::{Cells, Window};
+use super::drift::Drift;
+use super::endurance::Wear;
 use super::faults::Faults;
 use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, UPPER, parts_in};
 use super::motion::{parts_for, resolves};
@@ -61,6 +64,8 @@ pub struct Device {
     hard_bounds: bool,
     variations: Vec<Variation>,
     leak: Option<Leak>,
+    drift: Option<Drift>,
+    wear: Option<Wear>,
     programming: Option<Programming>,
     faults: Option<Faults>,
     covariance: Option<Covariance>,
@@ -144,10 +149,8 @@ impl Device {
             parameters.violation(key, rule, way_out);
         }
         parameters.finish();
-        let leak = section
-            .optional_choice("retention", &["exponential"])
-            .map(|(_, table)| Leak::parse(&table, window));
-        if leak.is_some() && reads_out(&*law) {
+        let (leak, drift) = parse_retention(section, window);
+        if (leak.is_some() || drift.is_some()) && reads_out(&*law) {
             section.violation(
                 "retention",
                 format!(
@@ -168,6 +171,7 @@ impl Device {
                 "remove the table, or choose a law without a readout",
             );
         }
+        let wear = Wear::parse(section);
         let faults = Faults::parse(section, window);
         let covariance = section.optional_section("covariance").and_then(|section| {
             Covariance::parse(&section, &all().collect::<Vec<_>>(), violations)
@@ -186,6 +190,8 @@ impl Device {
             hard_bounds,
             variations,
             leak,
+            drift,
+            wear,
             programming,
             faults,
             covariance,
@@ -265,6 +271,21 @@ impl Device {
         self.leak.as_ref().map(|leak| leak.nominal)
     }
 
+    /// How conductances drift, if they do.
+    pub fn drift(&self) -> Option<&Drift> {
+        self.drift.as_ref()
+    }
+
+    /// Whether states change while no pulse comes.
+    pub fn forgets(&self) -> bool {
+        self.leak.is_some() || self.drift.is_some()
+    }
+
+    /// What the file says of endurance.
+    pub fn wear(&self) -> Option<&Wear> {
+        self.wear.as_ref()
+    }
+
     /// What the file says of exponential relaxation.
     pub fn leak(&self) -> Option<&Leak> {
         self.leak.as_ref()
@@ -283,7 +304,8 @@ impl Device {
     /// Number of cells that spreads given cell by cell speak of, if there are any.
     pub fn listed_cells(&self) -> Option<usize> {
         let leak = self.leak.iter().flat_map(|leak| &leak.variations);
-        let mut all = self.variations.iter().chain(leak);
+        let wear = self.wear.iter().flat_map(|wear| &wear.variations);
+        let mut all = self.variations.iter().chain(leak).chain(wear);
         all.find_map(|v| match &v.spread {
             Spread::List(list) => Some(list.len()),
             _ => None,
@@ -297,6 +319,10 @@ impl Device {
             leak: self.leak.clone().map(|leak| Leak {
                 variations: Vec::new(),
                 ..leak
+            }),
+            wear: self.wear.clone().map(|wear| Wear {
+                variations: Vec::new(),
+                ..wear
             }),
             faults: None,
             ..self.clone()
@@ -384,8 +410,16 @@ impl Device {
             Some(programming) => cells.with_programming(programming.clone()),
             None => cells,
         };
-        Ok(match &self.leak {
+        let cells = match &self.leak {
             Some(leak) => cells.with_retentions(leak.nominal, leak.draw(count, seed)?),
+            None => cells,
+        };
+        let cells = match &self.drift {
+            Some(drift) => cells.with_drift(drift.clone()),
+            None => cells,
+        };
+        Ok(match &self.wear {
+            Some(wear) => cells.with_endurance(wear.nominal, wear.draw(count, seed)?),
             None => cells,
         })
     }

@@ -4,11 +4,14 @@
 //! [`AnyLaw`]. [`SoftBounds`] is the reference for adding one.
 
 mod affine;
+mod aging;
 mod arrhenius;
 mod cells;
 mod constant_step;
 mod count;
 mod dependence;
+mod drift;
+mod endurance;
 mod exp_step;
 mod expand;
 mod exponential;
@@ -42,11 +45,14 @@ mod variation;
 mod vteam;
 mod yakopcic;
 
+pub use aging::Memory;
 pub use arrhenius::Arrhenius;
 pub use cells::{Cells, Window};
 pub use constant_step::ConstantStep;
 pub use count::{Count, CountMoments, Counting, digits, piece, round_request};
 pub use dependence::Dependence;
+pub use drift::{Amount, Drift, DriftForm, Past, arrived, carried};
+pub use endurance::{Endurance, Wear};
 pub use exp_step::ExpStep;
 pub use exponential::{Exponential, curvature, label_of};
 pub use exponential_readout::ExponentialReadout;

@@ -180,7 +180,7 @@ impl Cells {
         self.with_retentions(retention, Vec::new())
     }
 
-    /// The same cells, whose states relax: those of the nominal one as `nominal`, each as `own` says of it; as the nominal one where
+    /// The same cells, whose states relax and do not drift: those of the nominal one as `nominal`, each as `own` says of it; as the nominal one where
     /// that is empty.
     ///
     /// # Panics
@@ -192,6 +192,7 @@ impl Cells {
         );
         self.retention = Some(nominal);
         self.own_retention = own;
+        self.aging.drift = None;
         self
     }
 

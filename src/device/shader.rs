@@ -139,6 +139,14 @@ pub struct Shader {
     /// const STUCK: bool;                    // whether there are stuck cells
     /// const HEALTHY: f32;                   // below every position; see Shader::parameters
     /// const OWN_RETENTION: bool;            // whether cells relax by numbers of their own
+    /// const AGEING: bool;                   // whether ages are kept
+    /// const RETENTIVE: bool;                // whether states relax exponentially
+    /// const DRIFTING: bool;                 // whether conductances drift
+    /// const WALKING: bool;                  // … by steps of a walk
+    /// const WEARING: bool;                  // whether pulses are counted, because windows close
+    /// const PULSES: u32;                    // plane of the history that has the numbers of pulses, see Memory
+    /// const OWN_LIFE: bool;                 // whether each cell has a life of its own
+    /// const LIFE: f32;                      // that of all cells, in pulses
     /// const SHORT: f32;                     // the most pulses that after_short_train makes at once
     /// fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
@@ -152,17 +160,22 @@ pub struct Shader {
     /// fn rounding(lost: f32, u: f32) -> f32
     /// fn relaxation(s: f32, rest: f32, lost: f32, u: f32) -> f32
     /// fn relaxed(p: Parameters, s: f32, rest: f32, lost: f32, u: f32) -> f32
+    /// fn carried(added: f32, age: f32, next: f32) -> f32
+    /// fn walked(origin: f32, wander: f32, age: f32, next: f32, elapsed: f32, z: f32) -> f32
+    /// fn kept(origin: f32, age: f32, next: f32, z: f32) -> f32
+    /// fn drifted(p: Parameters, origin: f32, wander: f32, age: f32, z: f32) -> f32
+    /// fn held(p: Parameters, s: f32, pulses: f32, life: f32) -> f32
     /// ```
     pub functions: String,
     /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`. Where there are stuck cells, after them the
     /// position of each cell that is stuck, and `HEALTHY` for the others. Where cells relax by numbers of their own, after these the
-    /// resting positions of all, and their lifetimes in seconds.
+    /// resting positions of all, and their lifetimes in seconds; where each has its own life, these last.
     pub parameters: Vec<f32>,
 }
 
 impl Cells {
     /// A cell's parameters on a tape: constants, or what the kernels read.
-    fn recorded<'t>(&self, tape: &'t Tape) -> Vec<Expr<'t>> {
+    pub(super) fn recorded<'t>(&self, tape: &'t Tape) -> Vec<Expr<'t>> {
         let own = self.varied_places();
         (0..self.width())
             .map(|index| match own.iter().position(|&i| i == index) {
@@ -189,6 +202,7 @@ impl Cells {
             parameters.extend(own.iter().map(|r| r.rest as f32));
             parameters.extend(own.iter().map(|r| r.lifetime as f32));
         }
+        parameters.extend(self.lives().into_iter().flatten().map(|&life| life as f32));
 
         let short = 1_u32 << SHORT_DIGITS;
         let write_deviation = self.write_deviation();
@@ -205,13 +219,14 @@ const WRITE_DEVIATION: f32 = {write_deviation:?}f;
 const STUCK: bool = {};
 const HEALTHY: f32 = {HEALTHY:?}f;
 const OWN_RETENTION: bool = {};
-",
+{}",
             own.len(),
             own.len().max(1),
             self.write_noise() > 0.0,
             self.is_read_out(),
             !self.stuck().is_empty(),
             self.own_retention().is_some(),
+            self.aging_constants(),
         );
         if self.law().moves() {
             let stages = [
@@ -277,6 +292,7 @@ const OWN_RETENTION: bool = {};
         let next = relaxed(&self.with_parameters(&p), tape.input("s"), change);
         let arguments = format!("p: Parameters, {arguments}");
         functions.push_str(&tape.function("relaxed", &arguments, &[next]));
+        self.record_aging(&mut functions);
         Shader {
             functions,
             parameters,

@@ -35,7 +35,7 @@ use super::ion_drift::inside;
 use super::law::{Kind, Law, OWN, Parameter, Pulse};
 use super::motion::{DRIVE, moved};
 use super::physical::{
-    BOLTZMANN, PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter, voltage,
+    PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter, voltage,
 };
 use crate::number::Real;
 use crate::units::BOLTZMANN;

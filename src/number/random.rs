@@ -59,6 +59,8 @@ pub enum Purpose {
     Relaxation = 12,
     /// Deviation of a programmed conductance from its target.
     Programming = 13,
+    /// Drift of a conductance: the luck of a cell at step 0 where it has one exponent for ever, else a step of its walk.
+    Drift = 16,
 }
 
 impl Purpose {

@@ -287,9 +287,10 @@ impl Analysis<'_> {
         (variance / n).sqrt() / total
     }
 
-    /// The drift budget, pooled over weights along the displacement from the centre.
+    /// The drift budget, pooled over weights along the displacement from the centre; none where states do not follow from the law alone.
     fn budget(&self) -> Option<Budget> {
-        self.model?;
+        self.model
+            .filter(|model| model.cells.unpredictable().is_none())?;
         let (d, n) = (self.output.weights, self.output.replicas);
         let mean = self.mean(None) - &self.problems.centre;
         let norm2 = mean.norm_squared();
@@ -619,8 +620,8 @@ impl Analysis<'_> {
     fn verdict(&self, end: f64, features: usize) -> String {
         let first = &self.problems.list[0];
         let (Some(p0), Some(p1)) = (&first.p0, &first.p1) else {
-            if let Some(why) = &first.unpredicted {
-                return format!("P-t alone: {why}");
+            if let Some(instead) = first.instead_of_p1() {
+                return instead;
             }
             return format!(
                 "closed cycle-to-cycle law for {features} Gaussian inputs; no data set to average over"

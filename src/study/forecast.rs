@@ -111,7 +111,9 @@ fn one(point: &Prepared) -> Result<Forecast> {
     let pt = single.then(|| first.trajectory(end)).flatten();
     let verdict = match (&first.p0, &first.p1) {
         (Some(p0), Some(p1)) => verdict(first, p0, p1, Some(&point.plan.model), end),
-        _ => "closed cycle-to-cycle law; no data set to average over".into(),
+        _ => first
+            .instead_of_p1()
+            .unwrap_or_else(|| "closed cycle-to-cycle law; no data set to average over".into()),
     };
     let gcv = match single && first.squares().samples().is_some() {
         true => Some(first.spectrum.gcv_best(centre).map_err(explicit)?.lambda),

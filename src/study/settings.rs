@@ -190,8 +190,8 @@ fn unit(section: &Section, window: crate::device::Window) -> f64 {
 /// A device that forgets must be told how long a step lasts, and only such a device.
 fn check_retention(section: &Section, device: &Device, training: &Training) {
     const KEY: &str = "seconds-per-step";
-    match (device.retention(), section.has(KEY)) {
-        (Some(_), false) => section.violation(
+    match (device.forgets(), section.has(KEY)) {
+        (true, false) => section.violation(
             KEY,
             format!(
                 "missing: the states of the device {} relax, and how far depends on how long a step lasts",
@@ -199,13 +199,13 @@ fn check_retention(section: &Section, device: &Device, training: &Training) {
             ),
             "for example seconds-per-step = \"1 us\"",
         ),
-        (None, true) => section.violation(
+        (false, true) => section.violation(
             KEY,
             format!("the device {} keeps its states for ever", device.name()),
-            "remove the key, or give the device a [device.retention.exponential] with rest and lifetime",
+            "remove the key, or give the device a [device.retention.exponential] with rest and lifetime, or another kind of retention",
         ),
         // P-t and the λ of channel C speak of one learning rate.
-        (Some(_), true) if training.schedule != Schedule::Constant => section.violation(
+        (true, true) if device.retention().is_some() && training.schedule != Schedule::Constant => section.violation(
             "schedule",
             "retention is predicted at a constant learning rate only: its pull, over the learning rate, changes with it",
             "write schedule = \"constant\"",

@@ -69,6 +69,30 @@ macro_rules! suite {
                 time::own_relaxation($site);
             }
             #[test]
+            fn drift() {
+                time::drift($site);
+            }
+            #[test]
+            fn drift_in_parts() {
+                time::drift_in_parts($site);
+            }
+            #[test]
+            fn wear() {
+                time::wear($site);
+            }
+            #[test]
+            fn mean_updates_renew() {
+                time::mean_updates_renew($site);
+            }
+            #[test]
+            fn ages_for_others() {
+                time::ages_for_others($site);
+            }
+            #[test]
+            fn history_in_stacks() {
+                time::history_in_stacks($site);
+            }
+            #[test]
             fn slow_relaxation() {
                 updates::slow_relaxation($site);
             }

@@ -2,6 +2,7 @@
 
 mod across;
 mod count;
+mod history;
 mod program;
 mod read;
 mod relax;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use pulp::Arch;
 
 use self::across::Across;
+use self::history::{History, Marks};
 use self::read::ReadScratch;
 use self::relax::Relaxing;
 use self::wide::Wide;
@@ -34,6 +36,7 @@ pub struct Cpu {
     walk: Walk,
     read_scratch: ReadScratch,
     relaxing: Relaxing,
+    history: History,
 }
 
 /// What does not change in the life of a stack.
@@ -97,6 +100,7 @@ struct Part<'a, B: ?Sized> {
     first: usize,
     states: &'a mut [f32],
     apparent: Option<&'a mut [f32]>,
+    marks: Marks<'a>,
     buffers: &'a mut B,
     /// Pulses so far.
     pulses: u64,
@@ -115,6 +119,7 @@ impl<'a, B: ?Sized> Part<'a, B> {
         first: usize,
         states: &'a mut [f32],
         apparent: Option<&'a mut [f32]>,
+        marks: Marks<'a>,
         buffers: &'a mut B,
     ) -> Self {
         Self {
@@ -122,6 +127,7 @@ impl<'a, B: ?Sized> Part<'a, B> {
             first,
             states,
             apparent,
+            marks,
             buffers,
             pulses: 0,
         }
@@ -154,6 +160,11 @@ impl Cpu {
             walk,
             read_scratch: ReadScratch::default(),
             relaxing: Relaxing::new(shape, &cells),
+            history: History::new(
+                cells.memory(),
+                shape.cells() * shape.replicas,
+                shape.replicas,
+            ),
             fixed: Fixed {
                 shape,
                 first_replica,
@@ -185,6 +196,7 @@ impl Backend for Cpu {
         for (lanes, s) in lanes.zip(self.fixed.cells.states(positions)) {
             lanes.fill(s);
         }
+        self.history.written(&self.fixed, &mut self.states);
         self.show_all();
         self.hold();
         Ok(())
@@ -195,6 +207,7 @@ impl Backend for Cpu {
             return self.write(positions);
         };
         program::program(&self.fixed, step, &targets, &mut self.states);
+        self.history.written(&self.fixed, &mut self.states);
         self.show_all();
         self.hold();
         Ok(())
@@ -232,14 +245,13 @@ impl Backend for Cpu {
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()> {
         request.assert_countable(counting);
         let (fixed, states) = (&self.fixed, &mut self.states[..]);
-        let apparent = self.apparent.as_deref_mut();
-        self.pulses +=
-            match &mut self.walk {
-                Walk::Along(buffers) => Part::new(fixed, 0, states, apparent, &mut **buffers)
-                    .pulse(step, request, counting),
-                Walk::Across(bands) => Part::new(fixed, 0, states, apparent, &mut bands[..])
-                    .pulse(step, request, counting),
-            };
+        let (apparent, marks) = (self.apparent.as_deref_mut(), self.history.marks());
+        self.pulses += match &mut self.walk {
+            Walk::Along(buffers) => Part::new(fixed, 0, states, apparent, marks, &mut **buffers)
+                .pulse(step, request, counting),
+            Walk::Across(bands) => Part::new(fixed, 0, states, apparent, marks, &mut bands[..])
+                .pulse(step, request, counting),
+        };
         if request.is_mean(counting) {
             // Without pulses there is no write noise either.
             self.show_all();
@@ -249,35 +261,46 @@ impl Backend for Cpu {
     }
 
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
-        if let Some(retention) = self.fixed.cells.retention() {
-            let fixed = &self.fixed;
-            // States behind a readout relax, and what a read sees of them follows; what is written on a cell stays.
-            let read_out = fixed.cells.is_read_out();
-            let noise: Option<Vec<f32>> = match &self.apparent {
-                Some(seen) if read_out && fixed.cells.write_noise() > 0.0 => {
-                    let mut plain = self.states.clone();
-                    fixed.read_all(&mut plain);
-                    Some(seen.iter().zip(plain).map(|(a, x)| a - x).collect())
-                }
-                _ => None,
-            };
+        let fixed = &self.fixed;
+        let cells = &fixed.cells;
+        if cells.retention().is_none() && cells.drift().is_none() {
+            self.history.age(elapsed);
+            return Ok(());
+        }
+        // States behind a readout relax, and what a read sees of them follows; what is written on a cell stays.
+        let read_out = cells.is_read_out();
+        let noise: Option<Vec<f32>> = match &self.apparent {
+            Some(seen) if read_out && cells.write_noise() > 0.0 => {
+                let mut plain = self.states.clone();
+                fixed.read_all(&mut plain);
+                Some(seen.iter().zip(plain).map(|(a, x)| a - x).collect())
+            }
+            _ => None,
+        };
+        let apparent = self.apparent.as_deref_mut().filter(|_| !read_out);
+        let (states, history) = (&mut self.states, &mut self.history);
+        if let Some(drift) = cells.drift() {
+            history.drift(fixed, drift, (step, elapsed), states, apparent);
+        } else if let Some(retention) = cells.retention() {
+            let relaxing = &mut self.relaxing;
             relax::relax(
                 fixed,
                 retention,
                 (step, elapsed),
-                &mut self.relaxing,
-                &mut self.states,
-                self.apparent.as_deref_mut().filter(|_| !read_out),
+                relaxing,
+                states,
+                apparent,
             );
-            if read_out {
-                self.show_all();
-                let seen = self.apparent.iter_mut().flatten();
-                for (a, noise) in seen.zip(noise.iter().flatten()) {
-                    *a += noise;
-                }
-            }
-            self.hold();
+            history.age(elapsed);
         }
+        if read_out {
+            self.show_all();
+            let seen = self.apparent.iter_mut().flatten();
+            for (a, noise) in seen.zip(noise.iter().flatten()) {
+                *a += noise;
+            }
+        }
+        self.hold();
         Ok(())
     }
 
@@ -288,6 +311,20 @@ impl Backend for Cpu {
 
     fn pulses(&mut self) -> Result<u64> {
         Ok(self.pulses)
+    }
+
+    fn ages(&mut self, out: &mut StackVector) -> Result<()> {
+        out.fill(0.0);
+        let ages = out.all_mut().iter_mut().zip(&self.history.ages);
+        ages.for_each(|(o, age)| *o = *age);
+        Ok(())
+    }
+
+    fn wear(&mut self, out: &mut StackVector) -> Result<()> {
+        out.fill(0.0);
+        let pulses = out.all_mut().iter_mut().zip(&self.history.pulses);
+        pulses.for_each(|(o, n)| *o = *n as f32);
+        Ok(())
     }
 }
 

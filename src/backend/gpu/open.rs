@@ -432,6 +432,7 @@ fn layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
         storage(true),
         storage(false),
         storage(false),
+        storage(false),
     ];
     let entries: Vec<_> = (0..)
         .zip(kinds)

@@ -34,6 +34,7 @@ pub(super) struct Buffers {
     pub parameters: wgpu::Buffer,
     pub counter: wgpu::Buffer,
     pub outputs: wgpu::Buffer,
+    pub history: wgpu::Buffer,
 }
 
 /// One dispatch.
@@ -61,12 +62,13 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Buffers for `elements` states, `parameters` of the cells, and the kernels of `source`.
+    /// Buffers for `elements` states with so many `planes` of history, `parameters` of the cells, and the kernels of `source`.
     pub(super) fn new(
         gpu: Arc<Gpu>,
         source: String,
         elements: u64,
         reads_are_apart: bool,
+        planes: usize,
         parameters: &[f32],
     ) -> Result<Self> {
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
@@ -81,6 +83,11 @@ impl Queue {
             parameters: gpu.buffer("the cells' parameters", parameters.len() as u64, storage)?,
             counter: gpu.buffer("the pulse counter", 2, storage)?,
             outputs: gpu.buffer("the currents", 1, storage)?,
+            history: gpu.buffer(
+                "the history of the states",
+                elements.saturating_mul(planes as u64),
+                storage,
+            )?,
         };
         if !parameters.is_empty() {
             let bytes = bytemuck::cast_slice(parameters);
@@ -312,6 +319,7 @@ fn bind(gpu: &Gpu, buffers: &Buffers) -> wgpu::BindGroup {
         &buffers.parameters,
         &buffers.counter,
         &buffers.outputs,
+        &buffers.history,
     ];
     let mut entries = vec![wgpu::BindGroupEntry {
         binding: 0,
