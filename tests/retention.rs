@@ -135,7 +135,7 @@ fn states_behind_a_readout_are_refused_retention() {
 #[test]
 fn impossible_retention_is_refused_with_a_way_out() {
     let cases = [
-        ("[retention.power-law]\nrest = 0.5", "exponential"),
+        ("[retention.linear]\nrest = 0.5", "exponential"),
         ("[retention.exponential]\nrest = 0.5", "lifetime"),
         (
             "[retention.exponential]\nrest = 1.5\nlifetime = \"1 s\"",
