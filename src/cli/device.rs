@@ -314,6 +314,7 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
             2.0 * s - 1.0
         ));
     }
+    text.push_str(&time::table(&device).unwrap_or_default());
     if pulsed {
         text.push_str(&uncertainty::text(&device));
     }

@@ -1,8 +1,10 @@
 //! What time and wear do to the cells of a device, in words and numbers.
 
+use comfy_table::{CellAlignment, Table};
 use memridge::device::{
-    Amount, Arrhenius, Dependence, Device, Drift, DriftForm, Spread, Variation, Window,
+    Amount, Arrhenius, Dependence, Device, Drift, DriftForm, Past, Spread, Variation, Window,
 };
+use memridge::report::TABLE_STYLE;
 use memridge::units::{ElectronVolts, Kelvin, Seconds, Siemens};
 use serde_json::{Value, json};
 
@@ -163,6 +165,66 @@ fn exponents(drift: &Drift, window: Window) -> Vec<[f64; 3]> {
             [g, at(exponent), at(deviation)]
         })
         .to_vec()
+}
+
+/// Mean conductance and its deviation after `age` seconds of a cell that was at position `origin`.
+fn after(device: &Device, origin: f64, age: f64) -> Option<[f64; 2]> {
+    let window = device.window();
+    let in_siemens = |x: f64| window.g_min + window.span() * x;
+    if let Some(r) = device.retention() {
+        let x = origin + (r.rest - origin) * r.lost(age);
+        return Some([in_siemens(x), 0.0]);
+    }
+    let drift = device.drift()?;
+    let past = |age, wander| Past {
+        origin,
+        wander,
+        age,
+    };
+    // One wait from the beginning, by one deviation.
+    let walked = drift.walked(window, &past(0.0, 0.0), age, age, 1.0);
+    let at = |z| drift.position(window, &past(age, 0.0), z);
+    let spread = 0.5 * (at(-1.0) - at(1.0)).abs();
+    Some([in_siemens(at(0.0)), window.span() * walked.hypot(spread)])
+}
+
+/// Conductances against the logarithm of the time since they were pulsed; nothing for devices that keep them.
+pub(super) fn table(device: &Device) -> Option<String> {
+    let onset = match (device.retention(), device.drift()) {
+        (Some(r), _) => 0.01 * r.lifetime,
+        (_, Some(drift)) => drift.onset,
+        _ => return None,
+    };
+    let mut table = Table::new();
+    table.load_style(TABLE_STYLE);
+    table.set_header(["time", "from 25 % of the window", "50 %", "90 %"]);
+    for decade in 0..=5 {
+        let age = onset * 10_f64.powi(decade);
+        let cell = |x: f64| {
+            let [mean, deviation] = after(device, x, age)?;
+            let [mean, deviation] = [mean, deviation].map(|g| Siemens::new(rounded(g)));
+            Some(if deviation.value() > 0.0 {
+                format!("{mean} ± {deviation}")
+            } else {
+                mean.to_string()
+            })
+        };
+        let cells = [0.25, 0.5, 0.9].map(cell);
+        let cells = cells.into_iter().collect::<Option<Vec<String>>>()?;
+        let age = Seconds::new(rounded(age)).to_string();
+        table.add_row([vec![age], cells].concat());
+    }
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    Some(format!(
+        "\nconductance after the time since the last pulse: mean of nominal cells and, where drift varies, its deviation\n{table}\n"
+    ))
+}
+
+/// Four significant digits.
+fn rounded(v: f64) -> f64 {
+    format!("{v:.3e}").parse().unwrap_or(v)
 }
 
 /// Retention for programs; nothing where states are kept for ever.
