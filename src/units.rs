@@ -127,7 +127,12 @@ quantities! {
     Ohms: "resistance", "Ohm" or "ohm" or "\u{3a9}" or "\u{2126}", "2.5 Ohm";
     /// Absolute temperature, in kelvin (K).
     Kelvin: "temperature", "K", "300 K";
+    /// Energy of one particle, in electronvolts (eV): the one quantity that is not kept in SI units.
+    ElectronVolts: "energy", "eV", "1.1 eV";
 }
+
+/// Boltzmann's constant in eV/K (2019 SI, exact to the digits given).
+pub const BOLTZMANN: f64 = 8.617_333_262e-5;
 
 /// SI prefixes and their powers of ten; the first of a power is the one that is written.
 const PREFIXES: &[(&str, i32)] = &[

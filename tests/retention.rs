@@ -51,6 +51,68 @@ fn device_files_name_their_retention() {
     assert!((found.unwrap().rest - 0.25).abs() < 1e-12);
 }
 
+/// Lifetimes that vary from cell to cell: truncated nowhere near their bulk, and the other numbers of the cells are what they are
+/// without.
+#[test]
+fn cells_have_lifetimes_of_their_own() {
+    const CELLS: usize = 20_000;
+    let read = |more: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.toml");
+        let spread = "[device-to-device]\nstep = { relative-normal = 0.2 }\n";
+        std::fs::write(&path, format!("{DEVICE}{spread}{more}")).unwrap();
+        load_device(&path.display().to_string(), Path::new("")).unwrap()
+    };
+    let leak = "[retention.exponential]\nrest = 0.25\nlifetime = \"2 s\"\n";
+    let own = "[retention.exponential.device-to-device]\nlifetime = { relative-normal = 0.3 }\nrest = { normal = 0.02 }\n";
+    let device = read(&format!("{leak}{own}"));
+    let (equal, cells) = (read(leak).cells(CELLS, 7), device.cells(CELLS, 7));
+    let (equal, cells) = (equal.unwrap(), cells.unwrap());
+    assert!(equal.own_retention().is_none());
+    for k in [0, 1, CELLS - 1] {
+        assert_eq!(equal.double(k).parameters, cells.double(k).parameters);
+    }
+    let all = cells.own_retention().unwrap();
+    let moments = |of: &dyn Fn(&Retention) -> f64| {
+        let n = all.len() as f64;
+        let mean = all.iter().map(of).sum::<f64>() / n;
+        let square = |r| (of(r) - mean).powi(2);
+        (mean, (all.iter().map(square).sum::<f64>() / n).sqrt())
+    };
+    // Five standard errors; cutting at zero, 3.3 deviations off, moves the mean by 5e-4 of a deviation.
+    let error = 5.0 / (CELLS as f64).sqrt();
+    let (mean, sd) = moments(&|r| r.lifetime);
+    assert!((mean / 2.0 - 1.0).abs() < 0.3 * error, "{mean}");
+    assert!((sd / 0.6 - 1.0).abs() < error, "{sd}");
+    let (mean, sd) = moments(&|r| r.rest);
+    assert!((mean - 0.25).abs() < 0.02 * error, "{mean}");
+    assert!((sd / 0.02 - 1.0).abs() < error, "{sd}");
+    // Independent of each other and of the neighbour's: correlations of no more than five standard errors.
+    let score = |r: &Retention| ((r.lifetime / 2.0 - 1.0) / 0.3, (r.rest - 0.25) / 0.02);
+    let both = all.iter().map(|r| score(r).0 * score(r).1).sum::<f64>() / CELLS as f64;
+    let next = all
+        .windows(2)
+        .map(|w| score(&w[0]).0 * score(&w[1]).0)
+        .sum::<f64>()
+        / CELLS as f64;
+    assert!(both.abs() < error && next.abs() < error, "{both} {next}");
+    let nominal = device.without_variation().cells(3, 7).unwrap();
+    assert!(nominal.own_retention().is_none());
+}
+
+/// An activation energy of 1.1 eV makes a lifetime at 150 °C 239 times as long at 85 °C.
+#[test]
+fn lifetimes_follow_the_temperature() {
+    let heat = "[retention.exponential.arrhenius]\nactivation-energy = \"1.1 eV\"\nreference-temperature = \"423.15 K\"\ntemperature = \"358.15 K\"\n";
+    let leak = "[retention.exponential]\nrest = 0.25\nlifetime = \"2 s\"\n";
+    let found = device(&format!("{leak}{heat}")).unwrap().unwrap();
+    assert!((found.lifetime / 2.0 - 238.62).abs() < 0.01, "{found:?}");
+    let message = device(&format!("{leak}{}", heat.replace("eV", "V"))).unwrap_err();
+    assert!(message.contains("1.1 eV"), "{message}");
+    let message = device(&format!("{leak}{}", heat.replace("358.15", "0.1"))).unwrap_err();
+    assert!(message.contains("smaller activation energy"), "{message}");
+}
+
 /// What relaxes would be the state, and predictions speak of the conductance.
 #[test]
 fn states_behind_a_readout_are_refused_retention() {
@@ -73,7 +135,7 @@ fn states_behind_a_readout_are_refused_retention() {
 #[test]
 fn impossible_retention_is_refused_with_a_way_out() {
     let cases = [
-        ("[retention.power-law]\nrest = 0.5", "exponential"),
+        ("[retention.linear]\nrest = 0.5", "exponential"),
         ("[retention.exponential]\nrest = 0.5", "lifetime"),
         (
             "[retention.exponential]\nrest = 1.5\nlifetime = \"1 s\"",
@@ -242,6 +304,51 @@ fn a_symmetric_device_that_forgets_is_an_explicit_ridge() {
     }
 }
 
+/// Cells of unequal lifetimes are a ridge of unequal strengths, one a weight: `(H + Λ) w = b + Λ c`.
+#[test]
+fn unequal_lifetimes_are_a_ridge_of_unequal_strengths() {
+    let rate = 0.004;
+    let mut setting = setting(false, Mapping::ReferenceColumn, 0.6, 1000.0, rate);
+    let lifetimes = [300.0, 700.0, 1500.0, 4000.0];
+    let own: Vec<Retention> = lifetimes
+        .iter()
+        .map(|&lifetime| Retention {
+            rest: 0.6,
+            lifetime,
+        })
+        .collect();
+    let cells = Cells::clone(&setting.model.cells).with_retentions(own[0], own);
+    setting.model.cells = Arc::new(cells);
+    let n = setting.x.nrows() as f64;
+    let (h, b) = (
+        setting.x.tr_mul(&setting.x) / n,
+        setting.x.tr_mul(&setting.y) / n,
+    );
+    let lambda = DVector::from_fn(4, |k, _| {
+        let lost = -(-1.0_f64 / lifetimes[k]).exp_m1();
+        lost / ((1.0 - lost) * rate)
+    });
+    let centre = DVector::from_element(4, setting.model.resting_weight(0));
+    let right = b + lambda.component_mul(&centre);
+    let ridge = (h + DMatrix::from_diagonal(&lambda))
+        .lu()
+        .solve(&right)
+        .unwrap();
+    let p0 = mean_field(&setting).unwrap();
+    let p1 = gaussian_closure(&setting, &p0).unwrap();
+    assert!(
+        (&p0.weights - &ridge).amax() < 1e-9,
+        "{}",
+        p0.weights - &ridge
+    );
+    assert!(
+        (&p1.weights - &ridge).amax() < 1e-8,
+        "{}",
+        p1.weights - &ridge
+    );
+    assert!((&p1.retention - &lambda).amax() < 1e-9 * lambda.max());
+}
+
 /// With soft bounds both pulls add up: the strength is the sum of E|g|R' and 1/(η t), and half the rate doubles only the second.
 #[test]
 fn retention_adds_to_rectification() {
@@ -265,10 +372,15 @@ fn retention_adds_to_rectification() {
 }
 
 /// Relaxation comes once a step, whatever a step fires: batches of single samples and summed ones, both against the closure. (It takes
-/// summed gradients as Gaussian, which the mean of a few samples is nearly and a single sample is not.)
+/// summed gradients as Gaussian, which the mean of a few samples is nearly and a single sample is not.) So do cells of unequal lifetimes.
 #[test]
 fn batches_relax_once_a_step() {
-    for (batch, update) in [(4, "per-sample"), (4, "summed"), (16, "summed")] {
+    for (batch, update, spread) in [
+        (4, "per-sample", 0.0),
+        (4, "summed", 0.0),
+        (16, "summed", 0.0),
+        (4, "per-sample", 0.3),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             r#"
@@ -284,6 +396,9 @@ model = "ideal/soft-bounds"
 [device.retention.exponential]
 rest = 0.5
 lifetime = "1 s"
+
+[device.retention.exponential.device-to-device]
+lifetime = {{ relative-normal = {spread:?} }}
 
 [array]
 read-noise = 0.0
@@ -315,11 +430,13 @@ seconds-per-step = "5 ms"
         std::fs::write(&path, text).unwrap();
         let study = Study::read(&path, &Overrides::default()).unwrap();
         let point = &run_study(&study, &()).unwrap().summary.points[0];
-        let what = format!("{batch} {update}");
+        let what = format!("{batch} {update} {spread}");
         // λ = 1/(η t) with η the rate of the whole step, whatever its parts: a lifetime is 200 steps.
         let retention = point.lambda_retention.unwrap();
+        // The mean of 1/T over 20 cells of a spread of 0.3 is larger than 1/mean by 0.1, give or take 0.07.
+        let tolerance = if spread > 0.0 { 0.4 } else { 3e-3 };
         assert!(
-            (retention / (1.0 / (0.02 * 200.0)) - 1.0).abs() < 3e-3,
+            (retention / (1.0 / (0.02 * 200.0)) - 1.0).abs() < tolerance,
             "{what}: {retention}"
         );
         let (miss, error) = (point.prediction_error_p1.unwrap(), point.monte_carlo_error);
@@ -327,8 +444,10 @@ seconds-per-step = "5 ms"
         let budget = point.budget.unwrap();
         // The closure vector has ten components, each of one Monte-Carlo error.
         assert!(budget.closure_in_errors < 2.0, "{what}: {budget:?}");
+        // Pooled along the displacement, not the mean over weights.
+        let tolerance = if spread > 0.0 { 0.4 } else { 0.02 };
         assert!(
-            (budget.c / retention - 1.0).abs() < 0.02,
+            (budget.c / retention - 1.0).abs() < tolerance,
             "{what}: {budget:?}"
         );
     }

@@ -13,8 +13,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use memridge::backend::{Place, ReadNoise, Shape, StackVector};
-use memridge::device::{Cells, CycleNoise, STEP, laws, load_device};
+use memridge::device::{Cells, CycleNoise, Dependence, Drift, DriftForm, STEP, laws, load_device};
 use memridge::number::Stream;
+use statrs::distribution::{ContinuousCDF, Normal};
 
 use bench::{Bench, N, check_neighbours, standardised};
 use statistics::{SEED, WINDOW, check_independent, check_normal, sites};
@@ -412,5 +413,116 @@ fn noise_behind_a_readout_is_normal_in_the_state() {
             // The drift of curvature is seen: the tangent alone is far off.
             assert!(known.bent.abs() > 5.0 * error, "{what}");
         }
+    }
+}
+
+/// Exponents of drift are normal about the mean of their conductance, the same after every write of a cell, and other cells' and
+/// replicas' are their own.
+#[test]
+fn exponents_of_drift_have_their_distribution() {
+    let device = load_device("pcm/nandakumar2019", Path::new("")).unwrap();
+    // x = 0.4 of 25 µS: -0.0155 ln x + 0.0244 = 0.0386, at least 0.049; -0.0125 ln x - 0.0059 = 0.0056, at least 0.008. The mean is six
+    // deviations from zero: none of 20 000 is reflected there.
+    let (mean, deviation) = (0.049, 0.008);
+    for (site, place, replicas) in sites() {
+        let cells = Arc::new(device.cells(N / replicas, 7).unwrap());
+        let mut bench = Bench::new(&place, replicas, cells, true);
+        let mut exponents = |steps: &[(u32, f64)]| {
+            bench.write(0.4);
+            for &(step, elapsed) in steps {
+                bench.stack.relax(step, elapsed).unwrap();
+            }
+            let age: f64 = steps.iter().map(|(_, t)| t).sum();
+            let states = bench.states().into_iter();
+            let nu = states.map(|s| -(s / 0.4).ln() / (age / 20.0).ln());
+            standardised(&nu.collect::<Vec<_>>(), mean, deviation)
+        };
+        let what = format!("{site}: exponents");
+        let first = exponents(&[(1, 3.0), (2, 4e5)]);
+        check_normal(&what, &first);
+        check_neighbours(&what, &first, replicas);
+        let second = exponents(&[(7, 1e6)]);
+        let apart = first.iter().zip(&second).map(|(a, b)| (a - b).abs());
+        // A few roundings of the logarithm of a conductance, over ten e-folds and a deviation of 0.008.
+        assert!(apart.fold(0.0, f64::max) < 2e-5, "{what}");
+    }
+    // Where the mean is half a deviation, what is below zero is reflected: the distribution function is Φ((ν - μ)/σ) - Φ((-ν - μ)/σ).
+    let drift = Drift {
+        onset: 1.0,
+        form: DriftForm::PowerLaw {
+            exponent: Dependence::constant(0.01),
+            deviation: Dependence::constant(0.02),
+        },
+        arrhenius: None,
+    };
+    let cells = Cells::clone(&equal(
+        "constant-step",
+        &[0.002, 0.0, 1.0, 0.0],
+        [0.0; 2],
+        0.0,
+        N,
+    ));
+    let mut bench = Bench::new(&Place::Cpu, 1, Arc::new(cells.with_drift(drift)), true);
+    bench.write(0.4);
+    bench.stack.relax(1, 1e6).unwrap();
+    let normal = Normal::standard();
+    let z = bench.states().into_iter().map(|s| {
+        // The conductance, not the position: g_min is a quarter of the window.
+        let nu = -((s + 0.25) / 0.65).ln() / 1e6_f64.ln();
+        let below = |x: f64| normal.cdf((x - 0.01) / 0.02);
+        normal.inverse_cdf(below(nu) - below(-nu))
+    });
+    check_normal("reflected exponents", &z.collect::<Vec<_>>());
+}
+
+/// The walk of a relaxing oxide: each step normal with the difference of the published variances, and nothing to do with the steps before.
+#[test]
+fn steps_of_drift_have_their_distribution() {
+    let device = load_device("reram/falcone2025-fine", Path::new("")).unwrap();
+    let window = device.window();
+    // Published in µS, t in s.
+    let mean = |t: f64| -0.08900206 * t.ln();
+    let variance = |t: f64| (0.04201137 * t.ln() + 0.41183342).powi(2);
+    for (site, place, replicas) in sites() {
+        let cells = Arc::new(device.cells(N / replicas, 7).unwrap());
+        let mut bench = Bench::new(&place, replicas, cells, true);
+        bench.write(0.4);
+        let mut before = bench.states();
+        let mut sums = vec![0.0; before.len()];
+        let mut last: Option<Vec<f64>> = None;
+        let mut age = 0.0;
+        for (step, elapsed) in [(3, 0.5), (4, 99.5), (5, 20.0), (6, 1e6)] {
+            bench.stack.relax(step, elapsed).unwrap();
+            let after = bench.states();
+            let changes = after.iter().zip(&before);
+            let changes: Vec<f64> = changes
+                .map(|(a, b)| (a - b) * window.span() * 1e6)
+                .collect();
+            sums.iter_mut().zip(&changes).for_each(|(sum, c)| *sum += c);
+            let what = format!("{site}: drift after {age} s");
+            let next = age + elapsed;
+            if next < 1.0 {
+                // Nothing is known of the first second.
+                assert!(changes.iter().all(|&c| c == 0.0), "{what}");
+            } else {
+                let (m, v) = if age < 1.0 {
+                    (0.0, 0.0)
+                } else {
+                    (mean(age), variance(age))
+                };
+                let z = standardised(&changes, mean(next) - m, (variance(next) - v).sqrt());
+                check_normal(&what, &z);
+                check_neighbours(&what, &z, replicas);
+                if let Some(last) = last {
+                    let pairs = last.iter().copied().zip(z.iter().copied());
+                    check_independent(&format!("{what}, step before"), pairs);
+                }
+                last = Some(z);
+            }
+            before = after;
+            age = next;
+        }
+        let z = standardised(&sums, mean(age), variance(age).sqrt());
+        check_normal(&format!("{site}: all of the drift"), &z);
     }
 }

@@ -239,11 +239,17 @@ pub trait Backend: Send {
     ) -> Result<()>;
     /// Applies an update at step `step`. [`Request::Trains`] ignores `counting`.
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()>;
-    /// Lets `elapsed` seconds pass after step `step`: every state moves as the cells' retention says, traps are filled and emptied,
-    /// and 1/f noise of reads grows. Nothing moves where there is none of these.
+    /// Lets `elapsed` seconds pass after step `step`: every state moves as the cells' retention or drift says, traps are filled and
+    /// emptied, and 1/f noise of reads grows. Nothing moves where there is none of these. Where cells walk at random, calls of the
+    /// same step draw the same numbers.
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()>;
     /// True states (positions) of all cells: the measurement port.
     fn inspect(&mut self, states: &mut StackVector) -> Result<()>;
     /// Number of programming pulses applied so far, over all cells and replicas.
     fn pulses(&mut self) -> Result<u64>;
+    /// Seconds of [`Backend::relax`] since every cell was last pulsed or written; zeros where the cells' physics does not ask for
+    /// them ([`Cells::memory`](crate::device::Cells::memory)).
+    fn ages(&mut self, out: &mut StackVector) -> Result<()>;
+    /// Number of pulses that every cell has had; zeros where nothing wears.
+    fn wear(&mut self, out: &mut StackVector) -> Result<()>;
 }

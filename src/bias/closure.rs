@@ -7,7 +7,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::gaussian::{Joint, Normal};
 use crate::crossbar::ArrayModel;
-use crate::device::{Counting, Response};
+use crate::device::{Counting, Response, Retention};
 use crate::number::quadrature::hermite;
 
 /// What gradient a step descends.
@@ -90,9 +90,9 @@ pub(super) struct Closure<'a> {
     h: DMatrix<f64>,
     b: DVector<f64>,
     /// Fraction of the distance to the resting state that each cell loses after one firing (channel C).
-    lost: f64,
-    /// Value of a cell at its resting state.
-    rest: f64,
+    lost: DVector<f64>,
+    /// Value of each cell at its resting state.
+    rest: DVector<f64>,
     /// Features of each cell, with the cell's sign: `∂(w·x)/∂s_k`.
     features: DMatrix<f64>,
 }
@@ -104,10 +104,13 @@ impl<'a> Closure<'a> {
         let features = DMatrix::from_fn(setting.x.nrows(), map.cells(), |i, k| {
             setting.x[(i, map.weight_of(k))] * map.sign(k)
         });
-        let retention = setting.model.cells.retention();
+        let of = |of: &dyn Fn(Retention) -> f64| {
+            let cells = &setting.model.cells;
+            DVector::from_fn(map.cells(), |k, _| cells.retention_of(k).map_or(0.0, of))
+        };
         Self {
-            lost: retention.map_or(0.0, |r| r.lost(setting.seconds)),
-            rest: retention.map_or(0.0, |r| map.value(r.rest)),
+            lost: of(&|r| r.lost(setting.seconds)),
+            rest: of(&|r| map.value(r.rest)),
             nodes: hermite(NODES),
             h: setting.x.tr_mul(&setting.x) / n,
             b: setting.x.tr_mul(&setting.y) / n,
@@ -201,35 +204,39 @@ impl<'a> Closure<'a> {
             let drift = -map.share(k) * signed[j] * f - map.share(k).abs() * size[j] * g;
             match setting.model.cells.stuck_at(k) {
                 Some(_) => 0.0,
-                None => self.kept(drift, mu[k]),
+                None => self.kept(k, drift, mu[k]),
             }
         })
     }
 
-    /// What relaxation leaves of the mean step `drift` from the mean value `mu`, its own step included.
-    fn kept(&self, drift: f64, mu: f64) -> f64 {
-        drift - self.lost * (mu + drift - self.rest)
+    /// What relaxation leaves of the mean step `drift` of cell `k` from the mean value `mu`, its own step included.
+    fn kept(&self, k: usize, drift: f64, mu: f64) -> f64 {
+        drift - self.lost[k] * (mu + drift - self.rest[k])
     }
 
     /// Relaxation follows the update: it is linear in the state, so mean, Jacobian and covariance take it exactly.
     fn relax(&self, mu: &DVector<f64>, step: &mut Step) {
-        if self.lost == 0.0 {
+        if self.lost.iter().all(|&lost| lost == 0.0) {
             return;
         }
-        let (map, kept) = (self.setting.model.map, 1.0 - self.lost);
+        let map = self.setting.model.map;
         for k in 0..mu.len() {
-            step.drift[k] = self.kept(step.drift[k], mu[k]);
+            step.drift[k] = self.kept(k, step.drift[k], mu[k]);
             // Seen from the gradient, before the relaxation takes its share of everything.
             if self.setting.model.cells.stuck_at(k).is_some() {
                 continue;
             }
-            let pull = self.lost / kept * (mu[k] - self.rest) / self.setting.rate;
+            let part = self.lost[k] / (1.0 - self.lost[k]);
+            let pull = part * (mu[k] - self.rest[k]) / self.setting.rate;
             step.pull[map.weight_of(k)] += map.sign(k) * pull;
         }
-        step.jacobian *= kept;
-        step.noise *= kept * kept;
+        let kept = self.lost.map(|lost| 1.0 - lost);
         for k in 0..mu.len() {
-            step.jacobian[(k, k)] -= self.lost;
+            step.jacobian.row_mut(k).scale_mut(kept[k]);
+            step.jacobian[(k, k)] -= self.lost[k];
+            step.noise
+                .column_mut(k)
+                .component_mul_assign(&(&kept * kept[k]));
         }
     }
 
@@ -245,25 +252,30 @@ impl<'a> Closure<'a> {
     }
 
     /// The strength of channel C on a weight, `1/(η F(w⋄) t)` with t the lifetime in steps, exactly `l/((1 - l) η F)` for a loss l a
-    /// step; F at the resting state where there is no symmetric point. 0 where all cells are stuck.
+    /// step; F at the resting state where there is no symmetric point. Where its cells lose different parts, the mean of l/(1 - l): right
+    /// if they share what the weight is off. 0 where all cells are stuck.
     pub fn retention_strength(&self, weight: usize) -> f64 {
         let model = &self.setting.model;
         let n = model.map.cells_per_weight();
-        let f: f64 = (weight * n..(weight + 1) * n)
+        let cells = weight * n..(weight + 1) * n;
+        let f: f64 = cells
+            .clone()
             .map(|k| {
-                let at = model.symmetric_value(k).unwrap_or(self.rest);
+                let at = model.symmetric_value(k).unwrap_or(self.rest[k]);
                 model.map.share(k).abs() * model.cell_response_values(k, at)[0]
             })
             .sum();
+        let free = cells.filter(|&k| model.cells.stuck_at(k).is_none());
+        let parts: f64 = free.map(|k| self.lost[k] / (1.0 - self.lost[k])).sum();
         match model.free_cells(weight) {
             0 => 0.0,
-            _ => self.lost / ((1.0 - self.lost) * self.setting.rate * f),
+            n => parts / n as f64 / (self.setting.rate * f),
         }
     }
 
-    /// Rate at which retention shrinks a mode of training time.
+    /// Rate at which retention shrinks a mode, at most, of training time.
     pub fn retention_rate(&self) -> f64 {
-        self.lost / self.setting.rate
+        self.lost.max() / self.setting.rate
     }
 
     /// One-step moments at mean `mu` and covariance `c`; `quiet` leaves out all that needs the covariance's own equation.

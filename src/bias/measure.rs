@@ -248,7 +248,11 @@ impl Recorder {
             -g * f_bent - g.abs() * g_bent,
             bounds / rate,
         ];
-        let kept = self.forgotten(model, j, r, rate, others.iter().sum());
+        let kept = if model.cells.own_retention().is_some() {
+            self.forgotten_apart(model, j, r, g, rate)
+        } else {
+            self.forgotten(model, j, r, rate, others.iter().sum())
+        };
         let [gradient, a, b, d] = others;
         [gradient, a, b, d, kept]
     }
@@ -266,6 +270,23 @@ impl Recorder {
             .map(|k| self.sign(k) * (self.before[k][r] - rest))
             .sum();
         -retention.lost(self.seconds) * (distance / rate + others)
+    }
+
+    /// The same where every cell loses its own part.
+    fn forgotten_apart(&self, model: &ArrayModel, j: usize, r: usize, g: f64, rate: f64) -> f64 {
+        let of = |k: usize| {
+            let retention = model.cells.retention_of(k)?;
+            let value = self.before[k][r];
+            let request = model.map.share(k) * -rate * g;
+            let [symmetric, asymmetric] = model.cell_response_values(k, value);
+            let moved = request * symmetric - request.abs() * asymmetric
+                + self.beyond_linear(model, k, value, -rate * g);
+            let distance = value + moved - model.map.value(retention.rest);
+            Some(self.sign(k) * retention.lost(self.seconds) * distance)
+        };
+        let free = self.cells_of(j);
+        let free = free.filter(|&k| model.cells.stuck_at(k).is_none());
+        -free.filter_map(of).sum::<f64>() / rate
     }
 
     /// Channel D of one cell: the exact mean over counts of the bounded train, minus the linear response.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use memridge::device::{Device, Faults, Kind, LIBRARY, Spread, Window, curvature, load_device};
+use memridge::device::{Device, Faults, Kind, LIBRARY, Window, curvature, load_device};
 use memridge::error::{Error, Result};
 use memridge::report::{
     DeviceCurve, ProgrammingCurve, TABLE_STYLE, device_figure, programming_figure,
@@ -12,7 +12,7 @@ use memridge::report::{
 use memridge::units::{Kelvin, Metres, Ohms, Seconds, Siemens, Volts};
 use serde_json::{Value, json};
 
-use super::{json as pretty, print, uncertainty};
+use super::{json as pretty, print, time, uncertainty};
 
 /// What a device does to learning, in a weight that spans [-1, 1] over the nominal window.
 pub(super) struct Character {
@@ -84,7 +84,8 @@ fn value(device: &Device) -> Result<Value> {
             ),
             Faults::Mask { file, array, .. } => json!({ "npz": file, "array": array }),
         }),
-        "retention": device.retention().map(|r| json!({ "rest": r.rest, "lifetime": r.lifetime })),
+        "retention": time::retention(device),
+        "endurance": time::endurance(device),
         "bounds": if device.hard_bounds() { "hard" } else { "soft" },
         "symmetric-point": c.symmetric_point,
         "tau": c.tau,
@@ -277,23 +278,8 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
             "deviation of a read of one cell".to_owned(),
         ]);
     }
-    if let Some(r) = device.retention() {
-        let lifetime = Seconds::new(round(r.lifetime)).to_string();
-        let rows = [
-            (
-                "retention, rest",
-                siemens(r.rest),
-                "conductance that states relax to",
-            ),
-            (
-                "retention, lifetime",
-                lifetime,
-                "time after which 1/e of the distance is left",
-            ),
-        ];
-        for (a, b, m) in rows {
-            table.add_row([a.to_owned(), b, m.to_owned()]);
-        }
+    for (key, value, meaning) in time::rows(&device) {
+        table.add_row([key, value, meaning.to_owned()]);
     }
     let faults = match device.faults() {
         Some(Faults::Random(kinds)) => kinds
@@ -325,16 +311,9 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
             .parameters()
             .nth(v.index)
             .unwrap_or((&memridge::device::COMMON[0], 0.0));
-        let form = match &v.spread {
-            Spread::Normal(s) => format!("normal, {s}"),
-            Spread::RelativeNormal(s) => format!("normal, {s} of the value"),
-            Spread::LogNormal(s) => format!("log-normal, {s}"),
-            Spread::List(l) => format!("{} values, cell by cell", l.len()),
-            Spread::Npz { file, .. } => format!("cell by cell from {file}"),
-        };
         table.add_row([
             format!("device-to-device, {}", p.name),
-            form,
+            time::form(&v.spread),
             "deviation from cell to cell".into(),
         ]);
     }
@@ -365,6 +344,7 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
             2.0 * s - 1.0
         ));
     }
+    text.push_str(&time::table(&device).unwrap_or_default());
     if pulsed {
         text.push_str(&uncertainty::text(&device));
     }

@@ -7,6 +7,7 @@ mod device;
 mod fit;
 mod predict;
 mod run;
+mod time;
 mod uncertainty;
 
 use std::path::PathBuf;

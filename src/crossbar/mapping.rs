@@ -178,14 +178,14 @@ impl ArrayModel {
 
     /// Weight whose cells are all at their resting state, stuck ones where they are; 0 where nothing relaxes.
     pub fn resting_weight(&self, weight: usize) -> f64 {
-        let Some(retention) = self.cells.retention() else {
-            return 0.0;
-        };
         let n = self.map.cells_per_weight();
-        let rest = |k| self.cells.stuck_at(k).unwrap_or(retention.rest);
-        (weight * n..(weight + 1) * n)
-            .map(|k| self.map.sign(k) * self.map.value(rest(k)))
-            .sum()
+        let value = |k: usize| {
+            let rest = self.cells.retention_of(k)?.rest;
+            let rest = self.cells.stuck_at(k).unwrap_or(rest);
+            Some(self.map.sign(k) * self.map.value(rest))
+        };
+        let values = (weight * n..(weight + 1) * n).map(value);
+        values.sum::<Option<f64>>().unwrap_or(0.0)
     }
 
     /// `F_j = Σ sign·share·F`, `G_j = Σ sign·|share|·G` of a weight from the values of its cells, so that

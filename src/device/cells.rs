@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::aging::Aging;
 use super::cell_noise::CellNoise;
 use super::count::SINGLE_DIGITS;
 use super::cycle_noise::CycleNoise;
@@ -55,9 +56,12 @@ pub struct Cells {
     varied: Varied,
     longest_train: u32,
     parts: Parts,
-    retention: Option<Retention>,
     programming: Option<Programming>,
     cell_noise: Option<CellNoise>,
+    pub(super) retention: Option<Retention>,
+    /// Cell by cell, or empty where all are equal.
+    pub(super) own_retention: Vec<Retention>,
+    pub(super) aging: Aging,
     read_out: bool,
     /// Ascending, with their positions.
     pub(super) stuck: Vec<(usize, f64)>,
@@ -223,15 +227,9 @@ impl Cells {
             retention: None,
             programming: None,
             cell_noise: None,
+            own_retention: Vec::new(),
+            aging: Aging::default(),
             stuck: Vec::new(),
-        }
-    }
-
-    /// The same cells, whose states relax.
-    pub fn with_retention(self, retention: Retention) -> Self {
-        Self {
-            retention: Some(retention),
-            ..self
         }
     }
 
@@ -246,11 +244,6 @@ impl Cells {
     /// How programmed cells miss their targets, if they do.
     pub fn programming(&self) -> Option<&Programming> {
         self.programming.as_ref()
-    }
-
-    /// How states relax, if they do.
-    pub fn retention(&self) -> Option<Retention> {
-        self.retention
     }
 
     /// The same cells, whose reads are noisy.

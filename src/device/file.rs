@@ -3,15 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::aging::parse_retention;
 use super::cell_noise::CellNoise;
 use super::cells::{Cells, Window};
 use super::cycle_noise::CycleNoise;
+use super::drift::Drift;
+use super::endurance::Wear;
 use super::faults::Faults;
 use super::law::{AnyLaw, COMMON, Kind, LOWER, OWN, Parameter, STEP, UPPER, parts_in};
 use super::motion::{parts_for, resolves};
 use super::programming::Programming;
 use super::readout::reads_out;
-use super::retention::Retention;
+use super::retention::{Leak, Retention};
 use super::uncertainty::Covariance;
 use super::variation::{Spread, Variation};
 use super::{
@@ -62,7 +65,9 @@ pub struct Device {
     write_noise: f64,
     hard_bounds: bool,
     variations: Vec<Variation>,
-    retention: Option<Retention>,
+    leak: Option<Leak>,
+    drift: Option<Drift>,
+    wear: Option<Wear>,
     programming: Option<Programming>,
     cell_noise: Option<CellNoise>,
     faults: Option<Faults>,
@@ -163,8 +168,8 @@ impl Device {
             parameters.violation(key, rule, way_out);
         }
         parameters.finish();
-        let retention = Retention::parse(section, window);
-        if retention.is_some() && reads_out(&*law) {
+        let (leak, drift) = parse_retention(section, window);
+        if (leak.is_some() || drift.is_some()) && reads_out(&*law) {
             section.violation(
                 "retention",
                 format!(
@@ -186,6 +191,7 @@ impl Device {
             );
         }
         let cell_noise = CellNoise::parse(section, window);
+        let wear = Wear::parse(section);
         let faults = Faults::parse(section, window);
         let covariance = section.optional_section("covariance").and_then(|section| {
             Covariance::parse(&section, &all().collect::<Vec<_>>(), violations)
@@ -203,7 +209,9 @@ impl Device {
             write_noise,
             hard_bounds,
             variations,
-            retention,
+            leak,
+            drift,
+            wear,
             programming,
             cell_noise,
             faults,
@@ -279,9 +287,29 @@ impl Device {
         &self.variations
     }
 
-    /// How states relax, if they do.
+    /// How states of the nominal cell relax, if they do.
     pub fn retention(&self) -> Option<Retention> {
-        self.retention
+        self.leak.as_ref().map(|leak| leak.nominal)
+    }
+
+    /// How conductances drift, if they do.
+    pub fn drift(&self) -> Option<&Drift> {
+        self.drift.as_ref()
+    }
+
+    /// Whether states change while no pulse comes.
+    pub fn forgets(&self) -> bool {
+        self.leak.is_some() || self.drift.is_some()
+    }
+
+    /// What the file says of endurance.
+    pub fn wear(&self) -> Option<&Wear> {
+        self.wear.as_ref()
+    }
+
+    /// What the file says of exponential relaxation.
+    pub fn leak(&self) -> Option<&Leak> {
+        self.leak.as_ref()
     }
 
     /// How programmed cells miss their targets, if they do.
@@ -301,7 +329,10 @@ impl Device {
 
     /// Number of cells that spreads given cell by cell speak of, if there are any.
     pub fn listed_cells(&self) -> Option<usize> {
-        self.variations.iter().find_map(|v| match &v.spread {
+        let leak = self.leak.iter().flat_map(|leak| &leak.variations);
+        let wear = self.wear.iter().flat_map(|wear| &wear.variations);
+        let mut all = self.variations.iter().chain(leak).chain(wear);
+        all.find_map(|v| match &v.spread {
             Spread::List(list) => Some(list.len()),
             _ => None,
         })
@@ -311,6 +342,14 @@ impl Device {
     pub fn without_variation(&self) -> Self {
         Self {
             variations: Vec::new(),
+            leak: self.leak.clone().map(|leak| Leak {
+                variations: Vec::new(),
+                ..leak
+            }),
+            wear: self.wear.clone().map(|wear| Wear {
+                variations: Vec::new(),
+                ..wear
+            }),
             faults: None,
             ..self.clone()
         }
@@ -401,8 +440,16 @@ impl Device {
             Some(noise) => cells.with_cell_noise(noise.clone()),
             None => cells,
         };
-        Ok(match self.retention {
-            Some(retention) => cells.with_retention(retention),
+        let cells = match &self.leak {
+            Some(leak) => cells.with_retentions(leak.nominal, leak.draw(count, seed)?),
+            None => cells,
+        };
+        let cells = match &self.drift {
+            Some(drift) => cells.with_drift(drift.clone()),
+            None => cells,
+        };
+        Ok(match &self.wear {
+            Some(wear) => cells.with_endurance(wear.nominal, wear.draw(count, seed)?),
             None => cells,
         })
     }

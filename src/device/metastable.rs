@@ -32,8 +32,9 @@ use super::affine::affine_train;
 use super::count::Count;
 use super::ion_drift::inside;
 use super::law::{CycleNoise, Kind, Law, OWN, Parameter, Pulse, STEP};
-use super::physical::{BOLTZMANN, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter};
+use super::physical::{RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter};
 use crate::number::Real;
+use crate::units::BOLTZMANN;
 
 /// `d = κ (s_∞ - s)`, with binomial noise.
 #[derive(Debug, Clone, Copy)]

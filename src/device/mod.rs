@@ -4,12 +4,16 @@
 //! [`AnyLaw`]. [`SoftBounds`] is the reference for adding one.
 
 mod affine;
+mod aging;
+mod arrhenius;
 mod cell_noise;
 mod cells;
 mod constant_step;
 mod count;
 mod cycle_noise;
 mod dependence;
+mod drift;
+mod endurance;
 mod exp_step;
 mod expand;
 mod exponential;
@@ -43,12 +47,16 @@ mod variation;
 mod vteam;
 mod yakopcic;
 
+pub use aging::Memory;
+pub use arrhenius::Arrhenius;
 pub use cell_noise::{CellNoise, Telegraph};
 pub use cells::{Cells, Window};
 pub use constant_step::ConstantStep;
 pub use count::{Count, CountMoments, Counting, digits, piece, round_request};
 pub use cycle_noise::CycleNoise;
 pub use dependence::Dependence;
+pub use drift::{Amount, Drift, DriftForm, Past, arrived, carried};
+pub use endurance::{Endurance, Wear};
 pub use exp_step::ExpStep;
 pub use exponential::{Exponential, curvature, label_of};
 pub use exponential_readout::ExponentialReadout;
@@ -71,7 +79,7 @@ pub use programmed::Programmed;
 pub use programming::{Programming, Targets, written};
 pub use readout::ReadOut;
 pub use response::{Pulsed, Response, bounded_mean, symmetric_point};
-pub use retention::{Retention, relaxation, relaxed};
+pub use retention::{Leak, Retention, lost, relaxation, relaxed, rounding};
 pub use shader::{Change, Shader, Stage};
 pub use sigmoid_readout::SigmoidReadout;
 pub use soft_bounds::SoftBounds;

@@ -75,9 +75,6 @@ pub(super) fn scheme(section: &Section) -> [f64; 4] {
     ]
 }
 
-/// Boltzmann's constant in eV/K (2019 SI, exact to the digits given).
-pub(super) const BOLTZMANN: f64 = 8.617_333_262e-5;
-
 /// One parameter of a physical law.
 pub(super) const fn parameter(
     name: &'static str,

@@ -6,7 +6,7 @@ use super::kernel::drawn;
 use super::law::{Cell, Law, Pulse, STEP};
 use super::motion::{DRIVE, Pace, onward};
 use super::programming::written;
-use super::retention::{relaxation, relaxed};
+use super::retention::{lost, relaxation, relaxed, rounding};
 use crate::number::{Expr, Real, Tape};
 
 /// What [`AnyLaw::record`](super::AnyLaw::record) writes down.
@@ -141,6 +141,15 @@ pub struct Shader {
     /// const TRAPPED: bool;                  // whether cells have traps
     /// const NOISE_ROOM: u32;                // 256 where reads draw numbers, else 1
     /// const HEALTHY: f32;                   // below every position; see Shader::parameters
+    /// const OWN_RETENTION: bool;            // whether cells relax by numbers of their own
+    /// const AGEING: bool;                   // whether ages are kept
+    /// const RETENTIVE: bool;                // whether states relax exponentially
+    /// const DRIFTING: bool;                 // whether conductances drift
+    /// const WALKING: bool;                  // … by steps of a walk
+    /// const WEARING: bool;                  // whether pulses are counted, because windows close
+    /// const PULSES: u32;                    // plane of the history that has the numbers of pulses, see Memory
+    /// const OWN_LIFE: bool;                 // whether each cell has a life of its own
+    /// const LIFE: f32;                      // that of all cells, in pulses
     /// const SHORT: f32;                     // the most pulses that after_short_train makes at once
     /// fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
@@ -153,18 +162,26 @@ pub struct Shader {
     /// fn trapped(x: f32, occupied: f32) -> f32          // position that a read finds
     /// fn cell_variance(x: f32, growth: f32) -> f32      // of a read, in squares of the window
     /// fn next_trap(before: f32, kept: f32, u: f32) -> f32
+    /// fn lost(elapsed: f32, lifetime: f32) -> f32
+    /// fn rounding(lost: f32, u: f32) -> f32
     /// fn relaxation(s: f32, rest: f32, lost: f32, u: f32) -> f32
     /// fn relaxed(p: Parameters, s: f32, rest: f32, lost: f32, u: f32) -> f32
+    /// fn carried(added: f32, age: f32, next: f32) -> f32
+    /// fn walked(origin: f32, wander: f32, age: f32, next: f32, elapsed: f32, z: f32) -> f32
+    /// fn kept(origin: f32, age: f32, next: f32, z: f32) -> f32
+    /// fn drifted(p: Parameters, origin: f32, wander: f32, age: f32, z: f32) -> f32
+    /// fn held(p: Parameters, s: f32, pulses: f32, life: f32) -> f32
     /// ```
     pub functions: String,
     /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`. Where there are stuck cells, after them the
-    /// position of each cell that is stuck, and `HEALTHY` for the others.
+    /// position of each cell that is stuck, and `HEALTHY` for the others. Where cells relax by numbers of their own, after these the
+    /// resting positions of all, and their lifetimes in seconds; where each has its own life, these last.
     pub parameters: Vec<f32>,
 }
 
 impl Cells {
     /// A cell's parameters on a tape: constants, or what the kernels read.
-    fn recorded<'t>(&self, tape: &'t Tape) -> Vec<Expr<'t>> {
+    pub(super) fn recorded<'t>(&self, tape: &'t Tape) -> Vec<Expr<'t>> {
         let own = self.varied_places();
         (0..self.width())
             .map(|index| match own.iter().position(|&i| i == index) {
@@ -187,6 +204,11 @@ impl Cells {
             let positions = (0..self.len()).map(|k| self.stuck_at(k));
             parameters.extend(positions.map(|p| p.map_or(HEALTHY, |p| p as f32)));
         }
+        if let Some(own) = self.own_retention() {
+            parameters.extend(own.iter().map(|r| r.rest as f32));
+            parameters.extend(own.iter().map(|r| r.lifetime as f32));
+        }
+        parameters.extend(self.lives().into_iter().flatten().map(|&life| life as f32));
 
         let cell_noise = self.cell_noise().cloned().unwrap_or_default();
         let (drawn, telegraph) = (cell_noise.is_drawn(), cell_noise.telegraph());
@@ -208,7 +230,8 @@ const HEALTHY: f32 = {HEALTHY:?}f;
 const CELL_NOISY: bool = {};
 const TRAPPED: bool = {};
 const NOISE_ROOM: u32 = {}u;
-",
+const OWN_RETENTION: bool = {};
+{}",
             own.len(),
             own.len().max(1),
             self.write_noise() > 0.0,
@@ -217,6 +240,8 @@ const NOISE_ROOM: u32 = {}u;
             drawn,
             trapped,
             if drawn { 256 } else { 1 },
+            self.own_retention().is_some(),
+            self.aging_constants(),
         );
         if self.law().moves() {
             let stages = [
@@ -278,6 +303,13 @@ const NOISE_ROOM: u32 = {}u;
         let arguments = "p: Parameters, mean: f32, deviation: f32, z: f32";
         functions.push_str(&tape.function("written", arguments, &[next]));
         let tape = Tape::new();
+        let lifetimes = tape.input("elapsed") / tape.input("lifetime");
+        let arguments = "elapsed: f32, lifetime: f32";
+        functions.push_str(&tape.function("lost", arguments, &[lost(lifetimes)]));
+        let tape = Tape::new();
+        let u = rounding(tape.input("lost"), tape.input("u"));
+        functions.push_str(&tape.function("rounding", "lost: f32, u: f32", &[u]));
+        let tape = Tape::new();
         let [s, rest, lost, u] = ["s", "rest", "lost", "u"].map(|name| tape.input(name));
         let arguments = "s: f32, rest: f32, lost: f32, u: f32";
         let change = relaxation(s, rest, lost, u);
@@ -289,6 +321,7 @@ const NOISE_ROOM: u32 = {}u;
         let next = relaxed(&self.with_parameters(&p), tape.input("s"), change);
         let arguments = format!("p: Parameters, {arguments}");
         functions.push_str(&tape.function("relaxed", &arguments, &[next]));
+        self.record_aging(&mut functions);
         Shader {
             functions,
             parameters,

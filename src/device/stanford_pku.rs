@@ -35,9 +35,10 @@ use super::ion_drift::inside;
 use super::law::{Kind, Law, OWN, Parameter, Pulse};
 use super::motion::{DRIVE, moved};
 use super::physical::{
-    BOLTZMANN, PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter, voltage,
+    PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter, voltage,
 };
 use crate::number::Real;
+use crate::units::BOLTZMANN;
 
 /// `dg/dt = -v₀ e^{-E_a/k_B T} sinh(γ a₀ q V/(L k_B T))`.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use super::random::{box_muller, centred};
 use super::{Purpose, Tape, expr};
 
 /// The purposes of the random numbers that a backend draws, by their names in shaders.
-const PURPOSES: [(&str, Purpose); 7] = [
+const PURPOSES: [(&str, Purpose); 8] = [
     ("CYCLE_NOISE", Purpose::CycleNoise),
     ("COUNT_ROUNDING", Purpose::CountRounding),
     ("READ_NOISE", Purpose::ReadNoise),
@@ -12,6 +12,7 @@ const PURPOSES: [(&str, Purpose); 7] = [
     ("RELAXATION", Purpose::Relaxation),
     ("PROGRAMMING", Purpose::Programming),
     ("TELEGRAPH", Purpose::Telegraph),
+    ("DRIFT", Purpose::Drift),
 ];
 
 /// WGSL functions that draw the random numbers of a [`Stream`](super::Stream), and those that recorded expressions call.

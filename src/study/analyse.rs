@@ -289,9 +289,10 @@ impl Analysis<'_> {
         (variance / n).sqrt() / total
     }
 
-    /// The drift budget, pooled over weights along the displacement from the centre.
+    /// The drift budget, pooled over weights along the displacement from the centre; none where states do not follow from the law alone.
     fn budget(&self) -> Option<Budget> {
-        self.model?;
+        self.model
+            .filter(|model| model.cells.unpredictable().is_none())?;
         let (d, n) = (self.output.weights, self.output.replicas);
         // Replicas of one problem have one displacement; those of many have their own, whose mean over problems would vanish.
         let mean = self.mean(None);
@@ -679,12 +680,11 @@ const ROUNDING: f64 = 1e-6;
 
 /// Why there is no prediction from a data set.
 pub(super) fn no_closure(problem: &Problem, features: usize) -> String {
-    match &problem.unpredicted {
-        Some(why) => format!("P-t alone: {why}"),
-        None => format!(
+    problem.instead_of_p1().unwrap_or_else(|| {
+        format!(
             "closed cycle-to-cycle law for {features} Gaussian inputs; no data set to average over"
-        ),
-    }
+        )
+    })
 }
 
 /// Which level of prediction is valid: the size of the fluctuations against the response's own scale.

@@ -80,6 +80,7 @@ fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
         && !noise.is_affine()
         && model.cells.write_noise() == 0.0
         && model.cells.retention().is_none()
+        && model.cells.unpredictable().is_none()
         && model.cells.stuck().is_empty()
         && model.cells.are_equal()
         && settings.read_noise() == 0.0
@@ -109,6 +110,13 @@ impl Problems {
             Source::Sets(sets) => sets
                 .par_iter()
                 .map(|set| {
+                    if let Some(why) = model.cells.unpredictable() {
+                        let squares = LeastSquares::from_rows(&set.x, &set.y).map_err(explicit)?;
+                        return Ok(Problem {
+                            unpredicted: Some(format!("no prediction, because {why}")),
+                            ..Problem::new(&squares, settings.training.start)?
+                        });
+                    }
                     let setting = settings.setting(model, set.x.clone(), set.y.clone());
                     let (p0, problem) = found(mean_field(&setting))?;
                     let (p1, other) = match &p0 {
@@ -199,6 +207,15 @@ impl Problem {
             law: None,
             start,
             unpredicted: None,
+        })
+    }
+
+    /// What is left of the predictions, in words, where P1 should be and is not.
+    pub fn instead_of_p1(&self) -> Option<String> {
+        let why = self.unpredicted.as_ref()?;
+        Some(match self.setting {
+            Some(_) => format!("P-t alone: {why}"),
+            None => why.clone(),
         })
     }
 

@@ -191,7 +191,7 @@ fn unit(section: &Section, window: crate::device::Window) -> f64 {
 fn check_retention(section: &Section, device: &Device, training: &Training) {
     const KEY: &str = "seconds-per-step";
     let noise = device.cell_noise().filter(|n| n.needs_time());
-    if noise.is_some() && device.retention().is_none() {
+    if noise.is_some() && !device.forgets() {
         if !section.has(KEY) {
             section.violation(
                 KEY,
@@ -204,8 +204,8 @@ fn check_retention(section: &Section, device: &Device, training: &Training) {
         }
         return;
     }
-    match (device.retention(), section.has(KEY)) {
-        (Some(_), false) => section.violation(
+    match (device.forgets(), section.has(KEY)) {
+        (true, false) => section.violation(
             KEY,
             format!(
                 "missing: the states of the device {} relax, and how far depends on how long a step lasts",
@@ -213,13 +213,13 @@ fn check_retention(section: &Section, device: &Device, training: &Training) {
             ),
             "for example seconds-per-step = \"1 us\"",
         ),
-        (None, true) => section.violation(
+        (false, true) => section.violation(
             KEY,
             format!("the device {} keeps its states for ever", device.name()),
-            "remove the key, or give the device a [device.retention.exponential] with rest and lifetime",
+            "remove the key, or give the device a [device.retention.exponential] with rest and lifetime, or another kind of retention",
         ),
         // P-t and the λ of channel C speak of one learning rate.
-        (Some(_), true) if training.schedule != Schedule::Constant => section.violation(
+        (true, true) if device.retention().is_some() && training.schedule != Schedule::Constant => section.violation(
             "schedule",
             "retention is predicted at a constant learning rate only: its pull, over the learning rate, changes with it",
             "write schedule = \"constant\"",

@@ -20,6 +20,7 @@ mod reads;
 mod stuck;
 #[cfg(feature = "gpu")]
 mod studies;
+mod time;
 mod updates;
 
 #[cfg(feature = "gpu")]
@@ -63,6 +64,34 @@ macro_rules! suite {
             #[test]
             fn readouts() {
                 updates::readouts($site);
+            }
+            #[test]
+            fn relaxation_of_unequal_cells() {
+                time::own_relaxation($site);
+            }
+            #[test]
+            fn drift() {
+                time::drift($site);
+            }
+            #[test]
+            fn drift_in_parts() {
+                time::drift_in_parts($site);
+            }
+            #[test]
+            fn wear() {
+                time::wear($site);
+            }
+            #[test]
+            fn mean_updates_renew() {
+                time::mean_updates_renew($site);
+            }
+            #[test]
+            fn ages_for_others() {
+                time::ages_for_others($site);
+            }
+            #[test]
+            fn history_in_stacks() {
+                time::history_in_stacks($site);
             }
             #[test]
             fn slow_relaxation() {

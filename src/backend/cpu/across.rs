@@ -82,7 +82,10 @@ impl Part<'_, [Across]> {
         let bands = self.buffers.len();
         if bands == 1 {
             let buffers = &mut self.buffers[0];
-            let band = Part::new(self.fixed, self.first, self.states, self.apparent, buffers);
+            let (states, apparent) = (self.states, self.apparent);
+            let band = Part::new(
+                self.fixed, self.first, states, apparent, self.marks, buffers,
+            );
             return band.pulse(step, request, counting);
         }
         let rows = self.states.len() / (shape.columns * shape.replicas);
@@ -96,10 +99,12 @@ impl Part<'_, [Across]> {
             }
             None => (None, None),
         };
+        let (marks, more_marks) = self.marks.split(lanes);
         let (buffers, more_buffers) = self.buffers.split_at_mut(bands / 2);
         let upper = Part {
             states,
             apparent,
+            marks,
             buffers,
             ..self
         };
@@ -107,6 +112,7 @@ impl Part<'_, [Across]> {
             first: self.first + cells,
             states: more_states,
             apparent: more_apparent,
+            marks: more_marks,
             buffers: more_buffers,
             ..self
         };
@@ -221,7 +227,8 @@ impl Part<'_, Across> {
     fn chunk(&mut self, job: &Job, cells: Range<usize>) {
         let fired = self.count_chunk(job, cells.clone());
         if job.request.is_mean(job.counting) {
-            return self.update_chunk(job, cells, Action::Expected, false);
+            self.update_chunk(job, cells.clone(), Action::Expected, false);
+            return self.mark_chunk(job, cells);
         }
         if fired.total == 0 {
             return;
@@ -252,7 +259,22 @@ impl Part<'_, Across> {
                 self.update_chunk(job, cells.clone(), most, true);
             }
         }
+        self.mark_chunk(job, cells.clone());
         self.show_chunk(job, cells);
+    }
+
+    /// Remembers the pulses of a chunk.
+    fn mark_chunk(&mut self, job: &Job, cells: Range<usize>) {
+        if !self.marks.any() {
+            return;
+        }
+        let mean = job.request.is_mean(job.counting);
+        let first = self.lanes(&cells).start + job.replica;
+        let places = (first..).step_by(self.fixed.shape.replicas);
+        for ((cell, at), &n) in cells.zip(places).zip(&self.buffers.counts) {
+            self.marks
+                .mark(self.fixed, cell, at, n, mean, &mut self.states[at]);
+        }
     }
 
     /// Draws the signed counts of a chunk.

@@ -3,6 +3,7 @@
 mod across;
 mod cell_noise;
 mod count;
+mod history;
 mod program;
 mod read;
 mod relax;
@@ -15,7 +16,9 @@ use pulp::Arch;
 
 use self::across::Across;
 use self::cell_noise::Noisy;
+use self::history::{History, Marks};
 use self::read::ReadScratch;
+use self::relax::Relaxing;
 use self::wide::Wide;
 use super::{Backend, ReadNoise, Request, Shape, StackVector, WIDE};
 use crate::device::{Cells, Counting, Own, ReadOut};
@@ -36,8 +39,8 @@ pub struct Cpu {
     pulses: u64,
     walk: Walk,
     read_scratch: ReadScratch,
-    /// For the rounding of states that relax.
-    uniforms: relax::Uniforms,
+    relaxing: Relaxing,
+    history: History,
 }
 
 /// What does not change in the life of a stack.
@@ -101,6 +104,7 @@ struct Part<'a, B: ?Sized> {
     first: usize,
     states: &'a mut [f32],
     apparent: Option<&'a mut [f32]>,
+    marks: Marks<'a>,
     buffers: &'a mut B,
     /// Pulses so far.
     pulses: u64,
@@ -119,6 +123,7 @@ impl<'a, B: ?Sized> Part<'a, B> {
         first: usize,
         states: &'a mut [f32],
         apparent: Option<&'a mut [f32]>,
+        marks: Marks<'a>,
         buffers: &'a mut B,
     ) -> Self {
         Self {
@@ -126,6 +131,7 @@ impl<'a, B: ?Sized> Part<'a, B> {
             first,
             states,
             apparent,
+            marks,
             buffers,
             pulses: 0,
         }
@@ -165,7 +171,12 @@ impl Cpu {
             pulses: 0,
             walk,
             read_scratch: ReadScratch::default(),
-            uniforms: relax::uniforms(shape, &fixed.cells),
+            relaxing: Relaxing::new(shape, &fixed.cells),
+            history: History::new(
+                fixed.cells.memory(),
+                shape.cells() * shape.replicas,
+                shape.replicas,
+            ),
             noisy: Noisy::new(&fixed),
             fixed,
         };
@@ -191,6 +202,7 @@ impl Backend for Cpu {
         for (lanes, s) in lanes.zip(self.fixed.cells.states(positions)) {
             lanes.fill(s);
         }
+        self.history.written(&self.fixed, &mut self.states);
         self.show_all();
         self.hold();
         self.noisy.iter_mut().for_each(Noisy::restart);
@@ -202,6 +214,7 @@ impl Backend for Cpu {
             return self.write(positions);
         };
         program::program(&self.fixed, step, &targets, &mut self.states);
+        self.history.written(&self.fixed, &mut self.states);
         self.show_all();
         self.hold();
         self.noisy.iter_mut().for_each(Noisy::restart);
@@ -241,14 +254,13 @@ impl Backend for Cpu {
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()> {
         request.assert_countable(counting);
         let (fixed, states) = (&self.fixed, &mut self.states[..]);
-        let apparent = self.apparent.as_deref_mut();
-        self.pulses +=
-            match &mut self.walk {
-                Walk::Along(buffers) => Part::new(fixed, 0, states, apparent, &mut **buffers)
-                    .pulse(step, request, counting),
-                Walk::Across(bands) => Part::new(fixed, 0, states, apparent, &mut bands[..])
-                    .pulse(step, request, counting),
-            };
+        let (apparent, marks) = (self.apparent.as_deref_mut(), self.history.marks());
+        self.pulses += match &mut self.walk {
+            Walk::Along(buffers) => Part::new(fixed, 0, states, apparent, marks, &mut **buffers)
+                .pulse(step, request, counting),
+            Walk::Across(bands) => Part::new(fixed, 0, states, apparent, marks, &mut bands[..])
+                .pulse(step, request, counting),
+        };
         if request.is_mean(counting) {
             // Without pulses there is no write noise either.
             self.show_all();
@@ -259,38 +271,49 @@ impl Backend for Cpu {
     }
 
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
-        if let Some(retention) = self.fixed.cells.retention() {
-            let fixed = &self.fixed;
-            // States behind a readout relax, and what a read sees of them follows; what is written on a cell stays.
-            let read_out = fixed.cells.is_read_out();
-            let noise: Option<Vec<f32>> = match &self.apparent {
-                Some(seen) if read_out && fixed.cells.write_noise() > 0.0 => {
-                    let mut plain = self.states.clone();
-                    fixed.read_all(&mut plain);
-                    Some(seen.iter().zip(plain).map(|(a, x)| a - x).collect())
-                }
-                _ => None,
-            };
+        if let Some(noisy) = &mut self.noisy {
+            noisy.pass(&self.fixed, step, elapsed);
+        }
+        let fixed = &self.fixed;
+        let cells = &fixed.cells;
+        if cells.retention().is_none() && cells.drift().is_none() {
+            self.history.age(elapsed);
+            return Ok(());
+        }
+        // States behind a readout relax, and what a read sees of them follows; what is written on a cell stays.
+        let read_out = cells.is_read_out();
+        let noise: Option<Vec<f32>> = match &self.apparent {
+            Some(seen) if read_out && cells.write_noise() > 0.0 => {
+                let mut plain = self.states.clone();
+                fixed.read_all(&mut plain);
+                Some(seen.iter().zip(plain).map(|(a, x)| a - x).collect())
+            }
+            _ => None,
+        };
+        let apparent = self.apparent.as_deref_mut().filter(|_| !read_out);
+        let (states, history) = (&mut self.states, &mut self.history);
+        if let Some(drift) = cells.drift() {
+            history.drift(fixed, drift, (step, elapsed), states, apparent);
+        } else if let Some(retention) = cells.retention() {
+            let relaxing = &mut self.relaxing;
             relax::relax(
                 fixed,
                 retention,
                 (step, elapsed),
-                &mut self.uniforms,
-                &mut self.states,
-                self.apparent.as_deref_mut().filter(|_| !read_out),
+                relaxing,
+                states,
+                apparent,
             );
-            if read_out {
-                self.show_all();
-                let seen = self.apparent.iter_mut().flatten();
-                for (a, noise) in seen.zip(noise.iter().flatten()) {
-                    *a += noise;
-                }
+            history.age(elapsed);
+        }
+        if read_out {
+            self.show_all();
+            let seen = self.apparent.iter_mut().flatten();
+            for (a, noise) in seen.zip(noise.iter().flatten()) {
+                *a += noise;
             }
-            self.hold();
         }
-        if let Some(noisy) = &mut self.noisy {
-            noisy.pass(&self.fixed, step, elapsed);
-        }
+        self.hold();
         Ok(())
     }
 
@@ -301,6 +324,20 @@ impl Backend for Cpu {
 
     fn pulses(&mut self) -> Result<u64> {
         Ok(self.pulses)
+    }
+
+    fn ages(&mut self, out: &mut StackVector) -> Result<()> {
+        out.fill(0.0);
+        let ages = out.all_mut().iter_mut().zip(&self.history.ages);
+        ages.for_each(|(o, age)| *o = *age);
+        Ok(())
+    }
+
+    fn wear(&mut self, out: &mut StackVector) -> Result<()> {
+        out.fill(0.0);
+        let pulses = out.all_mut().iter_mut().zip(&self.history.pulses);
+        pulses.for_each(|(o, n)| *o = *n as f32);
+        Ok(())
     }
 }
 

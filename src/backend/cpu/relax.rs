@@ -5,31 +5,73 @@ use crate::backend::Shape;
 use crate::device::{Cells, Retention, relaxation, relaxed};
 use crate::number::Purpose;
 
-/// The random numbers of one block of cells; none where nothing relaxes.
-pub(super) type Uniforms = [Vec<f32>; BLOCK];
+/// What relaxation keeps from one time to the next: buffers, and what cells lose.
+#[derive(Default)]
+pub(super) struct Relaxing {
+    /// The random numbers of one block of cells; none where nothing relaxes.
+    uniforms: [Vec<f32>; BLOCK],
+    /// What stands for them where nothing is rounded at random.
+    halves: Vec<f32>,
+    /// The seconds that the losses are those of.
+    elapsed: f64,
+    /// Of every cell, or one for all where they are equal.
+    losses: Vec<Loss>,
+}
 
-pub(super) fn uniforms(shape: Shape, cells: &Cells) -> Uniforms {
-    let replicas = cells.retention().map_or(0, |_| shape.replicas);
-    std::array::from_fn(|_| vec![0.5; replicas])
+/// What one cell loses.
+struct Loss {
+    rest: f32,
+    lost: f32,
+    /// Whether its states are rounded at random.
+    fine: bool,
+}
+
+impl Relaxing {
+    pub(super) fn new(shape: Shape, cells: &Cells) -> Self {
+        let replicas = cells.retention().map_or(0, |_| shape.replicas);
+        Self {
+            uniforms: std::array::from_fn(|_| vec![0.5; replicas]),
+            halves: vec![0.5; replicas],
+            ..Self::default()
+        }
+    }
+
+    /// Finds what is lost in so many seconds, if that is not known from the last time.
+    fn find(&mut self, nominal: Retention, own: Option<&[Retention]>, elapsed: f64) {
+        if self.losses.is_empty() || self.elapsed != elapsed {
+            self.elapsed = elapsed;
+            let all = own.unwrap_or(std::slice::from_ref(&nominal));
+            let losses = all.iter().map(|r| Loss {
+                rest: r.rest as f32,
+                lost: r.lost(elapsed) as f32,
+                fine: r.is_fine(elapsed),
+            });
+            self.losses = losses.collect();
+        }
+    }
 }
 
 /// Lets `elapsed` seconds pass after step `step`. What is written on a cell decays with it.
 pub(super) fn relax(
     fixed: &Fixed,
-    retention: Retention,
+    nominal: Retention,
     (step, elapsed): (u32, f64),
-    uniforms: &mut Uniforms,
+    relaxing: &mut Relaxing,
     states: &mut [f32],
     mut apparent: Option<&mut [f32]>,
 ) {
-    let (rest, lost) = (retention.rest as f32, retention.lost(elapsed) as f32);
-    let fine = retention.is_fine(elapsed);
+    let own = fixed.cells.own_retention();
+    relaxing.find(nominal, own, elapsed);
+    let Relaxing {
+        uniforms,
+        halves,
+        losses,
+        ..
+    } = relaxing;
+    let any_fine = losses.iter().any(|loss| loss.fine);
     let replicas = fixed.shape.replicas;
-    if !fine {
-        uniforms.iter_mut().for_each(|u| u.fill(0.5));
-    }
     for cell in 0..fixed.shape.cells() {
-        if fine && cell.is_multiple_of(BLOCK) {
+        if any_fine && cell.is_multiple_of(BLOCK) {
             fixed.stream.fill_uniforms(
                 step,
                 (cell / BLOCK) as u32,
@@ -41,7 +83,17 @@ pub(super) fn relax(
         }
         let physics = fixed.cells.single(cell);
         let lanes = cell * replicas..(cell + 1) * replicas;
-        let u = &uniforms[cell % BLOCK];
+        let loss = if own.is_some() {
+            &losses[cell]
+        } else {
+            &losses[0]
+        };
+        let &Loss { rest, lost, fine } = loss;
+        let u = if fine {
+            &uniforms[cell % BLOCK]
+        } else {
+            &*halves
+        };
         let decay = |values: &mut [f32]| {
             for (s, &u) in values.iter_mut().zip(u) {
                 *s = relaxed(&physics, *s, relaxation(*s, rest, lost, u));

@@ -350,6 +350,7 @@ impl Part<'_, Across> {
                 counts,
             });
             self.update_group(job, cells, counts, 0, 1);
+            self.mark_gathered(job, cells, counts);
             self.show_gathered(job, cells);
         }
         once.len = 0;
@@ -360,6 +361,7 @@ impl Part<'_, Across> {
         let most = std::mem::take(&mut self.buffers.sparse.most);
         self.buffers.sparse.rest.copy(&several);
         self.finish_rest(job, 0, most);
+        self.mark_gathered(job, several.cells(), &several.counts[..several.len]);
         self.show_gathered(job, several.cells());
         several.len = 0;
         self.buffers.sparse.several = several;
@@ -425,6 +427,20 @@ impl Part<'_, Across> {
         });
         for (s, &cell) in states.iter().zip(cells) {
             self.states[lane(cell)] = *s;
+        }
+    }
+
+    /// Remembers the pulses of these cells.
+    fn mark_gathered(&mut self, job: &Job, cells: &[u32], counts: &[f32]) {
+        if !self.marks.any() {
+            return;
+        }
+        let replicas = self.fixed.shape.replicas;
+        for (&cell, &n) in cells.iter().zip(counts) {
+            let cell = cell as usize;
+            let at = (cell - self.first) * replicas + job.replica;
+            self.marks
+                .mark(self.fixed, cell, at, n, false, &mut self.states[at]);
         }
     }
 

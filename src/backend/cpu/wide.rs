@@ -34,9 +34,11 @@ impl Part<'_, Wide> {
             let fired = self.count(step, block, request, counting);
             if request.is_mean(counting) {
                 self.each(block, Action::Expected, false);
+                self.mark(block, true);
             } else if fired.total > 0 {
                 self.pulses += fired.total;
                 self.apply(step, block, fired.most);
+                self.mark(block, false);
                 self.show(step, block);
             }
         }
@@ -154,6 +156,21 @@ impl Part<'_, Wide> {
             },
             normals: &self.buffers.normals[k],
         });
+    }
+
+    /// Remembers the pulses of one block of cells, or their mean.
+    fn mark(&mut self, block: usize, mean: bool) {
+        if !self.marks.any() {
+            return;
+        }
+        let replicas = self.fixed.shape.replicas;
+        for (k, cell) in self.cells_of(block).enumerate() {
+            let lanes = cell * replicas..(cell + 1) * replicas;
+            for (at, &n) in lanes.zip(&self.buffers.counts[k]) {
+                self.marks
+                    .mark(self.fixed, cell, at, n, mean, &mut self.states[at]);
+            }
+        }
     }
 
     /// Lets reads see the cells that were pulsed.

@@ -1,7 +1,7 @@
 //! The arguments of one operation, as the kernels read them.
 
-/// Words of [`Arguments`].
-pub(super) const WORDS: usize = 30;
+/// Words of [`Arguments`], a whole number of vectors of four.
+pub(super) const WORDS: usize = 32;
 
 /// `Arguments` of `stack.wgsl`, in its order.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +32,8 @@ pub(super) struct Arguments {
     pub fine: u32,
     pub growth: f32,
     pub kept: f32,
+    /// Seconds that pass.
+    pub elapsed: f32,
 }
 
 impl Arguments {
@@ -68,6 +70,8 @@ impl Arguments {
             self.fine,
             self.growth.to_bits(),
             self.kept.to_bits(),
+            self.elapsed.to_bits(),
+            0,
         ]
     }
 }

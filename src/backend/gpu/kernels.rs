@@ -164,6 +164,7 @@ mod tests {
             fine: 37,
             growth: 38.0,
             kept: 39.0,
+            elapsed: 36.0,
         }
         .words();
         let whole = [
@@ -197,7 +198,7 @@ mod tests {
         assert_eq!(words[place("fine")], 37);
         assert_eq!(f32::from_bits(words[place("growth")]), 38.0);
         assert_eq!(f32::from_bits(words[place("kept")]), 39.0);
-        for (k, name) in ["deviation", "g_min", "span", "rest", "lost"]
+        for (k, name) in ["deviation", "g_min", "span", "rest", "lost", "elapsed"]
             .iter()
             .enumerate()
         {

@@ -86,6 +86,7 @@ impl GpuStack {
                 cells.write_noise() > 0.0 || cells.is_read_out(),
                 cells.cell_noise().and_then(CellNoise::telegraph).is_some(),
             ],
+            cells.memory().planes(),
             &shader.parameters,
         )?;
         let stuck = !cells.stuck().is_empty();
@@ -344,14 +345,16 @@ impl Backend for GpuStack {
         if let Some(telegraph) = self.telegraph() {
             self.draw_traps(step, 1, telegraph.kept(elapsed) as f32)?;
         }
-        let Some(retention) = self.cells.retention() else {
+        let retention = self.cells.retention();
+        if retention.is_none() && !self.cells.memory().ages {
             return Ok(());
-        };
+        }
         let arguments = Arguments {
-            rest: retention.rest as f32,
-            lost: retention.lost(elapsed) as f32,
+            rest: retention.map_or(0.0, |r| r.rest as f32),
+            lost: retention.map_or(0.0, |r| r.lost(elapsed) as f32),
             step,
-            fine: u32::from(retention.is_fine(elapsed)),
+            fine: u32::from(retention.is_some_and(|r| r.is_fine(elapsed))),
+            elapsed: elapsed as f32,
             ..self.common
         };
         let workgroups = self.elements().div_ceil(STRIPS);
@@ -371,5 +374,29 @@ impl Backend for GpuStack {
         let mut words = [0_u32; 2];
         self.queue.read(|b| b.counter.clone(), &mut words)?;
         Ok(u64::from(words[0]) | u64::from(words[1]) << 32)
+    }
+
+    fn ages(&mut self, out: &mut StackVector) -> Result<()> {
+        out.fill(0.0);
+        if !self.cells.memory().ages {
+            return Ok(());
+        }
+        // The first plane.
+        self.queue.read(|b| b.history.clone(), out.all_mut())
+    }
+
+    fn wear(&mut self, out: &mut StackVector) -> Result<()> {
+        out.fill(0.0);
+        let memory = self.cells.memory();
+        if !memory.pulses {
+            return Ok(());
+        }
+        let elements = self.elements() as usize;
+        let mut history = vec![0_u32; memory.planes() * elements];
+        self.queue.read(|b| b.history.clone(), &mut history)?;
+        let pulses = &history[memory.plane_of_pulses() * elements..];
+        let pulses = out.all_mut().iter_mut().zip(pulses);
+        pulses.for_each(|(o, n)| *o = *n as f32);
+        Ok(())
     }
 }

@@ -433,6 +433,7 @@ fn layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
         storage(false),
         storage(false),
         storage(false),
+        storage(false),
     ];
     let entries: Vec<_> = (0..)
         .zip(kinds)

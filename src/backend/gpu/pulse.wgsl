@@ -62,6 +62,18 @@ fn add_to_counter(counts: vec4<f32>, local: u32) {
     }
 }
 
+/// Remembers the pulses of a block of cells.
+fn mark(block: u32, replica: u32, counts: vec4<f32>) {
+    for (var k = 0u; k < 4u; k++) {
+        let cell = 4u * block + k;
+        if counts[k] != 0.0f && !is_stuck(cell) {
+            let at = cell * run.replicas + replica;
+            renew(at);
+            states[at] = wear(at, states[at], u32(abs(counts[k])));
+        }
+    }
+}
+
 /// Lets reads see the cells that were pulsed, with new write noise.
 fn show(block: u32, replica: u32, counts: vec4<f32>) {
     var z = vec4<f32>(0.0f);
@@ -122,6 +134,9 @@ fn pulse_workgroup(group: u32, local: u32, singly: bool) {
     }
     if any(counts != vec4<f32>(0.0f)) {
         pulse_block(block, replica, counts, singly);
+        if AGEING || WEARING {
+            mark(block, replica, counts);
+        }
         if WRITE_NOISY || READ_OUT {
             show(block, replica, counts);
         }
@@ -159,7 +174,12 @@ fn pulse_expected(
         let at = first + k * WORKGROUP;
         if at < cells() * run.replicas && !is_stuck(at / run.replicas) {
             let cell = at / run.replicas;
-            let next = after_mean(parameters_of(cell), states[at], requested(cell, at % run.replicas));
+            let n = requested(cell, at % run.replicas);
+            var next = after_mean(parameters_of(cell), states[at], n);
+            if n != 0.0f {
+                renew(at);
+                next = wear(at, next, 0u);
+            }
             states[at] = next;
             if WRITE_NOISY || READ_OUT {
                 apparent[at] = read_at(cell, next);

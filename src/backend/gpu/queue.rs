@@ -35,6 +35,7 @@ pub(super) struct Buffers {
     pub counter: wgpu::Buffer,
     pub outputs: wgpu::Buffer,
     pub traps: wgpu::Buffer,
+    pub history: wgpu::Buffer,
 }
 
 /// One dispatch.
@@ -62,13 +63,14 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Buffers for `elements` states, `parameters` of the cells, and the kernels of `source`; whether reads see what is not the state, and
-    /// whether cells have traps.
+    /// Buffers for `elements` states with so many `planes` of history, `parameters` of the cells, and the kernels of `source`; whether
+    /// reads see what is not the state, and whether cells have traps.
     pub(super) fn new(
         gpu: Arc<Gpu>,
         source: String,
         elements: u64,
         [reads_are_apart, trapped]: [bool; 2],
+        planes: usize,
         parameters: &[f32],
     ) -> Result<Self> {
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
@@ -86,6 +88,11 @@ impl Queue {
             traps: gpu.buffer(
                 "the cells' traps",
                 if trapped { elements } else { 1 },
+                storage,
+            )?,
+            history: gpu.buffer(
+                "the history of the states",
+                elements.saturating_mul(planes as u64),
                 storage,
             )?,
         };
@@ -320,6 +327,7 @@ fn bind(gpu: &Gpu, buffers: &Buffers) -> wgpu::BindGroup {
         &buffers.counter,
         &buffers.outputs,
         &buffers.traps,
+        &buffers.history,
     ];
     let mut entries = vec![wgpu::BindGroupEntry {
         binding: 0,

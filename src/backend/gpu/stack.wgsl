@@ -32,6 +32,8 @@ struct Arguments {
     fine: u32,             // whether a relaxed state is rounded at random
     growth: f32,           // of the 1/f noise of cells
     kept: f32,             // correlation of traps that is left
+    elapsed: f32,          // that relaxation takes, s
+    spare_0: u32,          // vectors of four are whole
 }
 
 const OUTER: u32 = 0u;
@@ -48,13 +50,16 @@ const RANDOM: u32 = 2u;
 @group(0) @binding(2) var<storage, read_write> states: array<f32>;
 /// What a read sees where it is not the state.
 @group(0) @binding(3) var<storage, read_write> apparent: array<f32>;
-/// Number j of cell k at j · cells + k, and where cells are stuck.
+/// Number j of cell k at j · cells + k, and where cells are stuck, and how each relaxes.
 @group(0) @binding(4) var<storage, read> cell_parameters: array<f32>;
 /// Low and high word of the number of pulses so far.
 @group(0) @binding(5) var<storage, read_write> pulse_counter: array<atomic<u32>, 2>;
 @group(0) @binding(6) var<storage, read_write> outputs: array<f32>;
 /// Whether each cell's trap is occupied, 0 or 1.
 @group(0) @binding(7) var<storage, read_write> trap_states: array<f32>;
+/// What is remembered of each state, plane by plane: bits of the age in seconds and of what its sum left out, of the position at age
+/// zero, of the walk, and the number of pulses. Only what the cells ask for.
+@group(0) @binding(8) var<storage, read_write> history: array<u32>;
 
 const WORKGROUP: u32 = 64u;
 /// Elements that an invocation has where each is its own work: enough to wait for memory together.
@@ -95,6 +100,111 @@ fn stuck_at(cell: u32) -> f32 {
         return cell_parameters[PARAMETERS * cells() + cell];
     }
     return HEALTHY;
+}
+
+/// Number j of those by which a cell relaxes.
+fn retention_of(cell: u32, j: u32) -> f32 {
+    return cell_parameters[(PARAMETERS + u32(STUCK) + j) * cells() + cell];
+}
+
+/// Pulses that a cell lives for.
+fn life_of(cell: u32) -> f32 {
+    if OWN_LIFE {
+        return retention_of(cell, 2u * u32(OWN_RETENTION));
+    }
+    return LIFE;
+}
+
+// Planes of the history.
+const AGE: u32 = 0u;
+const CARRY: u32 = 1u;
+const ORIGIN: u32 = 2u;
+const WALK: u32 = 3u;
+
+fn remembered(plane: u32, at: u32) -> f32 {
+    return bitcast<f32>(history[plane * cells() * run.replicas + at]);
+}
+
+fn remember(plane: u32, at: u32, value: f32) {
+    history[plane * cells() * run.replicas + at] = bitcast<u32>(value);
+}
+
+/// Seconds since the last pulse or write.
+fn age_of(at: u32) -> f32 {
+    if AGEING {
+        return remembered(AGE, at);
+    }
+    return 0.0f;
+}
+
+/// A cell is new, or was pulsed.
+fn renew(at: u32) {
+    if AGEING {
+        remember(AGE, at, 0.0f);
+    }
+}
+
+/// Counts pulses, and returns the state inside the window that they leave.
+fn wear(at: u32, state: f32, pulses: u32) -> f32 {
+    if !WEARING {
+        return state;
+    }
+    let place = PULSES * cells() * run.replicas + at;
+    let before = history[place];
+    let after = before + min(pulses, 0xffffffffu - before);
+    history[place] = after;
+    let cell = at / run.replicas;
+    return held(parameters_of(cell), state, f32(after), life_of(cell));
+}
+
+/// Makes a cell older, and returns its age. At age zero, its rounding left nothing out.
+fn age(at: u32) -> f32 {
+    let before = remembered(AGE, at);
+    var added = run.elapsed;
+    if before != 0.0f {
+        added += remembered(CARRY, at);
+    }
+    // A sum that the compiler saw through would leave nothing out.
+    let next = opaque(before + added);
+    remember(AGE, at, next);
+    remember(CARRY, at, carried(added, before, next));
+    return next;
+}
+
+/// Lets a conductance drift.
+fn drift(at: u32, cell: u32) {
+    let before = states[at];
+    let young = remembered(AGE, at);
+    var origin = remembered(ORIGIN, at);
+    var walk = 0.0f;
+    // Where cells do not walk, each has one number for ever.
+    var step = 0u;
+    if WALKING {
+        walk = remembered(WALK, at);
+        step = run.step;
+    }
+    if young == 0.0f {
+        origin = before;
+        walk = 0.0f;
+    }
+    let z = normals(words_of(step, cell / 4u, at % run.replicas, DRIFT))[cell % 4u];
+    let old = age(at);
+    if WALKING {
+        walk = walked(origin, walk, young, old, run.elapsed, z);
+        remember(WALK, at, walk);
+    }
+    remember(ORIGIN, at, origin);
+    let after = drifted(parameters_of(cell), origin, walk, old, z);
+    states[at] = after;
+    if READ_OUT {
+        var noise = 0.0f;
+        if WRITE_NOISY {
+            noise = apparent[at] - read_at(cell, before);
+        }
+        apparent[at] = read_at(cell, after) + noise;
+    } else if WRITE_NOISY {
+        apparent[at] = (apparent[at] - before) * kept(origin, young, old, z) + after;
+    }
 }
 
 /// Whether nothing moves a cell.
@@ -160,7 +270,11 @@ fn write_positions(
         let at = first + k * WORKGROUP;
         if at < cells() * run.replicas {
             let cell = at / run.replicas;
-            let state = upload(run.first_at + cell);
+            var state = upload(run.first_at + cell);
+            renew(at);
+            if !is_stuck(cell) {
+                state = wear(at, state, 0u);
+            }
             states[at] = state;
             if WRITE_NOISY || READ_OUT {
                 apparent[at] = read_at(cell, state);
@@ -189,7 +303,9 @@ fn program(
             if !is_stuck(cell) {
                 let words = words_of(run.step, cell / 4u, at % run.replicas, PROGRAMMING);
                 state = written(parameters_of(cell), state, deviation, normals(words)[cell % 4u]);
+                state = wear(at, state, 0u);
             }
+            renew(at);
             states[at] = state;
             if WRITE_NOISY || READ_OUT {
                 apparent[at] = state;
@@ -210,14 +326,31 @@ fn relax(
         let at = first + k * WORKGROUP;
         if at < cells() * run.replicas && !is_stuck(at / run.replicas) {
             let cell = at / run.replicas;
+            if DRIFTING {
+                drift(at, cell);
+                continue;
+            }
+            if AGEING {
+                age(at);
+            }
+            if !RETENTIVE {
+                continue;
+            }
             let p = parameters_of(cell);
             var u = 0.5f;
-            if run.fine != 0u {
+            if run.fine != 0u || OWN_RETENTION {
                 let words = words_of(run.step, cell / 4u, at % run.replicas, RELAXATION);
                 u = uniform_of(words[cell % 4u]);
             }
+            var rest = run.rest;
+            var part = run.lost;
+            if OWN_RETENTION {
+                rest = retention_of(cell, 0u);
+                part = lost(run.elapsed, retention_of(cell, 1u));
+                u = rounding(part, u);
+            }
             let before = states[at];
-            let after = relaxed(p, before, run.rest, run.lost, u);
+            let after = relaxed(p, before, rest, part, u);
             states[at] = after;
             if READ_OUT {
                 var noise = 0.0f;
@@ -226,7 +359,7 @@ fn relax(
                 }
                 apparent[at] = read_at(cell, after) + noise;
             } else if WRITE_NOISY {
-                apparent[at] = relaxed(p, apparent[at], run.rest, run.lost, u);
+                apparent[at] = relaxed(p, apparent[at], rest, part, u);
             }
         }
     }
