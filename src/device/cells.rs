@@ -204,7 +204,9 @@ impl Cells {
             // The noise of a pulse is stretched and bent by the next.
             1
         } else if law.moves() {
-            let steep = steepest(slopes.into_iter().zip(cells()));
+            let mut steep = steepest(slopes.into_iter().zip(cells()));
+            // Equal cells need no second try.
+            steep.dedup();
             let (longest, train) = motion::longest_train(&*law, parts.pulse, &steep);
             parts.train = train;
             longest
