@@ -257,7 +257,7 @@ fn worn(count: usize) -> Arc<Cells> {
         shape: 0.7,
         losses: [0.3, 0.5],
     };
-    let lives = (0..count).map(|k| 100.0 + 30.0 * k as f64).collect();
+    let lives = (0..count).map(|k| 100.0 + 3.0 * k as f64).collect();
     Arc::new(cells.with_endurance(endurance, lives))
 }
 
@@ -274,8 +274,8 @@ pub fn wear(site: Site) {
             let word = |k: usize| (k as u32).wrapping_mul(0x9E37_79B9) & few;
             (0..n * replicas).map(word).collect()
         };
-        // Few bits of a row: cells are gathered.
-        let (row_bits, column_bits) = (bits(rows, 0x0100_8011), bits(columns, u32::MAX));
+        // Two bits of a row at most: cells of rows that have one are gathered.
+        let (row_bits, column_bits) = (bits(rows, 0x0000_8001), bits(columns, u32::MAX));
         let requests = [
             (
                 Request::Outer {
@@ -311,7 +311,7 @@ pub fn wear(site: Site) {
                     _ => f64::from(x.lanes(row)[r] * d.lanes(column)[r]),
                 }
             };
-            const UPDATES: u32 = 60;
+            const UPDATES: u32 = 400;
             for step in 0..UPDATES {
                 stack.pulse(step, &request, counting).unwrap();
             }
@@ -330,7 +330,7 @@ pub fn wear(site: Site) {
                     );
                     total += all;
                     // Every update ends in the window that its pulses leave.
-                    let life = 100.0 + 30.0 * k as f64;
+                    let life = 100.0 + 3.0 * k as f64;
                     let mut state = 0.45;
                     for update in 1..=UPDATES {
                         state += EXACT_STEP * n;
