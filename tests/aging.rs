@@ -186,7 +186,7 @@ fn long_lives_stay_inside_what_is_left_of_windows() {
                 .unwrap();
             stack.inspect(&mut states).unwrap();
             stack.wear(&mut pulses).unwrap();
-            for k in 0..6 {
+            for (k, widest) in widest.iter_mut().enumerate() {
                 for (&s, &n) in states.lanes(k).iter().zip(pulses.lanes(k)) {
                     assert_eq!(f64::from(n), 20_000.0 * f64::from(step + 1));
                     let [lower, upper] = cells.worn_window(k, f64::from(n));
@@ -196,7 +196,7 @@ fn long_lives_stay_inside_what_is_left_of_windows() {
                         (lower - 1e-6..=upper + 1e-6).contains(&s),
                         "{s} {lower} {upper}"
                     );
-                    widest[k] = upper - lower;
+                    *widest = upper - lower;
                 }
             }
         }
