@@ -9,6 +9,7 @@ use super::law::{AnyLaw, COMMON, Cell, CycleNoise, LOWER, OWN, STEP, UPPER, part
 use super::motion::{self, Parts};
 use super::programming::Programming;
 use super::readout::is_read_out;
+use super::reset::Resets;
 use super::response::{Pulsed, Response, average, bounded_mean, crossing, symmetric_point};
 use super::retention::Retention;
 use crate::document::NumberOr;
@@ -56,6 +57,7 @@ pub struct Cells {
     retention: Option<Retention>,
     programming: Option<Programming>,
     read_out: bool,
+    pub(super) resets: Option<Resets>,
     /// Ascending, with their positions.
     pub(super) stuck: Vec<(usize, f64)>,
 }
@@ -180,33 +182,11 @@ impl Cells {
     ) -> Self {
         let single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
         let width = OWN + law.parameters().len();
-        let cells = || parameters.chunks_exact(width);
-        // Slopes matter to noise that feeds back, and to laws without closed trains.
-        let slopes: Vec<f64> = if law.has_train() && noise.multiplicative() == 0.0 {
-            Vec::new()
-        } else {
-            cells().map(|p| steepness(&*law, p)).collect()
-        };
-        let noise = noise.for_slopes(slopes.iter().copied());
-        let mut parts = Parts::of_pulse(parts_in(law.moves(), &nominal));
-        let noisy = noise.additive() != 0.0 || noise.multiplicative() != 0.0;
-        let longest_train = if law.has_train() {
-            1 << SINGLE_DIGITS
-        } else if law.moves() && noisy || law.has_own_noise() {
-            // The noise of a pulse is stretched and bent by the next.
-            1
-        } else if law.moves() {
-            let steep = steepest(slopes.into_iter().zip(cells()));
-            let (longest, train) = motion::longest_train(&*law, parts.pulse, &steep);
-            parts.train = train;
-            longest
-        } else {
-            longest_train(&*law, &noise, slopes.into_iter().zip(cells()))
-        };
+        let parts = Parts::of_pulse(parts_in(law.moves(), &nominal));
         Self {
             varied: Varied::new(&single, width),
             parts,
-            longest_train,
+            longest_train: 1,
             read_out: is_read_out(&*law, &nominal),
             law,
             window,
@@ -218,8 +198,41 @@ impl Cells {
             single,
             retention: None,
             programming: None,
+            resets: None,
             stuck: Vec::new(),
         }
+        .with_trains(&[1.0, -1.0])
+    }
+
+    /// The same cells, their trains and the feedback of their noise as pulses of these polarities allow.
+    pub(super) fn with_trains(mut self, polarities: &[f64]) -> Self {
+        let law = &*self.law;
+        let cells = || self.parameters.chunks_exact(self.width());
+        // Slopes matter to noise that feeds back, and to laws without closed trains.
+        let slopes: Vec<f64> = if law.has_train() && self.noise.multiplicative() == 0.0 {
+            Vec::new()
+        } else {
+            cells().map(|p| steepness(law, p, polarities)).collect()
+        };
+        let noise = self.noise.for_slopes(slopes.iter().copied());
+        let mut parts = self.parts;
+        let noisy = noise.additive() != 0.0 || noise.multiplicative() != 0.0;
+        let longest = if law.has_train() {
+            1 << SINGLE_DIGITS
+        } else if law.moves() && noisy || law.has_own_noise() {
+            // The noise of a pulse is stretched and bent by the next.
+            1
+        } else if law.moves() {
+            let steep = steepest(slopes.into_iter().zip(cells()));
+            let (longest, train) = motion::longest_train(law, parts.pulse, &steep);
+            parts.train = train;
+            longest
+        } else {
+            longest_train(law, &noise, slopes.into_iter().zip(cells()), polarities)
+        };
+        self.parts = parts;
+        (self.noise, self.longest_train) = (noise, longest);
+        self
     }
 
     /// The same cells, whose states relax.
@@ -286,6 +299,11 @@ impl Cells {
     /// The law.
     pub fn law(&self) -> &dyn AnyLaw {
         &*self.law
+    }
+
+    /// Parameters of the nominal cell.
+    pub(super) fn nominal(&self) -> &[f64] {
+        &self.nominal
     }
 
     /// The window of the nominal device.
@@ -398,7 +416,12 @@ impl Cells {
         if self.read_out || self.law.has_own_noise() {
             return Response::seen(&*self.law, &cell, self.state(k, x), unit);
         }
-        Response::of(&*self.law, cell.parameters, x, unit)
+        let both = Response::of(&*self.law, cell.parameters, x, unit);
+        if self.is_one_sided() {
+            both.one_sided()
+        } else {
+            both
+        }
     }
 
     /// `[F, G]` of cell `k` whose conductance is at position `x`, without derivatives.
@@ -412,7 +435,12 @@ impl Cells {
             (mean(1.0), -mean(-1.0))
         } else {
             let p = self.double(k).parameters;
-            (self.law.step(p, x, 1.0), -self.law.step(p, x, -1.0))
+            let down = if self.is_one_sided() {
+                0.0
+            } else {
+                -self.law.step(p, x, -1.0)
+            };
+            (self.law.step(p, x, 1.0), down)
         };
         [
             0.5 * (up + down) / self.nominal_step(),
@@ -435,6 +463,9 @@ impl Cells {
 
     /// Mean position of the conductance of cell `k` after `n` pulses at state `s`, hard bounds applied.
     pub fn mean_after(&self, k: usize, s: f64, polarity: f64, n: u32) -> f64 {
+        if self.is_one_sided() && polarity < 0.0 {
+            return self.conductance(k, s);
+        }
         let cell = self.double(k);
         let (mean, variance) = self.law.train(&cell, s, polarity, n);
         if !self.read_out {
@@ -463,6 +494,9 @@ impl Cells {
     }
 
     fn symmetric_point_of(&self, p: &[f64]) -> Option<f64> {
+        if self.is_one_sided() {
+            return None;
+        }
         if !self.read_out {
             return symmetric_point(&*self.law, p);
         }
@@ -475,7 +509,7 @@ impl Cells {
     }
 
     /// The same cells under the symmetric control law: constant steps without asymmetry, the same step sizes and the same
-    /// noise, no bounds, no cell stuck, nothing that relaxes. Its expected update has no regularizing part at all.
+    /// noise, no bounds, no cell stuck, nothing that relaxes, one-sided if they are. Its expected update has no regularizing part at all.
     pub fn symmetric_control(&self) -> Self {
         let parameters = (0..self.len())
             .flat_map(|k| {
@@ -485,7 +519,7 @@ impl Cells {
             .collect();
         let mut nominal = self.nominal[..OWN].to_vec();
         nominal.push(0.0);
-        Self::new(
+        let control = Self::new(
             Arc::new(super::ConstantStep),
             self.window,
             self.noise,
@@ -493,6 +527,10 @@ impl Cells {
             false,
             nominal,
             parameters,
-        )
+        );
+        Self {
+            resets: self.resets.clone(),
+            ..control
+        }
     }
 }

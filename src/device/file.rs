@@ -9,6 +9,7 @@ use super::law::{AnyLaw, COMMON, CycleNoise, Kind, LOWER, OWN, Parameter, STEP, 
 use super::motion::{parts_for, resolves};
 use super::programming::Programming;
 use super::readout::reads_out;
+use super::reset::Reset;
 use super::retention::Retention;
 use super::uncertainty::Covariance;
 use super::variation::{Spread, Variation};
@@ -62,6 +63,7 @@ pub struct Device {
     variations: Vec<Variation>,
     retention: Option<Retention>,
     programming: Option<Programming>,
+    reset: Option<Reset>,
     faults: Option<Faults>,
     covariance: Option<Covariance>,
 }
@@ -155,7 +157,7 @@ impl Device {
         }
         if violations.is_empty()
             && let Err((key, rule, way_out)) = derived(&*law, &mut nominal, &variations)
-                .and_then(|()| unphysical(&*law, window, &nominal))
+                .and_then(|()| unphysical(&*law, window, &nominal, section.has("reset")))
         {
             parameters.violation(key, rule, way_out);
         }
@@ -182,6 +184,17 @@ impl Device {
                 "remove the table, or choose a law without a readout",
             );
         }
+        let reset = Reset::parse(section, window);
+        if reset.is_some() && reads_out(&*law) {
+            section.violation(
+                "reset",
+                format!(
+                    "the law {} has no reset: its state is not its conductance",
+                    law.name()
+                ),
+                "remove the table, or choose a law without a readout",
+            );
+        }
         let faults = Faults::parse(section, window);
         let covariance = section.optional_section("covariance").and_then(|section| {
             Covariance::parse(&section, &all().collect::<Vec<_>>(), violations)
@@ -201,6 +214,7 @@ impl Device {
             variations,
             retention,
             programming,
+            reset,
             faults,
             covariance,
         }
@@ -284,6 +298,11 @@ impl Device {
         self.programming.as_ref()
     }
 
+    /// What a reset does; a device that has one is one-sided.
+    pub fn reset(&self) -> Option<Reset> {
+        self.reset
+    }
+
     /// How cells come to be stuck, if they do.
     pub fn faults(&self) -> Option<&Faults> {
         self.faults.as_ref()
@@ -340,7 +359,9 @@ impl Device {
             let way_out = format!("give, in this order, {}", names.join(", "));
             return Err(violation("parameters", format!("{nominal:?}"), rule, way_out).into());
         }
-        if let Err((key, rule, way_out)) = unphysical(&*law, self.window, nominal) {
+        if let Err((key, rule, way_out)) =
+            unphysical(&*law, self.window, nominal, self.reset.is_some())
+        {
             let value = names.iter().position(|n| *n == key).map(|k| nominal[k]);
             let value = value.map_or_else(String::new, |v| v.to_string());
             return Err(violation(key, value, rule, way_out).into());
@@ -367,7 +388,8 @@ impl Device {
     pub fn cells(&self, count: usize, seed: u64) -> Result<Cells> {
         let parameters =
             super::variation::draw(&self.variations, &self.nominal, count, seed, |p| {
-                unphysical(&*self.law, self.window, p).map_err(|(_, rule, _)| rule)
+                unphysical(&*self.law, self.window, p, self.reset.is_some())
+                    .map_err(|(_, rule, _)| rule)
             })?;
         let stuck = match &self.faults {
             Some(faults) => faults.draw(count, seed, self.window)?,
@@ -383,6 +405,10 @@ impl Device {
             exponential::in_cells(&*self.law, &parameters),
         );
         let cells = cells.with_stuck(stuck);
+        let cells = match self.reset {
+            Some(reset) => cells.with_resets(reset, &reset.draw(count, seed)),
+            None => cells,
+        };
         let cells = match &self.programming {
             Some(programming) => cells.with_programming(programming.clone()),
             None => cells,
@@ -480,11 +506,12 @@ fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
 /// Key, rule, way out.
 type Broken = (&'static str, String, String);
 
-/// What a cell with parameters `p` breaks.
+/// What a cell with parameters `p` breaks. Depressing pulses of one-sided cells do not exist.
 pub(super) fn unphysical(
     law: &dyn AnyLaw,
     window: Window,
     p: &[f64],
+    one_sided: bool,
 ) -> std::result::Result<(), Broken> {
     let fail = |key, rule: &str, way_out: &str| Err((key, rule.to_owned(), way_out.to_owned()));
     if law.derives_step() && !(p[LOWER] >= 0.0 && p[UPPER] <= 1.0) {
@@ -543,7 +570,8 @@ pub(super) fn unphysical(
     let p = &*exponential::in_cells(law, p);
     for k in 0..=PLACES {
         let s = p[LOWER] + (p[UPPER] - p[LOWER]) * k as f64 / PLACES as f64;
-        let (up, down) = (law.step(p, s, 1.0), law.step(p, s, -1.0));
+        let up = law.step(p, s, 1.0);
+        let down = if one_sided { 0.0 } else { law.step(p, s, -1.0) };
         let next = s + (p[UPPER] - p[LOWER]) / PLACES as f64;
         let (here, there) = (law.conductance(p, s), law.conductance(p, next));
         if k < PLACES && (there <= here || !(there - here).is_finite()) {

@@ -6,6 +6,7 @@ use super::kernel::drawn;
 use super::law::{Cell, Law, Pulse, SHORT_DIGITS, STEP};
 use super::motion::{DRIVE, Pace, onward};
 use super::programming::written;
+use super::reset::emptied;
 use super::retention::{relaxation, relaxed};
 use crate::number::{Expr, Real, Tape};
 
@@ -139,10 +140,12 @@ pub struct Shader {
     /// const STUCK: bool;                    // whether there are stuck cells
     /// const HEALTHY: f32;                   // below every position; see Shader::parameters
     /// const SHORT: f32;                     // the most pulses that after_short_train makes at once
+    /// const ONE_SIDED: bool;                // whether negative requests do nothing
     /// fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_pulse(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_mean(p: Parameters, s: f32, n: f32) -> f32
+    /// fn emptied(p: Parameters, level: f32, z: f32) -> f32    // after a reset
     /// fn read_out(p: Parameters, s: f32) -> f32          // position of the conductance
     /// fn rounded(m: f32, u: f32) -> f32     // a request as a whole number of pulses
     /// fn piece(n: f32, done: f32, length: f32) -> f32   // what is left of a count, at most length
@@ -152,7 +155,8 @@ pub struct Shader {
     /// ```
     pub functions: String,
     /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`. Where there are stuck cells, after them the
-    /// position of each cell that is stuck, and `HEALTHY` for the others.
+    /// position of each cell that is stuck, and `HEALTHY` for the others. Where cells
+    /// are one-sided, at the end the position after a reset of each.
     pub parameters: Vec<f32>,
 }
 
@@ -181,6 +185,7 @@ impl Cells {
             let positions = (0..self.len()).map(|k| self.stuck_at(k));
             parameters.extend(positions.map(|p| p.map_or(HEALTHY, |p| p as f32)));
         }
+        parameters.extend(self.reset_levels());
 
         let short = 1_u32 << SHORT_DIGITS;
         let write_deviation = self.write_deviation();
@@ -196,12 +201,14 @@ const READ_OUT: bool = {};
 const WRITE_DEVIATION: f32 = {write_deviation:?}f;
 const STUCK: bool = {};
 const HEALTHY: f32 = {HEALTHY:?}f;
+const ONE_SIDED: bool = {};
 ",
             own.len(),
             own.len().max(1),
             self.write_noise() > 0.0,
             self.is_read_out(),
             !self.stuck().is_empty(),
+            self.is_one_sided(),
         );
         if self.law().moves() {
             let stages = [
@@ -233,6 +240,14 @@ const HEALTHY: f32 = {HEALTHY:?}f;
         let seen = self.law().record_conductance(&p, tape.input("s"));
         let arguments = "p: Parameters, s: f32";
         functions.push_str(&tape.function("read_out", arguments, &[seen]));
+
+        let tape = Tape::new();
+        let p = self.recorded(&tape);
+        let [level, z] = ["level", "z"].map(|name| tape.input(name));
+        let deviation = Real::lit(f64::from(self.reset_deviation()));
+        let next = emptied(&self.with_parameters(&p), level, deviation, z);
+        let arguments = "p: Parameters, level: f32, z: f32";
+        functions.push_str(&tape.function("emptied", arguments, &[next]));
 
         let tape = Tape::new();
         let n = round_request(tape.input("m"), tape.input("u"));

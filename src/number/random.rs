@@ -59,6 +59,8 @@ pub enum Purpose {
     Relaxation = 12,
     /// Deviation of a programmed conductance from its target.
     Programming = 13,
+    /// Where a reset leaves a cell.
+    Reset = 14,
 }
 
 impl Purpose {

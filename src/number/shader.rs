@@ -4,13 +4,14 @@ use super::random::{box_muller, centred};
 use super::{Purpose, Tape, expr};
 
 /// The purposes of the random numbers that a backend draws, by their names in shaders.
-const PURPOSES: [(&str, Purpose); 6] = [
+const PURPOSES: [(&str, Purpose); 7] = [
     ("CYCLE_NOISE", Purpose::CycleNoise),
     ("COUNT_ROUNDING", Purpose::CountRounding),
     ("READ_NOISE", Purpose::ReadNoise),
     ("WRITE_NOISE", Purpose::WriteNoise),
     ("RELAXATION", Purpose::Relaxation),
     ("PROGRAMMING", Purpose::Programming),
+    ("RESET", Purpose::Reset),
 ];
 
 /// WGSL functions that draw the random numbers of a [`Stream`](super::Stream), and those that recorded expressions call.

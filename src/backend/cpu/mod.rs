@@ -5,6 +5,7 @@ mod count;
 mod program;
 mod read;
 mod relax;
+mod reset;
 mod sparse;
 mod wide;
 
@@ -34,6 +35,8 @@ pub struct Cpu {
     read_scratch: ReadScratch,
     /// For the rounding of states that relax.
     uniforms: relax::Uniforms,
+    /// For resets and what reads see of them.
+    normals: reset::Normals,
 }
 
 /// What does not change in the life of a stack.
@@ -154,6 +157,7 @@ impl Cpu {
             walk,
             read_scratch: ReadScratch::default(),
             uniforms: relax::uniforms(shape, &cells),
+            normals: reset::normals(shape, &cells),
             fixed: Fixed {
                 shape,
                 first_replica,
@@ -244,6 +248,19 @@ impl Backend for Cpu {
             // Without pulses there is no write noise either.
             self.show_all();
         }
+        self.hold();
+        Ok(())
+    }
+
+    fn reset(&mut self, step: u32, cells: &StackVector) -> Result<()> {
+        reset::reset(
+            &self.fixed,
+            step,
+            cells,
+            &mut self.normals,
+            &mut self.states,
+            self.apparent.as_deref_mut(),
+        );
         self.hold();
         Ok(())
     }

@@ -12,19 +12,21 @@ pub(super) enum Kernel {
     PulseTogether,
     PulseSingly,
     PulseExpected,
+    Reset,
     ReadLanes,
     ReadTiles,
 }
 
 impl Kernel {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Write,
         Self::Program,
         Self::Relax,
         Self::PulseTogether,
         Self::PulseSingly,
         Self::PulseExpected,
+        Self::Reset,
         Self::ReadLanes,
         Self::ReadTiles,
     ];
@@ -37,6 +39,7 @@ impl Kernel {
             Self::PulseTogether => "pulse_together",
             Self::PulseSingly => "pulse_singly",
             Self::PulseExpected => "pulse_expected",
+            Self::Reset => "reset",
             Self::ReadLanes => "read_lanes",
             Self::ReadTiles => "read_tiles",
         }

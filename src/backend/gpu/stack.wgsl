@@ -46,7 +46,7 @@ const RANDOM: u32 = 2u;
 @group(0) @binding(2) var<storage, read_write> states: array<f32>;
 /// What a read sees where it is not the state.
 @group(0) @binding(3) var<storage, read_write> apparent: array<f32>;
-/// Number j of cell k at j · cells + k, and where cells are stuck.
+/// Number j of cell k at j · cells + k, where cells are stuck, and where resets leave them.
 @group(0) @binding(4) var<storage, read> cell_parameters: array<f32>;
 /// Low and high word of the number of pulses so far.
 @group(0) @binding(5) var<storage, read_write> pulse_counter: array<atomic<u32>, 2>;
@@ -91,6 +91,15 @@ fn stuck_at(cell: u32) -> f32 {
         return cell_parameters[PARAMETERS * cells() + cell];
     }
     return HEALTHY;
+}
+
+/// Where a reset leaves a one-sided cell on average.
+fn reset_level(cell: u32) -> f32 {
+    var place = PARAMETERS;
+    if STUCK {
+        place += 1u;
+    }
+    return cell_parameters[place * cells() + cell];
 }
 
 /// Whether nothing moves a cell.
