@@ -359,8 +359,9 @@ impl Device {
             let way_out = format!("give, in this order, {}", names.join(", "));
             return Err(violation("parameters", format!("{nominal:?}"), rule, way_out).into());
         }
-        if let Err((key, rule, way_out)) =
-            unphysical(&*law, self.window, nominal, self.reset.is_some())
+        // Resets lead to states that are their own readouts.
+        let reset = self.reset.filter(|_| !reads_out(&*law));
+        if let Err((key, rule, way_out)) = unphysical(&*law, self.window, nominal, reset.is_some())
         {
             let value = names.iter().position(|n| *n == key).map(|k| nominal[k]);
             let value = value.map_or_else(String::new, |v| v.to_string());
@@ -368,6 +369,7 @@ impl Device {
         }
         Ok(Self {
             name: law.name().into(),
+            reset,
             law,
             nominal: nominal.to_vec(),
             variations: Vec::new(),
