@@ -484,6 +484,7 @@ fn plan(
             map: WeightMap::new(mapping, 0.5, 2.0, inputs, outputs),
         },
         read_noise,
+        refresh: None,
         aggregate: true,
         stream: Stream::new(SEED),
         place: Place::Cpu,
@@ -495,7 +496,7 @@ const MAPPINGS: [Mapping; 2] = [Mapping::ReferenceColumn, Mapping::DifferentialP
 fn per_weight(mapping: Mapping) -> usize {
     match mapping {
         Mapping::ReferenceColumn => 1,
-        Mapping::DifferentialPair => 2,
+        Mapping::DifferentialPair | Mapping::OneSidedPair => 2,
     }
 }
 

@@ -128,6 +128,8 @@ impl StackVector {
 }
 
 /// A requested update of a whole stack, in nominal steps of the device (any real number, signed).
+///
+/// One-sided cells take what is positive of it and nothing else.
 #[derive(Debug, Clone, Copy)]
 pub enum Request<'a> {
     /// Rank one: cell (r, c) is asked for `rows[r] · columns[c]`.
@@ -239,6 +241,9 @@ pub trait Backend: Send {
     ) -> Result<()>;
     /// Applies an update at step `step`. [`Request::Trains`] ignores `counting`.
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()>;
+    /// Resets every cell whose element is not zero, at step `step`: reads see it with new write noise. Nothing happens to cells that
+    /// have no reset.
+    fn reset(&mut self, step: u32, cells: &StackVector) -> Result<()>;
     /// Lets `elapsed` seconds pass after step `step`: every state moves as the cells' retention or drift says, traps are filled and
     /// emptied, and 1/f noise of reads grows. Nothing moves where there is none of these. Where cells walk at random, calls of the
     /// same step draw the same numbers.

@@ -292,6 +292,9 @@ impl Recorder {
     /// Channel D of one cell: the exact mean over counts of the bounded train, minus the linear response.
     fn beyond_linear(&self, model: &ArrayModel, cell: usize, value: f64, change: f64) -> f64 {
         let request = model.map.share(cell) * change;
+        if model.cells.is_one_sided() && request < 0.0 {
+            return 0.0;
+        }
         let m = request.abs() / model.step();
         let x = model.map.position(value);
         let cells = &model.cells;

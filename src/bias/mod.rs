@@ -1,6 +1,7 @@
 //! The implicit L2 bias: predicted from the device, measured in simulation, held against explicit Tikhonov regularization.
 
 mod closure;
+mod cycle;
 mod gaussian;
 pub mod interval;
 mod law;
@@ -9,8 +10,10 @@ mod predict;
 pub mod tikhonov;
 
 pub use closure::{Gradient, Setting};
+pub use cycle::cycle_field;
 pub use law::CycleLaw;
 pub use measure::{Curve, Landscape, Log, Recorder, Regression, Sums};
 pub use predict::{
-    Prediction, Trajectory, gaussian_closure, mean_field, stationary_covariance, trajectory,
+    Prediction, Trajectory, gaussian_closure, mean_field, pair_trajectory, stationary_covariance,
+    trajectory,
 };

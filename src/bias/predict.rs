@@ -3,6 +3,8 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::closure::{Closure, Setting, Step};
+use crate::crossbar::Refresh;
+use crate::device::{LOWER, UPPER};
 use crate::error::{Error, Result};
 
 /// A predicted stationary state.
@@ -55,8 +57,14 @@ impl Prediction {
 /// The mean field P0: `E_ξ[U_j(w, -η g_j(w; ξ))] = 0`, averaged exactly over the data.
 ///
 /// # Errors
-/// [`Error::NotConverged`] if Newton's method does not settle.
+/// [`Error::NotConverged`] if Newton's method does not settle, and for one-sided cells.
 pub fn mean_field(setting: &Setting) -> Result<Prediction> {
+    if setting.model.cells.is_one_sided() {
+        return Err(not_converged(
+            "P0, the mean field",
+            "the common mode of one-sided pairs only rises: nothing is stationary without refreshes, and with them a cycle",
+        ));
+    }
     let closure = Closure::new(setting);
     let k = closure.cells();
     let zero = DMatrix::zeros(k, k);
@@ -208,6 +216,74 @@ impl Trajectory {
 /// The step is a quarter of the fastest time constant, which leaves a relative error below (1/4)⁵/120 ≈ 1e-5 a step in the
 /// fastest mode and far less in the modes that last.
 pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Trajectory {
+    course(setting, initial, duration, f64::INFINITY, |_, _| {})
+}
+
+/// The trajectory P-t of one-sided pairs: cells stop at the ends of their windows, and every `look` of training time those pairs that are
+/// due are refreshed, as far as that goes without noise and without rounding. `None`: never.
+///
+/// No step is longer than the fastest cell needs for a tenth of the window.
+pub fn pair_trajectory(
+    setting: &Setting,
+    refresh: Option<(Refresh, f64)>,
+    initial: &[f64],
+    duration: f64,
+) -> Trajectory {
+    let (map, cells) = (setting.model.map, &setting.model.cells);
+    // Nothing moves stuck cells, wherever they are.
+    let end: Vec<f64> = (0..map.cells())
+        .map(|k| match cells.stuck_at(k) {
+            Some(_) => f64::INFINITY,
+            None => map.value(cells.double(k).parameters[UPPER]),
+        })
+        .collect();
+    let empty: Vec<f64> = (0..map.cells())
+        .map(|k| {
+            let level = f64::from(cells.reset_levels()[k]);
+            map.value(level.max(cells.double(k).parameters[LOWER]))
+                .min(end[k])
+        })
+        .collect();
+    let written = DVector::from_vec(map.values(initial));
+    let fastest = Closure::new(setting).drift(&written).amax() / setting.rate;
+    let longest = 0.1 * map.per_window() / fastest.max(f64::MIN_POSITIVE);
+    let mut looks = 0.0;
+    course(setting, initial, duration, longest, |time, mu| {
+        for (value, end) in mu.iter_mut().zip(&end) {
+            *value = value.min(*end);
+        }
+        let Some((refresh, look)) = refresh.filter(|(_, look)| time >= (looks + 1.0) * look) else {
+            return;
+        };
+        looks = (time / look).floor();
+        for j in 0..map.weights() {
+            let [plus, minus] = [2 * j, 2 * j + 1];
+            if !refresh.is_due(map.position(mu[plus]), map.position(mu[minus])) {
+                continue;
+            }
+            let weight = mu[plus] - mu[minus];
+            // One round takes both cells to be at the nominal level; more of them correct what is left.
+            let short = match refresh.rounds {
+                1 => weight,
+                _ => weight - empty[plus] + empty[minus],
+            };
+            for (k, room) in [(plus, short.max(0.0)), (minus, -short.min(0.0))] {
+                if cells.stuck_at(k).is_none() {
+                    mu[k] = (empty[k] + room).min(end[k]);
+                }
+            }
+        }
+    })
+}
+
+/// The trajectory with steps of at most `longest`; `after` may change the state after each.
+fn course(
+    setting: &Setting,
+    initial: &[f64],
+    duration: f64,
+    longest: f64,
+    mut after: impl FnMut(f64, &mut DVector<f64>),
+) -> Trajectory {
     let closure = Closure::new(setting);
     let (k, map) = (closure.cells(), setting.model.map);
     let slope = |mu: &DVector<f64>| closure.drift(mu) / setting.rate;
@@ -215,11 +291,13 @@ pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Trajecto
         nalgebra::SymmetricEigen::new(setting.x.tr_mul(&setting.x) / setting.x.nrows() as f64);
     let fastest = spectrum.eigenvalues.max().max(1e-12) + closure.retention_rate();
     let steps = ((4.0 * duration * fastest).ceil() as usize).clamp(200, 20_000);
+    let steps = steps.max(((duration / longest).ceil() as usize).min(100_000));
     let h = duration / steps as f64;
+    let written = map.values(initial);
     // As they are written: stuck cells stay where they are.
     let mut mu = DVector::from_fn(k, |i, _| match setting.model.cells.stuck_at(i) {
         Some(position) => map.value(position),
-        None => map.share(i) * initial[map.weight_of(i)],
+        None => written[i],
     });
     let mut out = Trajectory {
         times: vec![0.0],
@@ -231,6 +309,7 @@ pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Trajecto
         let k3 = slope(&(&mu + &k2 * (0.5 * h)));
         let k4 = slope(&(&mu + &k3 * h));
         mu += (k1 + (k2 + k3) * 2.0 + k4) * (h / 6.0);
+        after(h * n as f64, &mut mu);
         out.times.push(h * n as f64);
         out.weights.push(closure.weights(&mu));
     }

@@ -48,7 +48,10 @@ fn row(name: &str, device: &Device) -> Result<String> {
         siemens(w.g_max),
         on_off(&w),
         whole(c.states),
-        both(weight, fine.map(|f| f.0)),
+        match device.reset() {
+            Some(_) => "one-sided".to_owned(),
+            None => both(weight, fine.map(|f| f.0)),
+        },
         both(c.tau, fine.map(|f| f.1)),
         device.cite().join(", "),
     ))
@@ -56,7 +59,8 @@ fn row(name: &str, device: &Device) -> Result<String> {
 
 const NOTES: &str = "
 window: conductance at positions 0 and 1. states: nominal steps across the window. w⋄, τ: symmetric point and 1/R'(w⋄) of a weight
-that spans [-1, 1] over the window; the implicit λ is E|g|/τ. c2c: cycle-to-cycle deviation of one pulse, in nominal steps.
+that spans [-1, 1] over the window; the implicit λ is E|g|/τ. c2c: cycle-to-cycle deviation of one pulse, in nominal steps. one-sided: cells
+that pulses only raise and a reset empties; they make weights in pairs.
 cite: keys of `references.bib`; each file says which figure, table or preset its numbers are from. Devices of the law `programmed` are for
 inference: they are written to a target, which they miss as measured, and have no pulses.
 
@@ -107,6 +111,7 @@ pub fn check(file: &str) -> Result<ExitCode> {
             ", w⋄ = {}, τ = {tau:.3}",
             decimals(Some(2.0 * s - 1.0))
         ),
+        _ if device.reset().is_some() => writeln!(text, ", one-sided"),
         _ => writeln!(text, ", no symmetric point"),
     };
     print(&text);

@@ -84,6 +84,9 @@ fn value(device: &Device) -> Result<Value> {
             ),
             Faults::Mask { file, array, .. } => json!({ "npz": file, "array": array }),
         }),
+        "reset": device.reset().map(|r| json!({
+            "level": r.level, "deviation": r.deviation, "device-to-device": r.variation
+        })),
         "retention": time::retention(device),
         "endurance": time::endurance(device),
         "bounds": if device.hard_bounds() { "hard" } else { "soft" },
@@ -163,7 +166,10 @@ pub fn list(json: bool) -> Result<ExitCode> {
             format!("{} – {}", rounded(w.g_min), rounded(w.g_max)),
             on_off(&w),
             whole(c.states),
-            dash(c.symmetric_point.map(|s| 2.0 * s - 1.0)),
+            match d.reset() {
+                Some(_) => "one-sided".into(),
+                None => dash(c.symmetric_point.map(|s| 2.0 * s - 1.0)),
+            },
             dash(c.tau),
             format!("{noise:.2}"),
             d.cite().join(" "),
@@ -278,6 +284,29 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
             "deviation of a read of one cell".to_owned(),
         ]);
     }
+    if let Some(r) = device.reset() {
+        let change = |v: f64| format!("{v} ({})", Siemens::new(round(v * w.span())));
+        let rows = [
+            (
+                "reset, level",
+                format!("{} ({})", r.level, siemens(r.level)),
+                "conductance after a reset",
+            ),
+            (
+                "reset, deviation",
+                change(r.deviation),
+                "deviation from reset to reset",
+            ),
+            (
+                "reset, device-to-device",
+                change(r.variation),
+                "deviation from cell to cell",
+            ),
+        ];
+        for (a, b, m) in rows {
+            table.add_row([a.to_owned(), b, m.to_owned()]);
+        }
+    }
     for (key, value, meaning) in time::rows(&device) {
         table.add_row([key, value, meaning.to_owned()]);
     }
@@ -336,6 +365,7 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
             1.0 / tau
         )),
         _ if !pulsed => text.push_str("states are programmed: pulses are not modelled, nothing can be trained\n"),
+        _ if device.reset().is_some() => text.push_str("one-sided: depressing pulses are not used, the cell is reset; no symmetric point\nin a pair whose cells fill up and are refreshed, weights are pulled to zero\n"),
         _ => text.push_str("no symmetric point: this device does not regularize towards any weight\n"),
     }
     if let Some((s, tau)) = c.fine {

@@ -110,6 +110,14 @@ impl Synapses for Digital {
         Ok(())
     }
 
+    fn refresh(&mut self, _step: u32) -> Result<()> {
+        Ok(())
+    }
+
+    fn resets(&self) -> u64 {
+        0
+    }
+
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {
         for (cell, values) in values.iter_mut().enumerate() {
             for (v, &w) in values.iter_mut().zip(self.weights.lanes(cell)) {

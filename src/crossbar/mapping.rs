@@ -9,6 +9,9 @@ pub enum Mapping {
     ReferenceColumn,
     /// Two neighbouring cells a weight; their difference is the weight, and each gets half of every update.
     DifferentialPair,
+    /// Two neighbouring one-sided cells a weight; their difference is the weight, and the one that has to rise gets the whole update.
+    /// Weight 0 is two cells at the level of a reset.
+    OneSidedPair,
 }
 
 impl Mapping {
@@ -16,15 +19,15 @@ impl Mapping {
     pub fn cells_per_weight(self) -> usize {
         match self {
             Self::ReferenceColumn => 1,
-            Self::DifferentialPair => 2,
+            Self::DifferentialPair | Self::OneSidedPair => 2,
         }
     }
 }
 
 /// The map between dimensionless weights and positions in the conductance window.
 ///
-/// `w = (g - g_ref)/g_unit` for a reference column, `w = (g₊ - g₋)/g_unit` for a differential pair, with `g_unit` the
-/// conductance of weight 1. The array has one row an input; a differential pair takes two neighbouring columns.
+/// `w = (g - g_ref)/g_unit` for a reference column, `w = (g₊ - g₋)/g_unit` for pairs, with `g_unit` the
+/// conductance of weight 1. The array has one row an input; a pair takes two neighbouring columns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WeightMap {
     mapping: Mapping,
@@ -103,9 +106,13 @@ impl WeightMap {
         }
     }
 
-    /// Signed share of a weight's change that the cell is asked for.
+    /// Signed share of a weight's change that the cell is asked for. Of a one-sided pair each cell is asked for the whole, and takes it
+    /// where it is positive.
     pub fn share(&self, cell: usize) -> f64 {
-        self.sign(cell) / self.cells_per_weight() as f64
+        match self.mapping {
+            Mapping::OneSidedPair => self.sign(cell),
+            _ => self.sign(cell) / self.cells_per_weight() as f64,
+        }
     }
 
     /// Position that counts as zero.
@@ -128,11 +135,22 @@ impl WeightMap {
         self.per_window
     }
 
-    /// Positions of all cells for given weights: pairs share the weight evenly.
+    /// Contributions of all cells for given weights: differential pairs share the weight evenly, of one-sided pairs one cell is empty.
+    pub fn values(&self, weights: &[f64]) -> Vec<f64> {
+        let value = |k: usize| {
+            let value = self.share(k) * weights[self.weight_of(k)];
+            match self.mapping {
+                Mapping::OneSidedPair => value.max(0.0),
+                _ => value,
+            }
+        };
+        (0..self.cells()).map(value).collect()
+    }
+
+    /// Positions of all cells for given weights.
     pub fn positions(&self, weights: &[f64]) -> Vec<f64> {
-        (0..self.cells())
-            .map(|k| self.position(self.share(k) * weights[self.weight_of(k)]))
-            .collect()
+        let values = self.values(weights).into_iter();
+        values.map(|v| self.position(v)).collect()
     }
 }
 

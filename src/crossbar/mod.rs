@@ -2,12 +2,16 @@
 
 mod digital;
 mod mapping;
+mod refresh;
 mod trains;
 
 pub use digital::Digital;
 pub use mapping::{ArrayModel, Mapping, WeightMap};
+pub use refresh::Refresh;
 
 use std::sync::Arc;
+
+use self::refresh::Refresher;
 
 use crate::backend::{Backend, Place, ReadNoise, Request, Shape, StackVector};
 use crate::device::Counting;
@@ -52,11 +56,15 @@ pub trait Synapses {
     ) -> Result<()>;
     /// Lets `elapsed` seconds pass after step `step`: what forgets, forgets.
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()>;
+    /// What the periphery does at the end of step `step`: full one-sided pairs are refreshed.
+    fn refresh(&mut self, step: u32) -> Result<()>;
     /// True contributions of all cells to their weights, in weight units, a vector for each cell and an element for each
     /// replica: the measurement port. Only `bias` and `report` may use it; training sees what [`Synapses::multiply`] reads.
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()>;
-    /// Programming pulses applied so far.
+    /// Programming pulses applied so far, those of refreshes included.
     fn pulses(&mut self) -> Result<u64>;
+    /// Resets of cells so far.
+    fn resets(&self) -> u64;
 }
 
 /// A stack of crossbars with their periphery: what training reads and writes.
@@ -78,6 +86,7 @@ pub struct Crossbar {
     words: [Vec<u32>; 4],
     /// What a measurement or a dense request needs, one element a cell.
     cells: StackVector,
+    refresher: Option<Refresher>,
 }
 
 /// What a stack of crossbars is made of.
@@ -87,6 +96,8 @@ pub struct Plan {
     pub model: ArrayModel,
     /// Standard deviation of the read noise of one output, in units of the weighted sum.
     pub read_noise: f64,
+    /// When and how pairs of one-sided cells are refreshed, if they are.
+    pub refresh: Option<Refresh>,
     /// Whether the pulses that one cell gets in one step are drawn at once where the law allows it.
     pub aggregate: bool,
     /// Random numbers of the study.
@@ -128,6 +139,9 @@ impl Crossbar {
             column_bits: vec![0; shape.columns * replicas],
             words: std::array::from_fn(|_| vec![0; replicas]),
             cells: StackVector::zeros(shape.cells(), replicas),
+            refresher: plan
+                .refresh
+                .and_then(|r| Refresher::new(r, &plan.model.cells, map, replicas)),
         })
     }
 
@@ -223,7 +237,7 @@ impl Synapses for Crossbar {
                     }
                 }
             }
-            Mapping::DifferentialPair => {
+            Mapping::DifferentialPair | Mapping::OneSidedPair => {
                 for column in 0..map.outputs() {
                     let plus = self.currents.lanes(2 * column).iter();
                     let minus = self.currents.lanes(2 * column + 1);
@@ -313,6 +327,17 @@ impl Synapses for Crossbar {
 
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
         self.backend.relax(step, elapsed)
+    }
+
+    fn refresh(&mut self, step: u32) -> Result<()> {
+        match &mut self.refresher {
+            Some(refresher) => refresher.after(step, &mut *self.backend),
+            None => Ok(()),
+        }
+    }
+
+    fn resets(&self) -> u64 {
+        self.refresher.as_ref().map_or(0, |r| r.resets)
     }
 
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {

@@ -12,6 +12,7 @@ use super::law::{AnyLaw, COMMON, Cell, LOWER, OWN, STEP, UPPER, parts_in};
 use super::motion::{self, Parts};
 use super::programming::Programming;
 use super::readout::is_read_out;
+use super::reset::Resets;
 use super::response::{Pulsed, Response, average, bounded_mean, crossing, symmetric_point};
 use super::retention::Retention;
 use crate::document::NumberOr;
@@ -63,6 +64,7 @@ pub struct Cells {
     pub(super) own_retention: Vec<Retention>,
     pub(super) aging: Aging,
     read_out: bool,
+    pub(super) resets: Option<Resets>,
     /// Ascending, with their positions.
     pub(super) stuck: Vec<(usize, f64)>,
 }
@@ -187,36 +189,11 @@ impl Cells {
     ) -> Self {
         let single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
         let width = OWN + law.parameters().len();
-        let cells = || parameters.chunks_exact(width);
-        // Slopes matter to noise that feeds back, and to laws without closed trains.
-        let closed = law.has_train() && noise.has_trains();
-        let slopes: Vec<f64> = if closed && noise.multiplicative() == 0.0 {
-            Vec::new()
-        } else {
-            cells().map(|p| steepness(&*law, p)).collect()
-        };
-        let noise = noise.for_slopes(slopes.iter().copied());
-        let mut parts = Parts::of_pulse(parts_in(law.moves(), &nominal));
-        let noisy = noise.is_noisy();
-        let longest_train = if closed {
-            1 << SINGLE_DIGITS
-        } else if law.moves() && noisy || law.has_own_noise() {
-            // The noise of a pulse is stretched and bent by the next.
-            1
-        } else if law.moves() {
-            let mut steep = steepest(slopes.into_iter().zip(cells()));
-            // Equal cells need no second try.
-            steep.dedup();
-            let (longest, train) = motion::longest_train(&*law, parts.pulse, &steep);
-            parts.train = train;
-            longest
-        } else {
-            longest_train(&*law, &noise, slopes.into_iter().zip(cells()))
-        };
+        let parts = Parts::of_pulse(parts_in(law.moves(), &nominal));
         Self {
             varied: Varied::new(&single, width),
             parts,
-            longest_train,
+            longest_train: 1,
             read_out: is_read_out(&*law, &nominal),
             law,
             window,
@@ -231,8 +208,44 @@ impl Cells {
             cell_noise: None,
             own_retention: Vec::new(),
             aging: Aging::default(),
+            resets: None,
             stuck: Vec::new(),
         }
+        .with_trains(&[1.0, -1.0])
+    }
+
+    /// The same cells, their trains and the feedback of their noise as pulses of these polarities allow.
+    pub(super) fn with_trains(mut self, polarities: &[f64]) -> Self {
+        let law = &*self.law;
+        let cells = || self.parameters.chunks_exact(self.width());
+        // Slopes matter to noise that feeds back, and to laws without closed trains.
+        let closed = law.has_train() && self.noise.has_trains();
+        let slopes: Vec<f64> = if closed && self.noise.multiplicative() == 0.0 {
+            Vec::new()
+        } else {
+            cells().map(|p| steepness(law, p, polarities)).collect()
+        };
+        let noise = self.noise.for_slopes(slopes.iter().copied());
+        let mut parts = self.parts;
+        let noisy = noise.is_noisy();
+        let longest = if closed {
+            1 << SINGLE_DIGITS
+        } else if law.moves() && noisy || law.has_own_noise() {
+            // The noise of a pulse is stretched and bent by the next.
+            1
+        } else if law.moves() {
+            let mut steep = steepest(slopes.into_iter().zip(cells()));
+            // Equal cells need no second try.
+            steep.dedup();
+            let (longest, train) = motion::longest_train(law, parts.pulse, &steep);
+            parts.train = train;
+            longest
+        } else {
+            longest_train(law, &noise, slopes.into_iter().zip(cells()), polarities)
+        };
+        self.parts = parts;
+        (self.noise, self.longest_train) = (noise, longest);
+        self
     }
 
     /// The same cells, which miss what they are programmed to.
@@ -299,6 +312,11 @@ impl Cells {
     /// The law.
     pub fn law(&self) -> &dyn AnyLaw {
         &*self.law
+    }
+
+    /// Parameters of the nominal cell.
+    pub(super) fn nominal(&self) -> &[f64] {
+        &self.nominal
     }
 
     /// The window of the nominal device.
@@ -411,10 +429,16 @@ impl Cells {
             return Response::seen(&*self.law, &cell, self.state(k, x), unit);
         }
         let response = Response::of(&*self.law, cell.parameters, x, unit);
-        if self.noise.is_affine() {
-            return response.with_variance_of(&*self.law, &cell, x, unit);
+        let response = if self.noise.is_affine() {
+            response.with_variance_of(&*self.law, &cell, x, unit)
+        } else {
+            response
+        };
+        if self.is_one_sided() {
+            response.one_sided()
+        } else {
+            response
         }
-        response
     }
 
     /// `[F, G]` of cell `k` whose conductance is at position `x`, without derivatives.
@@ -428,7 +452,12 @@ impl Cells {
             (mean(1.0), -mean(-1.0))
         } else {
             let p = self.double(k).parameters;
-            (self.law.step(p, x, 1.0), -self.law.step(p, x, -1.0))
+            let down = if self.is_one_sided() {
+                0.0
+            } else {
+                -self.law.step(p, x, -1.0)
+            };
+            (self.law.step(p, x, 1.0), down)
         };
         [
             0.5 * (up + down) / self.nominal_step(),
@@ -451,6 +480,9 @@ impl Cells {
 
     /// Mean position of the conductance of cell `k` after `n` pulses at state `s`, hard bounds applied.
     pub fn mean_after(&self, k: usize, s: f64, polarity: f64, n: u32) -> f64 {
+        if self.is_one_sided() && polarity < 0.0 {
+            return self.conductance(k, s);
+        }
         let cell = self.double(k);
         let (mean, variance) = self.law.train(&cell, s, polarity, n);
         if !self.read_out {
@@ -479,6 +511,9 @@ impl Cells {
     }
 
     fn symmetric_point_of(&self, p: &[f64]) -> Option<f64> {
+        if self.is_one_sided() {
+            return None;
+        }
         if !self.read_out {
             return symmetric_point(&*self.law, p);
         }
@@ -491,7 +526,8 @@ impl Cells {
     }
 
     /// The same cells under the symmetric control law: constant steps without asymmetry, the same step sizes and the same
-    /// noise, also of reads, no bounds, no cell stuck, nothing that relaxes. Its expected update has no regularizing part at all.
+    /// noise, also of reads, no bounds, no cell stuck, nothing that relaxes, one-sided if they are. Its expected update has no regularizing
+    /// part at all.
     pub fn symmetric_control(&self) -> Self {
         let parameters = (0..self.len())
             .flat_map(|k| {
@@ -512,6 +548,7 @@ impl Cells {
         );
         Self {
             cell_noise: self.cell_noise.clone(),
+            resets: self.resets.clone(),
             ..control
         }
     }

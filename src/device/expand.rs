@@ -106,16 +106,19 @@ const LENGTHS: [u32; 5] = [32, 16, 8, 4, 2];
 /// How many cells are tried.
 const STEEPEST: usize = 8;
 
-/// The largest slope of a cell's step in the state, at the ends of its window and in the middle.
-pub(super) fn steepness(law: &dyn AnyLaw, p: &[f64]) -> f64 {
+/// The largest slope of a cell's step in the state, at the ends of its window and in the middle, by pulses of these polarities.
+pub(super) fn steepness(law: &dyn AnyLaw, p: &[f64], polarities: &[f64]) -> f64 {
     let places = [0.0, 0.5, 1.0].map(|x| p[LOWER] + (p[UPPER] - p[LOWER]) * x);
-    let slope = |s, polarity| law.step_jet(p, s, polarity).v1.abs();
-    let slopes = places.map(|s| slope(s, 1.0).max(slope(s, -1.0)));
-    slopes.into_iter().fold(0.0, f64::max)
+    let all = |s| {
+        polarities
+            .iter()
+            .map(move |&polarity| law.step_jet(p, s, polarity).v1.abs())
+    };
+    places.into_iter().flat_map(all).fold(0.0, f64::max)
 }
 
 /// The longest train whose expanded moments stand for single pulses everywhere in the windows of these cells, given with their
-/// [`steepness`]; 1 for none.
+/// [`steepness`], by pulses of these polarities; 1 for none.
 ///
 /// Against mean and variance carried pulse by pulse in double precision, at 33 places of the window, for every length up to it:
 /// the mean change may miss 1e-4 of itself and as much of a nominal step (for steps of 1e-3 of the window, one rounding of the
@@ -125,10 +128,11 @@ pub(super) fn longest_train<'a>(
     law: &dyn AnyLaw,
     noise: &CycleNoise<f64>,
     cells: impl Iterator<Item = (f64, &'a [f64])>,
+    polarities: &[f64],
 ) -> u32 {
     let mut length = LENGTHS[0];
     for p in steepest(cells) {
-        while length > 1 && !holds(law, noise, p, length) {
+        while length > 1 && !holds(law, noise, p, length, polarities) {
             length = LENGTHS.into_iter().find(|l| *l < length).unwrap_or(1);
         }
     }
@@ -151,7 +155,13 @@ pub(super) fn steepest<'a>(cells: impl Iterator<Item = (f64, &'a [f64])>) -> Vec
     steepest.into_iter().map(|(_, p)| p).collect()
 }
 
-fn holds(law: &dyn AnyLaw, noise: &CycleNoise<f64>, p: &[f64], length: u32) -> bool {
+fn holds(
+    law: &dyn AnyLaw,
+    noise: &CycleNoise<f64>,
+    p: &[f64],
+    length: u32,
+    polarities: &[f64],
+) -> bool {
     const PLACES: i32 = 32;
     let nominal = noise.variance(p[STEP], 0.5 * (p[LOWER] + p[UPPER]), p[STEP], 1.0);
     let places =
@@ -161,7 +171,7 @@ fn holds(law: &dyn AnyLaw, noise: &CycleNoise<f64>, p: &[f64], length: u32) -> b
     let ends = noise.kink().filter(|s| (p[LOWER]..p[UPPER]).contains(s));
     let kinks = law.kinks(p).into_iter().chain(ends).map(|s| (s, 0.5));
     places.chain(kinks).all(|(place, before)| {
-        [1.0, -1.0].into_iter().all(|polarity| {
+        polarities.iter().all(|&polarity| {
             let back = before * f64::from(length) * law.step(p, place, polarity);
             let s = (place - back).clamp(p[LOWER], p[UPPER]);
             let single = SinglePulses::new(law, noise, p, s, polarity);

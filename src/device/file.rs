@@ -14,6 +14,7 @@ use super::law::{AnyLaw, COMMON, Kind, LOWER, OWN, Parameter, STEP, UPPER, parts
 use super::motion::{parts_for, resolves};
 use super::programming::Programming;
 use super::readout::reads_out;
+use super::reset::Reset;
 use super::retention::{Leak, Retention};
 use super::uncertainty::Covariance;
 use super::variation::{Spread, Variation};
@@ -70,6 +71,7 @@ pub struct Device {
     wear: Option<Wear>,
     programming: Option<Programming>,
     cell_noise: Option<CellNoise>,
+    reset: Option<Reset>,
     faults: Option<Faults>,
     covariance: Option<Covariance>,
 }
@@ -163,7 +165,7 @@ impl Device {
         }
         if violations.is_empty()
             && let Err((key, rule, way_out)) = derived(&*law, &mut nominal, &variations)
-                .and_then(|()| unphysical(&*law, window, &nominal))
+                .and_then(|()| unphysical(&*law, window, &nominal, section.has("reset")))
         {
             parameters.violation(key, rule, way_out);
         }
@@ -192,6 +194,17 @@ impl Device {
         }
         let cell_noise = CellNoise::parse(section, window);
         let wear = Wear::parse(section);
+        let reset = Reset::parse(section, window);
+        if reset.is_some() && reads_out(&*law) {
+            section.violation(
+                "reset",
+                format!(
+                    "the law {} has no reset: its state is not its conductance",
+                    law.name()
+                ),
+                "remove the table, or choose a law without a readout",
+            );
+        }
         let faults = Faults::parse(section, window);
         let covariance = section.optional_section("covariance").and_then(|section| {
             Covariance::parse(&section, &all().collect::<Vec<_>>(), violations)
@@ -214,6 +227,7 @@ impl Device {
             wear,
             programming,
             cell_noise,
+            reset,
             faults,
             covariance,
         }
@@ -322,6 +336,11 @@ impl Device {
         self.cell_noise.as_ref()
     }
 
+    /// What a reset does; a device that has one is one-sided.
+    pub fn reset(&self) -> Option<Reset> {
+        self.reset
+    }
+
     /// How cells come to be stuck, if they do.
     pub fn faults(&self) -> Option<&Faults> {
         self.faults.as_ref()
@@ -389,13 +408,17 @@ impl Device {
             let way_out = format!("give, in this order, {}", names.join(", "));
             return Err(violation("parameters", format!("{nominal:?}"), rule, way_out).into());
         }
-        if let Err((key, rule, way_out)) = unphysical(&*law, self.window, nominal) {
+        // Resets lead to states that are their own readouts.
+        let reset = self.reset.filter(|_| !reads_out(&*law));
+        if let Err((key, rule, way_out)) = unphysical(&*law, self.window, nominal, reset.is_some())
+        {
             let value = names.iter().position(|n| *n == key).map(|k| nominal[k]);
             let value = value.map_or_else(String::new, |v| v.to_string());
             return Err(violation(key, value, rule, way_out).into());
         }
         Ok(Self {
             name: law.name().into(),
+            reset,
             law,
             nominal: nominal.to_vec(),
             variations: Vec::new(),
@@ -416,7 +439,8 @@ impl Device {
     pub fn cells(&self, count: usize, seed: u64) -> Result<Cells> {
         let parameters =
             super::variation::draw(&self.variations, &self.nominal, count, seed, |p| {
-                unphysical(&*self.law, self.window, p).map_err(|(_, rule, _)| rule)
+                unphysical(&*self.law, self.window, p, self.reset.is_some())
+                    .map_err(|(_, rule, _)| rule)
             })?;
         let stuck = match &self.faults {
             Some(faults) => faults.draw(count, seed, self.window)?,
@@ -432,6 +456,10 @@ impl Device {
             exponential::in_cells(&*self.law, &parameters),
         );
         let cells = cells.with_stuck(stuck);
+        let cells = match self.reset {
+            Some(reset) => cells.with_resets(reset, &reset.draw(count, seed)),
+            None => cells,
+        };
         let cells = match &self.programming {
             Some(programming) => cells.with_programming(programming.clone()),
             None => cells,
@@ -538,11 +566,12 @@ fn value(section: &Section, parameter: &Parameter, window: Window) -> f64 {
 /// Key, rule, way out.
 type Broken = (&'static str, String, String);
 
-/// What a cell with parameters `p` breaks.
+/// What a cell with parameters `p` breaks. Depressing pulses of one-sided cells do not exist.
 pub(super) fn unphysical(
     law: &dyn AnyLaw,
     window: Window,
     p: &[f64],
+    one_sided: bool,
 ) -> std::result::Result<(), Broken> {
     let fail = |key, rule: &str, way_out: &str| Err((key, rule.to_owned(), way_out.to_owned()));
     if law.derives_step() && !(p[LOWER] >= 0.0 && p[UPPER] <= 1.0) {
@@ -601,7 +630,8 @@ pub(super) fn unphysical(
     let p = &*exponential::in_cells(law, p);
     for k in 0..=PLACES {
         let s = p[LOWER] + (p[UPPER] - p[LOWER]) * k as f64 / PLACES as f64;
-        let (up, down) = (law.step(p, s, 1.0), law.step(p, s, -1.0));
+        let up = law.step(p, s, 1.0);
+        let down = if one_sided { 0.0 } else { law.step(p, s, -1.0) };
         let next = s + (p[UPPER] - p[LOWER]) / PLACES as f64;
         let (here, there) = (law.conductance(p, s), law.conductance(p, next));
         if k < PLACES && (there <= here || !(there - here).is_finite()) {

@@ -38,6 +38,7 @@ pub const LIBRARY: &[(&str, &str)] = files! {
     "pcm/joshi2020"
     "pcm/legallo2023"
     "pcm/nandakumar2019"
+    "pcm/nandakumar2020"
     "pcm/vasilopoulos2023"
     "reram/choi2018"
     "reram/falcone2025-coarse"

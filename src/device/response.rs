@@ -139,6 +139,16 @@ impl Response {
         (self.g[1] * self.f[0] - self.g[0] * self.f[1]) / (self.f[0] * self.f[0])
     }
 
+    /// The response of a cell that depressing pulses do not change: `U(w, Δ) = max(Δ, 0) q₊`.
+    pub fn one_sided(self) -> Self {
+        let half = std::array::from_fn(|k| 0.5 * (self.f[k] - self.g[k]));
+        Self {
+            f: half,
+            g: half.map(|v| -v),
+            variance: self.variance.map(|[up, _]| [up, [0.0; 3]]),
+        }
+    }
+
     /// The same functions of a variable that is `scale` times the state.
     pub fn rescaled(mut self, scale: f64) -> Self {
         let mut factor = 1.0;

@@ -6,6 +6,7 @@ use super::kernel::drawn;
 use super::law::{Cell, Law, Pulse, STEP};
 use super::motion::{DRIVE, Pace, onward};
 use super::programming::written;
+use super::reset::emptied;
 use super::retention::{lost, relaxation, relaxed, rounding};
 use crate::number::{Expr, Real, Tape};
 
@@ -151,10 +152,12 @@ pub struct Shader {
     /// const OWN_LIFE: bool;                 // whether each cell has a life of its own
     /// const LIFE: f32;                      // that of all cells, in pulses
     /// const SHORT: f32;                     // the most pulses that after_short_train makes at once
+    /// const ONE_SIDED: bool;                // whether negative requests do nothing
     /// fn after_short_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_long_train(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_pulse(p: Parameters, s: f32, n: f32, z: f32) -> f32
     /// fn after_mean(p: Parameters, s: f32, n: f32) -> f32
+    /// fn emptied(p: Parameters, level: f32, z: f32) -> f32    // after a reset
     /// fn read_out(p: Parameters, s: f32) -> f32          // position of the conductance
     /// fn rounded(m: f32, u: f32) -> f32     // a request as a whole number of pulses
     /// fn piece(n: f32, done: f32, length: f32) -> f32   // what is left of a count, at most length
@@ -175,7 +178,8 @@ pub struct Shader {
     pub functions: String,
     /// The numbers that differ from cell to cell: number `j` of cell `k` at `j · cells + k`. Where there are stuck cells, after them the
     /// position of each cell that is stuck, and `HEALTHY` for the others. Where cells relax by numbers of their own, after these the
-    /// resting positions of all, and their lifetimes in seconds; where each has its own life, these last.
+    /// resting positions of all, and their lifetimes in seconds; where each has its own life, these; where cells are one-sided, last the
+    /// position of each after a reset.
     pub parameters: Vec<f32>,
 }
 
@@ -209,6 +213,7 @@ impl Cells {
             parameters.extend(own.iter().map(|r| r.lifetime as f32));
         }
         parameters.extend(self.lives().into_iter().flatten().map(|&life| life as f32));
+        parameters.extend(self.reset_levels());
 
         let cell_noise = self.cell_noise().cloned().unwrap_or_default();
         let (drawn, telegraph) = (cell_noise.is_drawn(), cell_noise.telegraph());
@@ -231,6 +236,7 @@ const CELL_NOISY: bool = {};
 const TRAPPED: bool = {};
 const NOISE_ROOM: u32 = {}u;
 const OWN_RETENTION: bool = {};
+const ONE_SIDED: bool = {};
 {}",
             own.len(),
             own.len().max(1),
@@ -241,6 +247,7 @@ const OWN_RETENTION: bool = {};
             trapped,
             if drawn { 256 } else { 1 },
             self.own_retention().is_some(),
+            self.is_one_sided(),
             self.aging_constants(),
         );
         if self.law().moves() {
@@ -287,6 +294,13 @@ const OWN_RETENTION: bool = {};
         let next = telegraph.map_or(before, |t| t.next(before, kept, u));
         let arguments = "before: f32, kept: f32, u: f32";
         functions.push_str(&tape.function("next_trap", arguments, &[next]));
+        let tape = Tape::new();
+        let p = self.recorded(&tape);
+        let [level, z] = ["level", "z"].map(|name| tape.input(name));
+        let deviation = Real::lit(f64::from(self.reset_deviation()));
+        let next = emptied(&self.with_parameters(&p), level, deviation, z);
+        let arguments = "p: Parameters, level: f32, z: f32";
+        functions.push_str(&tape.function("emptied", arguments, &[next]));
 
         let tape = Tape::new();
         let n = round_request(tape.input("m"), tape.input("u"));

@@ -204,15 +204,22 @@ impl Device {
         })
     }
 
+    fn symmetric_point_at(&self, p: &[f64]) -> Option<f64> {
+        match self.reset() {
+            Some(_) => None,
+            None => symmetric_point(self.law(), p),
+        }
+    }
+
     /// Position of the nominal cell's symmetric point, with what is not known of it.
     pub fn uncertain_symmetric_point(&self) -> Option<Uncertain> {
-        self.uncertain(|p| symmetric_point(self.law(), p))
+        self.uncertain(|p| self.symmetric_point_at(p))
     }
 
     /// `R'` of the nominal cell at its symmetric point, per position, with what is not known of it.
     pub fn uncertain_slope(&self) -> Option<Uncertain> {
         self.uncertain(|p| {
-            let s = symmetric_point(self.law(), p)?;
+            let s = self.symmetric_point_at(p)?;
             Some(Response::of(self.law(), p, s, p[STEP]).slope())
         })
     }

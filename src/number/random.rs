@@ -61,6 +61,8 @@ pub enum Purpose {
     Programming = 13,
     /// State of a cell's trap. Index: 0 for the first, 1 for what follows while time passes.
     Telegraph = 14,
+    /// Where a reset leaves a cell.
+    Reset = 15,
     /// Drift of a conductance: the luck of a cell at step 0 where it has one exponent for ever, else a step of its walk.
     Drift = 16,
 }

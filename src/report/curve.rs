@@ -17,7 +17,7 @@ const BAND: usize = 200;
 const SEED: u64 = 1;
 
 impl DeviceCurve {
-    /// The response of `device` to as many pulses as cross its window about twice, then as many back: nominal cell, 5 %
+    /// The response of `device` to as many pulses as cross its window about twice, then as many back, or a reset: nominal cell, 5 %
     /// to 95 % of 200 varied cells, and one run of the nominal cell with its cycle-to-cycle noise on the CPU backend.
     ///
     /// # Errors
@@ -58,13 +58,14 @@ impl DeviceCurve {
             let point = |(i, s): (usize, &f64)| (((first + i) * per_point) as f64, siemens(*s));
             curve.iter().enumerate().map(point).collect::<Vec<_>>()
         };
-        let half = mean.len() / 2;
+        let half = points + 1;
         Ok(Self {
             name: device.name().to_owned(),
             subtitle: String::new(),
             potentiation: numbered(&mean[..half], 0),
             depression: numbered(&mean[half..], half - 1),
             band,
+            one_sided: nominal.is_one_sided(),
             symmetric_point: nominal.nominal_symmetric_point().map(siemens),
             traces: if nominal.is_noisy() {
                 let trace = noisy_run(nominal, course)?;
@@ -111,6 +112,14 @@ fn noisy_run(cells: Cells, [points, per_point]: [usize; 2]) -> Result<Vec<f64>> 
         if polarity < 0.0 {
             out.push(out.last().copied().unwrap_or(lower));
         }
+        if polarity < 0.0 && cells.is_one_sided() {
+            let mut which = StackVector::zeros(1, 1);
+            which.fill(1.0);
+            stack.reset(0, &which)?;
+            stack.inspect(&mut state)?;
+            out.push(f64::from(state.all()[0]));
+            break;
+        }
         let mut pulses = StackVector::zeros(1, 1);
         pulses.fill(polarity * per_point as f32);
         for _ in 0..points {
@@ -137,10 +146,15 @@ fn crossing(cells: &Cells) -> f64 {
         times.sum::<f64>()
     };
     // A direction that hardly moves must not fill the picture.
-    pulses(1.0).max(pulses(-1.0)).min(1e5)
+    let down = if cells.is_one_sided() {
+        0.0
+    } else {
+        pulses(-1.0)
+    };
+    pulses(1.0).max(down).min(1e5)
 }
 
-/// Mean conductances of cell `k` from its lower bound up and back down: the first and then one after every `per_point` pulses, in each
+/// Mean conductances of cell `k` from its lower bound up and back down (or reset): the first and then one after every `per_point` pulses, in each
 /// direction.
 fn walk(cells: &Cells, k: usize, [points, per_point]: [usize; 2]) -> Vec<f64> {
     let cell = cells.double(k);
@@ -150,6 +164,11 @@ fn walk(cells: &Cells, k: usize, [points, per_point]: [usize; 2]) -> Vec<f64> {
     for polarity in [1.0, -1.0] {
         if polarity < 0.0 {
             out.push(seen(s));
+        }
+        if let Some(level) = cells.reset_levels().get(k).filter(|_| polarity < 0.0) {
+            let level = f64::from(*level).clamp(cell.parameters[LOWER], cell.parameters[UPPER]);
+            out.push(level);
+            break;
         }
         for _ in 0..points {
             if cells.law().has_train() && !cells.noise().is_affine() {

@@ -24,6 +24,8 @@ pub struct DeviceCurve {
     pub band: Option<Vec<(f64, f64)>>,
     /// Single noisy runs: pulse number (counted through) and conductance in siemens.
     pub traces: Vec<Vec<(f64, f64)>>,
+    /// Whether the device is reset and not depressed.
+    pub one_sided: bool,
     /// Conductance of the symmetric point in siemens, if it has one.
     pub symmetric_point: Option<f64>,
 }
@@ -34,8 +36,11 @@ const MICRO: f64 = 1e6;
 pub fn device_figure(device: &DeviceCurve) -> Figure {
     let title = format!("Pulse response of {}", device.name);
     let svg = picture(device, &title).unwrap_or_else(|_| empty());
-    let mut caption =
-        String::from("Mean conductance while equal pulses potentiate and then depress the device.");
+    let mut caption = String::from(if device.one_sided {
+        "Mean conductance while equal pulses potentiate the device and after a reset."
+    } else {
+        "Mean conductance while equal pulses potentiate and then depress the device."
+    });
     if device.band.is_some() {
         caption.push_str(" Band: 5 % to 95 % of devices.");
     }
@@ -104,7 +109,14 @@ fn picture(device: &DeviceCurve, title: &str) -> Result<String, String> {
             Sign::Line(Pen::new(VERMILION, 2.4)),
             "potentiation".to_string(),
         ),
-        (Sign::Line(Pen::new(BLUE, 2.4)), "depression".to_string()),
+        (
+            Sign::Line(Pen::new(BLUE, 2.4)),
+            if device.one_sided {
+                "reset".into()
+            } else {
+                "depression".into()
+            },
+        ),
     ];
     if !band.is_empty() {
         legend.push((Sign::Band(GREY), "devices".into()));

@@ -124,14 +124,9 @@ impl Analysis<'_> {
         )
     }
 
-    /// Mean over problems of something predicted.
+    /// Mean over problems of something predicted: by P1, for one-sided pairs by P0 over the cycle of their refreshes.
     fn predicted(&self, f: impl Fn(&Problem, &Prediction) -> Option<f64>) -> Option<f64> {
-        let values: Option<Vec<f64>> = self
-            .problems
-            .list
-            .iter()
-            .map(|p| f(p, p.p1.as_ref()?))
-            .collect();
+        let values: Option<Vec<f64>> = self.problems.list.iter().map(|p| f(p, p.best()?)).collect();
         values.map(|v| v.iter().sum::<f64>() / v.len() as f64)
     }
 
@@ -549,7 +544,7 @@ impl Analysis<'_> {
             weight_deviation: self.of_sums(
                 |sums| Some(sums.iter().map(deviation).sum::<f64>() / sums.len() as f64),
                 // One replica's window is too short to show the stationary deviation of a problem of its own.
-                self.single()
+                (self.single() && first.p1.is_some())
                     .then(|| {
                         self.predicted(|_, p1| {
                             Some(p1.covariance.diagonal().map(|v| v.max(0.0).sqrt()).mean())
@@ -559,8 +554,13 @@ impl Analysis<'_> {
             ),
             excess_loss: self.with_prediction(
                 mean_interval(&self.output.excess, LEVEL).ok(),
-                self.predicted(|p, p1| Some(p1.excess_loss(p.squares().h(), &p.minimum))),
+                self.predicted(|p, p1| Some(p1.excess_loss(p.squares().h(), &p.minimum)))
+                    .filter(|_| first.p1.is_some()),
             ),
+            refreshes: self.model.filter(|m| m.cells.is_one_sided()).map(|_| {
+                // Both cells of a pair.
+                self.output.resets as f64 / (2 * self.output.weights * self.output.replicas) as f64
+            }),
             budget: self.budget(),
             test_error: None,
             lambda_gcv: self
@@ -653,8 +653,7 @@ impl Analysis<'_> {
         );
         let smallest = self.problems.list[0].spectrum.eigenvalues().min();
         let lambda = self.problems.list[0]
-            .p1
-            .as_ref()
+            .best()
             .and_then(Prediction::mean_lambda)
             .unwrap_or(0.0);
         let decays = end * (smallest + lambda);

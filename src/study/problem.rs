@@ -6,9 +6,10 @@ use rayon::prelude::*;
 use super::settings::{Material, Settings};
 use crate::bias::tikhonov::{LeastSquares, Spectrum};
 use crate::bias::{
-    CycleLaw, Landscape, Prediction, Setting, Trajectory, gaussian_closure, mean_field, trajectory,
+    CycleLaw, Landscape, Prediction, Setting, Trajectory, cycle_field, gaussian_closure,
+    mean_field, pair_trajectory, trajectory,
 };
-use crate::crossbar::{ArrayModel, Mapping};
+use crate::crossbar::{ArrayModel, Mapping, Refresh};
 use crate::device::{Counting, Law, SoftBounds};
 use crate::error::{Error, Result};
 use crate::training::{Batch, Schedule, Source, Update};
@@ -21,6 +22,8 @@ pub struct Problem {
     pub minimum: DVector<f64>,
     /// What predictions start from, where the data are a set.
     pub setting: Option<Setting>,
+    /// The refresh of one-sided pairs, and the training time between two looks.
+    pub looks: Option<(Refresh, f64)>,
     /// Mean field.
     pub p0: Option<Prediction>,
     /// Gaussian closure.
@@ -63,6 +66,9 @@ fn found<T>(prediction: Result<T>) -> Result<(Option<T>, Option<String>)> {
         Err(other) => Err(other),
     }
 }
+
+/// What the mean field over the cycle of refreshes is not.
+const CYCLE_ALONE: &str = "P1 has no closure for pairs that fill up and are refreshed; P0 is their mean field over the cycle";
 
 /// Whether the closed cycle-to-cycle law speaks of these settings: single samples, long bit trains, soft bounds with additive
 /// noise about zero, nothing else.
@@ -118,13 +124,21 @@ impl Problems {
                         });
                     }
                     let setting = settings.setting(model, set.x.clone(), set.y.clone());
-                    let (p0, problem) = found(mean_field(&setting))?;
+                    let (p0, problem) = found(match settings.refresh() {
+                        Some(refresh) => {
+                            cycle_field(&setting, refresh, settings.training.firings())
+                        }
+                        None => mean_field(&setting),
+                    })?;
+                    let one_sided = model.cells.is_one_sided();
                     let (p1, other) = match &p0 {
+                        Some(_) if one_sided => (None, Some(CYCLE_ALONE.to_owned())),
                         Some(p0) => found(gaussian_closure(&setting, p0))?,
                         None => (None, None),
                     };
                     let squares = LeastSquares::from_rows(&set.x, &set.y).map_err(explicit)?;
                     Ok(Problem {
+                        looks: settings.looks(),
                         setting: Some(setting),
                         p0,
                         p1,
@@ -202,6 +216,7 @@ impl Problem {
             spectrum: problem.spectrum().map_err(explicit)?,
             minimum: problem.solution().map_err(explicit)?,
             setting: None,
+            looks: None,
             p0: None,
             p1: None,
             law: None,
@@ -224,24 +239,36 @@ impl Problem {
         self.spectrum.problem()
     }
 
-    /// The best prediction of the mean weights: P1, else the ridge solution of the closed law, else no bias.
+    /// The best prediction of the mean weights: P1, else the ridge solution of the closed law, else P0 over the cycle of refreshes, else
+    /// no bias.
     pub fn predicted(&self, centre: &DVector<f64>) -> DVector<f64> {
         match (&self.p1, self.law) {
             (Some(p1), _) => p1.weights.clone(),
             // H = I for the inputs of the law.
             (None, Some(lambda)) => (&self.minimum + centre * lambda) / (1.0 + lambda),
-            (None, None) => self.minimum.clone(),
+            (None, None) => match self.best() {
+                Some(p0) => p0.weights.clone(),
+                None => self.minimum.clone(),
+            },
         }
+    }
+
+    /// P1; for one-sided pairs, which have none, P0 over the cycle of their refreshes.
+    pub fn best(&self) -> Option<&Prediction> {
+        let setting = self.setting.as_ref();
+        let one_sided = setting.is_some_and(|s| s.model.cells.is_one_sided());
+        self.p1.as_ref().or(self.p0.as_ref().filter(|_| one_sided))
     }
 
     /// P-t from the starting weights over training time `duration`.
     pub fn trajectory(&self, duration: f64) -> Option<Trajectory> {
         let setting = self.setting.as_ref()?;
-        Some(trajectory(
-            setting,
-            &vec![self.start; self.minimum.len()],
-            duration,
-        ))
+        let start = vec![self.start; self.minimum.len()];
+        Some(if setting.model.cells.is_one_sided() {
+            pair_trajectory(setting, self.looks, &start, duration)
+        } else {
+            trajectory(setting, &start, duration)
+        })
     }
 
     /// Bias-free weights at training time `t` from the starting weights: `w_LS - e^{-Ht} (w_LS - w₀)`.

@@ -10,7 +10,7 @@ use rand_pcg::Pcg64;
 
 use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
-use crate::crossbar::{ArrayModel, Mapping, Plan, WeightMap};
+use crate::crossbar::{ArrayModel, Mapping, Plan, Refresh, WeightMap};
 use crate::device::{Counting, Device};
 use crate::document::{Origin, Rule, Section, Value, Violations};
 use crate::error::{Error, Result};
@@ -68,6 +68,8 @@ enum Zero {
     SymmetricPoint,
     Middle,
     Position(f64),
+    /// Of two cells that were reset.
+    Reset,
 }
 
 /// One validated sweep point.
@@ -91,6 +93,7 @@ pub struct Settings {
     pub log_every: u32,
     mapping: Mapping,
     zero: Zero,
+    refresh: Option<Refresh>,
     unit: f64,
     read_noise: f64,
     aggregate: bool,
@@ -127,14 +130,21 @@ impl Settings {
         let array = root.section("array");
         let read_noise = array.number("read-noise", Rule::NonNegative);
         let aggregate = !array.optional_bool("pulse-by-pulse").unwrap_or(false);
-        let (mapping, section) =
-            array.choice("mapping", &["reference-column", "differential-pair"]);
+        let (mapping, section) = array.choice(
+            "mapping",
+            &["reference-column", "differential-pair", ONE_SIDED],
+        );
         let mapping = match mapping {
             "differential-pair" => Mapping::DifferentialPair,
+            ONE_SIDED => Mapping::OneSidedPair,
             _ => Mapping::ReferenceColumn,
         };
+        check_sides(&array, mapping, &parsed_device);
         let unit = unit(&section, window);
-        let zero = zero(&section, window);
+        let (zero, refresh) = match mapping {
+            Mapping::OneSidedPair => (Zero::Reset, refresh(&section)),
+            _ => (zero(&section, window), None),
+        };
         if zero == Zero::SymmetricPoint
             && violations.is_empty()
             && let Ok(cells) = parsed_device.without_variation().cells(1, 0)
@@ -154,6 +164,7 @@ impl Settings {
         let section = root.section("training");
         let (training, average_from, log_every) = training(&section, &task);
         check_retention(&section, &parsed_device, &training);
+        check_refresh(&section, &training, refresh);
         let rate_origin = section
             .node("learning-rate")
             .map_or_else(|| section.origin().clone(), |n| n.origin.clone());
@@ -169,12 +180,76 @@ impl Settings {
             log_every,
             mapping,
             zero,
+            refresh,
             unit,
             read_noise,
             aggregate,
             place: Place::default(),
             rate_origin,
         }
+    }
+}
+
+const ONE_SIDED: &str = "one-sided-pair";
+
+/// One-sided cells make weights of both signs, and weights that fall, in pairs of their own only.
+fn check_sides(array: &Section, mapping: Mapping, device: &Device) {
+    let name = device.name();
+    match (mapping, device.reset()) {
+        (Mapping::OneSidedPair, None) => array.violation(
+            "mapping",
+            format!("the device {name} has no reset: how its cells are emptied is not known"),
+            "add a [device.reset] with level, deviation and device-to-device: then its depressing pulses are not used; or choose another mapping",
+        ),
+        (Mapping::ReferenceColumn | Mapping::DifferentialPair, Some(_)) => array.violation(
+            "mapping",
+            format!("the cells of the device {name} are one-sided: pulses can only raise them"),
+            format!("write [array.mapping.{ONE_SIDED}] with conductance-per-weight, and a refresh"),
+        ),
+        _ => {}
+    }
+}
+
+/// `[….refresh]`, if there is one: without, cells fill up once.
+fn refresh(section: &Section) -> Option<Refresh> {
+    let section = section.optional_section("refresh")?;
+    let refresh = Refresh {
+        every: section.integer("every", Rule::AtLeast(1.0)),
+        upper: section.number("upper", Rule::OpenBetween(0.0, 1.0)),
+        lower: section.number("lower", Rule::Between(0.0, 1.0)),
+        rounds: section.integer("rounds", Rule::Between(1.0, 16.0)),
+        most_pulses: section.integer("most-pulses", Rule::Between(1.0, 1e6)),
+    };
+    if section.has("lower") && section.has("upper") && refresh.lower >= refresh.upper {
+        section.violation(
+            "lower",
+            "the emptier cell of a pair cannot be asked for more than the fuller one: lower must be below upper",
+            "for example upper = 0.75 and lower = 0.25",
+        );
+    }
+    section.finish();
+    Some(refresh)
+}
+
+/// Refreshes take the random numbers of steps that count down from 2³², and are predicted at one learning rate.
+fn check_refresh(section: &Section, training: &Training, refresh: Option<Refresh>) {
+    let Some(refresh) = refresh else {
+        return;
+    };
+    if training.schedule != Schedule::Constant {
+        section.violation(
+            "schedule",
+            "refreshes are predicted at a constant learning rate only: how full a pair gets between two looks changes with it",
+            "write schedule = \"constant\"",
+        );
+    }
+    let each = training.firings().max(refresh.rounds);
+    if u64::from(training.steps) * u64::from(each) >= 1 << 31 {
+        section.violation(
+            "steps",
+            "with refreshes, steps times the batch (or the rounds of a refresh) must stay below 2³¹: beyond, their random numbers would meet",
+            "train for fewer steps, or with a smaller batch",
+        );
     }
 }
 
@@ -510,6 +585,7 @@ impl Settings {
             Zero::SymmetricPoint => cells.nominal_symmetric_point().unwrap_or(0.5),
             Zero::Middle => 0.5,
             Zero::Position(p) => p,
+            Zero::Reset => self.device.reset().map_or(0.0, |r| r.level),
         };
         let map = WeightMap::new(
             self.mapping,
@@ -524,6 +600,7 @@ impl Settings {
                 map,
             },
             read_noise: self.read_noise,
+            refresh: self.refresh,
             aggregate: self.aggregate,
             stream: Stream::new(self.seed),
             place: self.place.clone(),
@@ -559,6 +636,20 @@ impl Settings {
             // 1/f noise grows by the logarithm of time: that of the end stands for the window of averages.
             age: t.seconds_per_step * f64::from(t.steps),
         }
+    }
+
+    /// When and how one-sided pairs are refreshed, if they are.
+    pub fn refresh(&self) -> Option<Refresh> {
+        self.refresh
+    }
+
+    /// The refresh with the training time between two looks.
+    pub fn looks(&self) -> Option<(Refresh, f64)> {
+        let refresh = self.refresh?;
+        Some((
+            refresh,
+            f64::from(refresh.every) * self.training.learning_rate,
+        ))
     }
 
     /// Standard deviation of the read noise of an output.

@@ -47,6 +47,8 @@ pub struct Output {
     pub updates: f64,
     /// Programming pulses.
     pub pulses: u64,
+    /// Resets of cells.
+    pub resets: u64,
 }
 
 /// One run to simulate.
@@ -127,6 +129,7 @@ impl Run<'_> {
             seconds: 0.0,
             updates: 0.0,
             pulses: 0,
+            resets: 0,
         };
         for part in parts {
             let r = part.recorder;
@@ -148,6 +151,7 @@ impl Run<'_> {
             out.seconds += part.seconds;
             out.updates += part.updates;
             out.pulses += part.pulses;
+            out.resets += part.resets;
         }
         let n = self.replicas as f64;
         out.curve.weights.iter_mut().for_each(|w| *w /= n);
@@ -206,6 +210,7 @@ impl Run<'_> {
                 * self.training.firings() as f64
                 * (cells * count) as f64,
             pulses: synapses.pulses()?,
+            resets: synapses.resets(),
             recorder: probe.recorder,
         })
     }
@@ -216,6 +221,7 @@ struct Part {
     seconds: f64,
     updates: f64,
     pulses: u64,
+    resets: u64,
 }
 
 /// First replica and size of each stack of at most `most`: as few as fit, about equally large, whole vectors where possible.

@@ -239,6 +239,8 @@ pub struct Point {
     pub weight_deviation: Estimate,
     /// Expected loss above its minimum, per replica and time: measured and predicted.
     pub excess_loss: Estimate,
+    /// Refreshes of a weight over the run, mean over weights and replicas; for one-sided pairs.
+    pub refreshes: Option<f64>,
     /// Drift budget.
     pub budget: Option<Budget>,
     /// Test errors.
@@ -319,6 +321,7 @@ impl Point {
             lambda_predicted: number,
             lambda_predicted_p0: number,
             lambda_retention: number,
+            refreshes: number,
             lambda_gcv: number,
             effective_dof: number,
             strength_spread: number,

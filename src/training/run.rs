@@ -87,7 +87,8 @@ pub trait Probe {
     /// Shown right before the update of a wanted step.
     fn before(&mut self, step: u32, synapses: &mut dyn Synapses) -> Result<()>;
     /// Shown right after it, with the gradient that was descended (weights row-major) and the learning rate: every
-    /// weight was asked for `-rate · gradient`. The relaxation of a step belongs to its last update.
+    /// weight was asked for `-rate · gradient`. The relaxation of a step belongs to its last update; refreshes come after it and are not
+    /// shown.
     fn after(
         &mut self,
         step: u32,
@@ -180,6 +181,7 @@ pub fn train(
             Update::PerSample => this.per_sample(step, rate, synapses, probe)?,
             Update::Summed => this.summed(step, rate, synapses, probe)?,
         }
+        synapses.refresh(step)?;
         if (step + 1) % REPORT_EVERY == 0 {
             report(REPORT_EVERY);
         }

@@ -14,6 +14,7 @@ mod devices;
 #[cfg(feature = "gpu")]
 mod faults;
 mod fixture;
+mod onesided;
 mod order;
 mod programming;
 mod reads;
@@ -104,6 +105,14 @@ macro_rules! suite {
             #[test]
             fn stuck_cells() {
                 stuck::nothing_moves_them($site);
+            }
+            #[test]
+            fn depressing_pulses() {
+                onesided::depressing_pulses_do_nothing($site);
+            }
+            #[test]
+            fn resets() {
+                onesided::resets($site);
             }
             #[test]
             fn reads_of_every_shape() {

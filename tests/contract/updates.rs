@@ -52,6 +52,7 @@ fn distance(site: &Site, cells: &Arc<Cells>, way: Way, shape: Shape, start: &[f6
     Worst::of(&states(&mut *stack), |k, r| {
         let cell = cells.double(k);
         let n = f64::from(requests.lanes(k)[r]);
+        let n = if cells.is_one_sided() { n.max(0.0) } else { n };
         let s = cells.state(k, start[k]);
         let z = |pulse| normal(STEP, k, r, Purpose::CycleNoise, pulse);
         match way {

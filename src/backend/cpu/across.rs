@@ -320,6 +320,7 @@ impl Part<'_, Across> {
                 counts: &mut across.counts[from..to],
                 uniforms: &across.uniforms[skip + from..skip + to],
                 counting: job.counting,
+                one_sided: fixed.cells.is_one_sided(),
                 from: source,
             }));
             cell = end;

@@ -46,6 +46,8 @@ pub(super) struct Count<'a> {
     pub(super) counts: &'a mut [f32],
     pub(super) uniforms: &'a [f32],
     pub(super) counting: Counting,
+    /// Whether negative counts are none.
+    pub(super) one_sided: bool,
     pub(super) from: From<'a>,
 }
 
@@ -55,7 +57,7 @@ impl pulp::WithSimd for Count<'_> {
     /// The pulses (meaningless for [`Counting::Expected`], which has none).
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) -> Fired {
-        let counts = self.counts;
+        let (counts, one_sided) = (self.counts, self.one_sided);
         match self.from {
             From::Outer(rows, columns) => {
                 for ((n, x), d) in counts.iter_mut().zip(rows).zip(columns) {
@@ -74,7 +76,7 @@ impl pulp::WithSimd for Count<'_> {
                 for ((n, (a, b)), (x, d)) in counts.iter_mut().zip(bits).zip(signs) {
                     *n = signed(a & b, *x, *d);
                 }
-                return fired(counts);
+                return fired(counts, one_sided);
             }
             From::RowTrain {
                 sign,
@@ -85,7 +87,7 @@ impl pulp::WithSimd for Count<'_> {
                 for ((n, b), d) in counts.iter_mut().zip(bits).zip(signs) {
                     *n = signed(train & b, sign, *d);
                 }
-                return fired(counts);
+                return fired(counts, one_sided);
             }
         }
         match self.counting {
@@ -101,7 +103,7 @@ impl pulp::WithSimd for Count<'_> {
             }
             Counting::Expected | Counting::Coincidence { .. } => {}
         }
-        fired(counts)
+        fired(counts, one_sided)
     }
 }
 
@@ -112,11 +114,16 @@ fn signed(coincidences: u32, x: f32, d: f32) -> f32 {
     f32::from_bits((ones(coincidences) as f32).to_bits() | sign)
 }
 
-/// Number of pulses in signed counts, and the largest.
+/// Number of pulses in signed counts, and the largest. Of one-sided cells, negative counts become none first.
 #[inline(always)]
-fn fired(counts: &[f32]) -> Fired {
+fn fired(counts: &mut [f32], one_sided: bool) -> Fired {
+    if one_sided {
+        for n in counts.iter_mut() {
+            *n = n.max(0.0);
+        }
+    }
     let (mut total, mut most) = (0, 0);
-    for n in counts {
+    for n in counts.iter() {
         // Adding 2²³ brings a whole number below 2²³ to the low bits; integer sums vectorise, float sums may not.
         let whole = (n.abs() + 8_388_608.0).to_bits() & 0x007f_ffff;
         total += whole;

@@ -7,6 +7,7 @@ mod history;
 mod program;
 mod read;
 mod relax;
+mod reset;
 mod sparse;
 mod wide;
 
@@ -41,6 +42,8 @@ pub struct Cpu {
     read_scratch: ReadScratch,
     relaxing: Relaxing,
     history: History,
+    /// For resets and what reads see of them.
+    normals: reset::Normals,
 }
 
 /// What does not change in the life of a stack.
@@ -177,6 +180,7 @@ impl Cpu {
                 shape.cells() * shape.replicas,
                 shape.replicas,
             ),
+            normals: reset::normals(shape, &fixed.cells),
             noisy: Noisy::new(&fixed),
             fixed,
         };
@@ -265,6 +269,21 @@ impl Backend for Cpu {
             // Without pulses there is no write noise either.
             self.show_all();
         }
+        self.hold();
+        self.noisy.iter_mut().for_each(Noisy::touch);
+        Ok(())
+    }
+
+    fn reset(&mut self, step: u32, cells: &StackVector) -> Result<()> {
+        reset::reset(
+            &self.fixed,
+            step,
+            cells,
+            &mut self.normals,
+            self.history.marks(),
+            &mut self.states,
+            self.apparent.as_deref_mut(),
+        );
         self.hold();
         self.noisy.iter_mut().for_each(Noisy::touch);
         Ok(())

@@ -253,6 +253,8 @@ struct FindRow<'a> {
     /// The cell of the first column.
     first: u32,
     column_bits: &'a [u32],
+    /// Whether negative pulses are none.
+    one_sided: bool,
     sparse: &'a mut Sparse,
 }
 
@@ -280,6 +282,7 @@ impl pulp::WithSimd for FindRow<'_> {
             ones += 1;
         }
         let flipped = if self.negative { u64::MAX } else { 0 };
+        let dropped = if self.one_sided { u64::MAX } else { 0 };
         let mut pulses = 0;
         let mut first = self.first;
         for (word, negative) in negative.iter().enumerate() {
@@ -290,9 +293,10 @@ impl pulp::WithSimd for FindRow<'_> {
                 twice |= once & with;
                 once |= with;
             }
-            once &= !twice;
-            pulses += u64::from(once.count_ones());
             let negative = negative ^ flipped;
+            let kept = !(negative & dropped);
+            (once, twice) = (once & !twice & kept, twice & kept);
+            pulses += u64::from(once.count_ones());
             singles = push(single_cells, singles, once, negative, first);
             several_cells = push(cells, several_cells, twice, negative, first);
             first += WORD as u32;
@@ -330,6 +334,7 @@ impl Part<'_, Across> {
             negative: rows.lanes(row)[job.replica].is_sign_negative(),
             first: (row * self.fixed.shape.columns) as u32,
             column_bits: &across.column_bits,
+            one_sided: self.fixed.cells.is_one_sided(),
             sparse,
         });
         if sparse.once.len.max(sparse.several.len) >= WAITING {

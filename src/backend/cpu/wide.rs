@@ -88,6 +88,7 @@ impl Part<'_, Wide> {
                 counts: &mut self.buffers.counts[k],
                 uniforms: &self.buffers.uniforms[k],
                 counting,
+                one_sided: self.fixed.cells.is_one_sided(),
                 from: match request {
                     Request::Outer { rows, columns } => {
                         From::Outer(rows.lanes(row), columns.lanes(column))

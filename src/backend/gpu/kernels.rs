@@ -13,13 +13,14 @@ pub(super) enum Kernel {
     PulseTogether,
     PulseSingly,
     PulseExpected,
+    Reset,
     ReadLanes,
     ReadTiles,
 }
 
 impl Kernel {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Write,
         Self::Program,
         Self::Relax,
@@ -27,6 +28,7 @@ impl Kernel {
         Self::PulseTogether,
         Self::PulseSingly,
         Self::PulseExpected,
+        Self::Reset,
         Self::ReadLanes,
         Self::ReadTiles,
     ];
@@ -40,6 +42,7 @@ impl Kernel {
             Self::PulseTogether => "pulse_together",
             Self::PulseSingly => "pulse_singly",
             Self::PulseExpected => "pulse_expected",
+            Self::Reset => "reset",
             Self::ReadLanes => "read_lanes",
             Self::ReadTiles => "read_tiles",
         }

@@ -340,6 +340,25 @@ impl Backend for GpuStack {
         )
     }
 
+    fn reset(&mut self, step: u32, cells: &StackVector) -> Result<()> {
+        assert_eq!(
+            cells.all().len() as u64,
+            self.elements(),
+            "one element a cell"
+        );
+        if !self.cells.is_one_sided() {
+            return Ok(());
+        }
+        let arguments = Arguments {
+            step,
+            ..self.common
+        };
+        let blocks = self.shape.cells().div_ceil(4) * self.shape.replicas;
+        let workgroups = (blocks as u64).div_ceil(WORKGROUP);
+        self.queue
+            .add(Kernel::Reset, arguments, &[floats(cells)], workgroups)
+    }
+
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
         self.elapsed += elapsed;
         if let Some(telegraph) = self.telegraph() {

@@ -3,7 +3,7 @@
 var<workgroup> fired_together: atomic<u32>;
 
 /// What one cell of one replica is asked for, in nominal steps; for trains of bits the signed number of coincidences.
-fn requested(cell: u32, replica: u32) -> f32 {
+fn asked(cell: u32, replica: u32) -> f32 {
     if run.request == DENSE {
         return upload(run.first_at + cell * run.replicas + replica);
     }
@@ -16,6 +16,15 @@ fn requested(cell: u32, replica: u32) -> f32 {
     let coincidences = f32(countOneBits(uploads[run.third_at + row] & uploads[run.fourth_at + column]));
     let sign = (uploads[run.first_at + row] ^ uploads[run.second_at + column]) & 0x80000000u;
     return bitcast<f32>(bitcast<u32>(coincidences) | sign);
+}
+
+/// The same, of which one-sided cells take only what is positive.
+fn requested(cell: u32, replica: u32) -> f32 {
+    let m = asked(cell, replica);
+    if ONE_SIDED {
+        return max(m, 0.0f);
+    }
+    return m;
 }
 
 /// Signed pulse counts of a block of cells.
@@ -185,5 +194,42 @@ fn pulse_expected(
                 apparent[at] = read_at(cell, next);
             }
         }
+    }
+}
+
+/// Resets the cells whose element of the upload is not zero.
+@compute @workgroup_size(64)
+fn reset(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let invocation = workgroup_number(group, groups) * WORKGROUP + local;
+    let block = invocation / run.replicas;
+    let replica = invocation % run.replicas;
+    if !ONE_SIDED || 4u * block >= cells() {
+        return;
+    }
+    var which = vec4<f32>(0.0f);
+    for (var k = 0u; k < 4u; k++) {
+        let cell = 4u * block + k;
+        if cell < cells() {
+            which[k] = upload(run.first_at + cell * run.replicas + replica);
+        }
+    }
+    if !any(which != vec4<f32>(0.0f)) {
+        return;
+    }
+    let z = normals_of(block, replica, RESET);
+    for (var k = 0u; k < 4u; k++) {
+        let cell = 4u * block + k;
+        if which[k] != 0.0f && !is_stuck(cell) {
+            let at = cell * run.replicas + replica;
+            renew(at);
+            states[at] = wear(at, emptied(parameters_of(cell), reset_level(cell), z[k]), 1u);
+        }
+    }
+    if WRITE_NOISY || READ_OUT {
+        show(block, replica, which);
     }
 }

@@ -50,7 +50,7 @@ const RANDOM: u32 = 2u;
 @group(0) @binding(2) var<storage, read_write> states: array<f32>;
 /// What a read sees where it is not the state.
 @group(0) @binding(3) var<storage, read_write> apparent: array<f32>;
-/// Number j of cell k at j · cells + k, and where cells are stuck, and how each relaxes.
+/// Number j of cell k at j · cells + k, and where cells are stuck, how each relaxes, how long it lives, and where resets leave it.
 @group(0) @binding(4) var<storage, read> cell_parameters: array<f32>;
 /// Low and high word of the number of pulses so far.
 @group(0) @binding(5) var<storage, read_write> pulse_counter: array<atomic<u32>, 2>;
@@ -205,6 +205,11 @@ fn drift(at: u32, cell: u32) {
     } else if WRITE_NOISY {
         apparent[at] = (apparent[at] - before) * kept(origin, young, old, z) + after;
     }
+}
+
+/// Where a reset leaves a one-sided cell on average.
+fn reset_level(cell: u32) -> f32 {
+    return retention_of(cell, 2u * u32(OWN_RETENTION) + u32(OWN_LIFE));
 }
 
 /// Whether nothing moves a cell.

@@ -55,7 +55,7 @@ impl Work<'_> {
             false => estimate.cells[0].p[k],
         };
         let nominal: Vec<f64> = (0..self.frame().parameters().len()).map(mean).collect();
-        if let Err((key, rule, way_out)) = unphysical(&*self.law, self.window, &nominal) {
+        if let Err((key, rule, way_out)) = unphysical(&*self.law, self.window, &nominal, false) {
             return Err(Violation {
                 file: self.pulses.file.clone(),
                 line: None,
