@@ -77,7 +77,7 @@ fn phase_change_memory_follows_its_source() {
     let p = cells.double(0).parameters;
     for k in 0..=20 {
         let w = 0.1 * f64::from(k);
-        let published = 0.01 * (1.0 + 27.235 * (2.5 * (2.0 * -1.0 * w / (2.0 - 0.0) + 0.0)).exp());
+        let published = 0.01 * (1.0 + 27.235 * (2.5 * (-2.0 * w / (2.0 - 0.0) + 0.0)).exp());
         let found = 2.0 * cells.law().step(p, 0.5 * w, 1.0);
         assert!(
             (found / published - 1.0).abs() < 1e-5,
@@ -311,17 +311,14 @@ fn a_refresh_keeps_the_weight() {
         // The step that leads past the target begins at most one step before it, where steps are larger.
         let allowed = step((x - 0.5 * step(reset.level)).max(reset.level)) + rounding;
         let mut sum = 0.0;
-        for r in 0..replicas {
-            let error = after[2 * j][r] - after[2 * j + 1][r] - target;
+        for (plus, minus) in after[2 * j].iter().zip(&after[2 * j + 1]) {
+            let error = plus - minus - target;
             assert!(
                 error.abs() <= allowed,
                 "weight {j}: off by {error}, a step is {allowed}"
             );
             sum += error;
-            assert!(
-                after[2 * j][r].min(after[2 * j + 1][r]).abs() < rounding,
-                "one of both stays empty"
-            );
+            assert!(plus.min(*minus).abs() < rounding, "one of both stays empty");
         }
         // A deviation of at most half a step; five standard errors.
         let mean = sum / replicas as f64;
