@@ -137,6 +137,11 @@ fn impossible_faults_are_refused_with_a_way_out() {
             "stuck-on = 0.1\nmask = { npz = \"a.npz\", array = \"a\" }",
             "leaves nothing to chance",
         ),
+        ("", "give one of stuck-on, stuck-off, stuck-at, mask"),
+        (
+            "stuck-off = 0.6\nstuck-at = { probability = 0.6, position = 0.5 }",
+            "faults.stuck-off",
+        ),
         ("stuk-on = 0.1", "did you mean stuck-on?"),
     ];
     for (text, part) in cases {

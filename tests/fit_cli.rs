@@ -308,6 +308,23 @@ fn tables_that_tell_nothing_are_refused() {
         .iter()
         .map(|r| format!("{},20", r.rsplit_once(',').unwrap().0))
         .collect();
+    let alone: Vec<String> = (0..)
+        .zip(&all)
+        .map(|(k, r)| r.replacen("first", &format!("cycle {k}"), 1))
+        .collect();
+    let turned: Vec<String> = all
+        .iter()
+        .map(|r| {
+            let v: Vec<&str> = r.split(',').collect();
+            let sign = -v[3].parse::<i32>().unwrap();
+            format!("{},{},{},{sign},{}", v[0], v[1], v[2], v[4])
+        })
+        .collect();
+    // The greatest number that there is, twice.
+    let last = [
+        "A0,first,9223372036854775807,1,20".to_owned(),
+        "A0,first,9223372036854775807,1,21".to_owned(),
+    ];
     let jumping: Vec<String> = all.iter().step_by(2).cloned().collect();
     for (text, parts) in [
         (
@@ -376,6 +393,32 @@ fn tables_that_tell_nothing_are_refused() {
             vec!["pulses.csv:6: every line must have 5 values"],
         ),
         (edited(4, "A0", ""), vec!["column cell: must not be empty"]),
+        (
+            good().replace(" [uS]", ""),
+            vec!["is no conductance of a cell", "give the unit in the header"],
+        ),
+        (
+            good().replace("[uS]", "(uS)"),
+            vec!["write its unit in brackets, for example conductance [uS]"],
+        ),
+        (
+            csv(&alone),
+            vec![
+                "cell A0 must have at least 10",
+                "no cycle of it has two readings",
+            ],
+        ),
+        (
+            csv(&turned),
+            vec![
+                "column polarity: pulses of +1 must raise",
+                "exchange the signs",
+            ],
+        ),
+        (
+            csv(&last),
+            vec!["must come after pulse 9223372036854775807"],
+        ),
     ] {
         Place::with(&text).refused(&[], &parts);
     }
@@ -429,6 +472,27 @@ fn options_that_cannot_be_are_refused() {
         ),
         (&["--svg", "pulses.csv"], &["these are the data"]),
         (&["--svg", "."], &["cannot be written"]),
+        (&["--svg", "device.toml"], &["name the same file"]),
+        (&["--svg", "./device.toml"], &["name the same file"]),
+        (
+            &["--law", "soft-bounds", "--fix", "step=0"],
+            &["--fix = step=0", "greater than 0"],
+        ),
+        (
+            &[
+                "--law",
+                "soft-bounds",
+                "--fix",
+                "upper=1",
+                "--fix",
+                "upper=1.1",
+            ],
+            &["more than one value"],
+        ),
+        (
+            &["--law", "soft-bounds", "--g-min=-1 uS"],
+            &["g-min, must be 0 or greater"],
+        ),
     ] {
         place.refused(options, parts);
     }
@@ -505,4 +569,44 @@ fn one_cell_is_enough() {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     assert!(ran.stdout.contains("one cell"), "{}", ran.stdout);
     assert!(!place.read("device.toml").contains("[device-to-device]"));
+}
+
+/// All numbers of the law held: noise alone is fitted, and the file has no covariance to be empty.
+#[test]
+fn a_law_that_is_held_as_a_whole_is_written() {
+    let place = Place::with(good());
+    let ran = place.fit(&[
+        "--law",
+        "constant-step",
+        "--fix",
+        "step=0.015",
+        "--fix",
+        "asymmetry=0",
+    ]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert!(
+        ran.stdout.contains("no number of the law was fitted"),
+        "{}",
+        ran.stdout
+    );
+    let text = place.read("device.toml");
+    assert!(!text.contains("[covariance]"), "{text}");
+    let checked = place.memridge(&["device", "check", "device.toml"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    for (table, part) in [
+        ("parameters = []\nmatrix = []", "at least one parameter"),
+        (
+            "parameters = [\"lever\"]\nmatrix = [[1.0]]",
+            "its parameters are step, lower",
+        ),
+    ] {
+        fs::write(
+            place.path("device.toml"),
+            format!("{text}\n[covariance]\n{table}\n"),
+        )
+        .unwrap();
+        let checked = place.memridge(&["device", "check", "device.toml"]);
+        assert_eq!(checked.code, Some(2), "{}", checked.stdout);
+        assert!(checked.stderr.contains(part), "{}", checked.stderr);
+    }
 }

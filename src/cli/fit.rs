@@ -142,6 +142,12 @@ pub fn fit(args: &FitArgs) -> Result<ExitCode> {
     for target in args.out.iter().chain(&args.svg) {
         check_target(target, &args.pulses)?;
     }
+    if let (Some(out), Some(svg)) = (&args.out, &args.svg)
+        && place(out) == place(svg)
+    {
+        let reason = "--out and --svg name the same file; name two";
+        return Err(Error::write(svg, std::io::Error::other(reason)));
+    }
     let pulses = Pulses::read(&args.pulses)?;
     let options = Options {
         g_min: args.g_min.map(Siemens::value),
@@ -170,7 +176,9 @@ pub fn fit(args: &FitArgs) -> Result<ExitCode> {
     let (toml, device) = device_file(&best, &labels)?;
     // The picture first: where the device file is, all is there.
     if let Some(path) = &args.svg {
-        write_whole(path, fit_figure(&best, &pulses).svg.as_bytes())?;
+        let figure =
+            fit_figure(&best, &pulses).map_err(|e| Error::write(path, std::io::Error::other(e)))?;
+        write_whole(path, figure.svg.as_bytes())?;
     }
     if let Some(path) = &args.out {
         write_whole(path, toml.as_bytes())?;
@@ -235,6 +243,16 @@ fn check_target(target: &Path, data: &Path) -> Result<()> {
         return Err(Error::write(target, std::io::Error::other(reason)));
     }
     Ok(())
+}
+
+/// Where a file is or will be, whatever way it is named.
+fn place(target: &Path) -> Option<PathBuf> {
+    let folder = match target.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let new = || Some(folder.canonicalize().ok()?.join(target.file_name()?));
+    target.canonicalize().ok().or_else(new)
 }
 
 /// A hidden name of this process beside a file.
@@ -303,6 +321,7 @@ fn text(candidates: &[Candidate], best: &Fit, device: &Device, pulses: &Pulses) 
     }
     let intervals = uncertainty::text(device);
     text.push_str(match intervals.as_str() {
+        "" if device.covariance().is_none() => "\nno intervals: no number of the law was fitted\n",
         "" => "\nno symmetric point: this device does not regularize towards any weight\n",
         _ => "\n",
     });
@@ -320,8 +339,9 @@ fn numbers(fit: &Fit) -> Table {
     table.set_header(["", "estimate", "95 %", "", "device to device"]);
     let span = fit.window.span();
     let six = |v: f64| format!("{}", round(v));
-    let interval = |i: Option<(f64, f64)>| match i {
+    let interval = |i: Option<(f64, f64)>, fitted: bool| match i {
         Some((a, b)) => format!("{} to {}", six(a), six(b)),
+        None if fitted => "not known".to_owned(),
         None => "held".into(),
     };
     let kinds = memridge::device::COMMON.iter().chain(fit.law.parameters());
@@ -338,7 +358,7 @@ fn numbers(fit: &Fit) -> Table {
         table.add_row([
             p.name.to_owned(),
             six(p.value),
-            interval(p.interval),
+            interval(p.interval, false),
             siemens,
             spread,
         ]);
@@ -357,7 +377,7 @@ fn numbers(fit: &Fit) -> Table {
         table.add_row([
             name.to_owned(),
             six(noise.value),
-            interval(noise.interval),
+            interval(noise.interval, noise.fitted),
             unit.into(),
             String::new(),
         ]);

@@ -68,11 +68,20 @@ impl Faults {
                 position,
             });
         }
+        const KEYS: [&str; 4] = ["stuck-on", "stuck-off", "stuck-at", "mask"];
+        let first = KEYS.into_iter().find(|key| section.has(key));
+        if first.is_none() {
+            section.violation(
+                KEYS[0],
+                "missing: the table must say which cells are stuck",
+                format!("give one of {}, or remove the table", KEYS.join(", ")),
+            );
+        }
         let total: f64 = kinds.iter().map(|k| k.probability).sum();
         // A decimal sum of one may be a rounding more.
         if total > 1.0 + 1e-12 {
             section.violation(
-                "stuck-on",
+                first.unwrap_or(KEYS[0]),
                 format!(
                     "the probabilities of all kinds of stuck cells add up to {total}, more than 1"
                 ),

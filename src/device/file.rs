@@ -207,7 +207,13 @@ impl Device {
         }
         let faults = Faults::parse(section, window);
         let covariance = section.optional_section("covariance").and_then(|section| {
-            Covariance::parse(&section, &all().collect::<Vec<_>>(), violations)
+            let derives_step = law.derives_step() || !law.is_pulsed();
+            Covariance::parse(
+                &section,
+                &all().collect::<Vec<_>>(),
+                derives_step,
+                violations,
+            )
         });
         Self {
             name,
@@ -380,6 +386,16 @@ impl Device {
         let mut finer = self.clone();
         finer.nominal[STEP] /= factor;
         finer
+    }
+
+    /// The same device, all cells nominal and none stuck, with these numbers for its nominal ones and what follows from them.
+    pub(super) fn with_nominal(&self, nominal: &[f64]) -> Self {
+        let mut device = self.without_variation();
+        device.nominal = nominal.to_vec();
+        if self.law.derives_step() {
+            device.nominal[STEP] = mean_step(&*self.law, nominal);
+        }
+        device
     }
 
     /// A device of another law, for laws that no device file names: the same window, noise and bounds, all cells nominal.

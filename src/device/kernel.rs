@@ -223,6 +223,9 @@ impl<L: Law> Change for Mean<L> {
 /// Makes an update with the shortest loop that holds its counts and its noise.
 #[inline]
 pub(super) fn update<L: Law>(update: Update) {
+    if !L::PULSED {
+        return;
+    }
     if L::MOVES {
         return motion::update::<L>(update);
     }
@@ -230,6 +233,10 @@ pub(super) fn update<L: Law>(update: Update) {
     match update.action {
         Action::Expected => run::<Mean<L>>(update),
         Action::Pulses { most } if noise.is_affine() => trains::<L, Affine>(update, most),
+        // Tables outweigh what unknown noise costs: one loop is enough.
+        Action::Pulses { most } if const { OWN + L::PARAMETERS.len() > FEW_PARAMETERS } => {
+            trains::<L, Both>(update, most);
+        }
         Action::Pulses { most } => match [noise.kinds().additive, noise.kinds().multiplicative] {
             [_, false] => trains::<L, Additive>(update, most),
             [false, true] if !noise.feeds_back() => trains::<L, Multiplicative>(update, most),

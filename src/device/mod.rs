@@ -86,6 +86,7 @@ pub use shader::{Change, Shader, Stage};
 pub use sigmoid_readout::SigmoidReadout;
 pub use soft_bounds::SoftBounds;
 pub use stanford_pku::StanfordPku;
+pub(crate) use uncertainty::quantile;
 pub use uncertainty::{Covariance, Uncertain};
 pub use variation::{Spread, Variation};
 pub use vteam::Vteam;

@@ -4,9 +4,9 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use super::law::Parameter;
-use super::response::{Response, symmetric_point};
-use super::{Device, STEP};
+use super::Device;
+use super::cells::Cells;
+use super::law::{COMMON, Kind, Parameter, STEP};
 use crate::document::{Rule, Section, Value, Violations};
 
 /// Covariance of the estimates of some parameters of the nominal cell.
@@ -32,7 +32,7 @@ pub struct Uncertain {
 }
 
 /// Half the width of a 95 % interval in standard deviations: Student's, or the normal one without `freedom`.
-pub(super) fn quantile(freedom: Option<u32>) -> f64 {
+pub(crate) fn quantile(freedom: Option<u32>) -> f64 {
     const P: f64 = 0.975;
     let student = freedom.and_then(|n| StudentsT::new(0.0, 1.0, f64::from(n)).ok());
     match student {
@@ -42,30 +42,41 @@ pub(super) fn quantile(freedom: Option<u32>) -> f64 {
 }
 
 /// Part of a parameter's scale that central differences go to either side.
-const DIFFERENCE: f64 = 6e-6;
+pub(super) const DIFFERENCE: f64 = 6e-6;
 
 impl Covariance {
-    /// Reads a `[covariance]` table whose names are those of `all` parameters.
+    /// Reads a `[covariance]` table whose names are those of `all` parameters, apart from what follows from others.
     pub(super) fn parse(
         section: &Section,
         all: &[&Parameter],
+        derives_step: bool,
         violations: &Violations,
     ) -> Option<Self> {
         let names = section.texts("parameters");
+        let own = |p: &&Parameter| {
+            let step = derives_step && p.name == COMMON[STEP].name;
+            !matches!(p.kind, Kind::Node | Kind::Derived) && !step
+        };
         let places: Vec<Option<usize>> = names
             .iter()
-            .map(|name| all.iter().position(|p| p.name == name))
+            .map(|name| all.iter().position(|p| own(p) && p.name == name))
             .collect();
+        if names.is_empty() && section.has("parameters") {
+            let rule = "must name at least one parameter";
+            section.violation(
+                "parameters",
+                rule,
+                "remove the table where nothing is estimated",
+            );
+        }
         let mut seen = Vec::new();
         for (name, place) in names.iter().zip(&places) {
-            let known = || all.iter().map(|p| p.name).collect::<Vec<_>>().join(", ");
             if place.is_none() {
-                let rule = format!("the law has no parameter \"{name}\"");
-                section.violation(
-                    "parameters",
-                    rule,
-                    format!("its parameters are {}", known()),
-                );
+                let known: Vec<&str> = all.iter().filter(|p| own(p)).map(|p| p.name).collect();
+                let rule =
+                    format!("the law has no parameter \"{name}\" that is a number of its own");
+                let way_out = format!("its parameters are {}", known.join(", "));
+                section.violation("parameters", rule, way_out);
             } else if seen.contains(place) {
                 let rule = format!("names \"{name}\" twice");
                 section.violation("parameters", rule, "name every parameter once");
@@ -83,7 +94,8 @@ impl Covariance {
             }
             right
         });
-        let matrix = DMatrix::from_row_iterator(n, n, matrix?.into_iter().flatten());
+        let matrix =
+            DMatrix::from_row_iterator(n, n, matrix.filter(|_| n > 0)?.into_iter().flatten());
         if !symmetric(&matrix) {
             let rule = "must be symmetric: the covariance of two parameters has one value";
             section.violation(
@@ -170,16 +182,19 @@ fn semidefinite(m: &DMatrix<f64>) -> bool {
 }
 
 impl Device {
-    /// A function of the nominal cell's parameters with its 95 % interval by the delta method, where the device file has a `[covariance]`.
+    /// A function of the nominal cell, as cell 0 of an array of its like, with its 95 % interval by the delta method, where the device file has
+    /// a `[covariance]`.
     ///
     /// # Equation
     /// `f ± q √(∇fᵀ V ∇f)`, q the quantile of the normal or of Student's distribution; `∇f` by central differences over 6·10⁻⁶ of a parameter, at
     /// least of a thousandth: their error is near 10⁻⁸ of the derivative.
     ///
     /// `None` without covariance, or where the function does not exist at or beside the parameters.
-    pub fn uncertain(&self, f: impl Fn(&[f64]) -> Option<f64>) -> Option<Uncertain> {
+    pub fn uncertain(&self, f: impl Fn(&Cells) -> Option<f64>) -> Option<Uncertain> {
         let covariance = self.covariance()?;
         let nominal: Vec<f64> = self.parameters().map(|(_, v)| v).collect();
+        // The path of the cells themselves: labels become curvatures, states are read out.
+        let f = |p: &[f64]| f(&self.with_nominal(p).cells(1, 0).ok()?);
         let value = f(&nominal)?;
         let gradient: Option<Vec<f64>> = covariance
             .places
@@ -204,23 +219,16 @@ impl Device {
         })
     }
 
-    fn symmetric_point_at(&self, p: &[f64]) -> Option<f64> {
-        match self.reset() {
-            Some(_) => None,
-            None => symmetric_point(self.law(), p),
-        }
-    }
-
-    /// Position of the nominal cell's symmetric point, with what is not known of it.
+    /// Position of the conductance at the nominal cell's symmetric point, with what is not known of it.
     pub fn uncertain_symmetric_point(&self) -> Option<Uncertain> {
-        self.uncertain(|p| self.symmetric_point_at(p))
+        self.uncertain(Cells::nominal_symmetric_point)
     }
 
-    /// `R'` of the nominal cell at its symmetric point, per position, with what is not known of it.
+    /// `R'` of the nominal cell at its symmetric point, per position of the conductance, with what is not known of it.
     pub fn uncertain_slope(&self) -> Option<Uncertain> {
-        self.uncertain(|p| {
-            let s = self.symmetric_point_at(p)?;
-            Some(Response::of(self.law(), p, s, p[STEP]).slope())
+        self.uncertain(|cell| {
+            let x = cell.nominal_symmetric_point()?;
+            Some(cell.response(0, x).slope())
         })
     }
 }

@@ -7,6 +7,7 @@ use super::canvas::{BLUE, Canvas, GREY, INK, Pen, VERMILION, draw};
 use super::panel::{HEIGHT, LEFT, Panel, RIGHT, Sign, WIDTH, header};
 use super::scale::Scale;
 use crate::device::fit::{CellPulses, Fit, Pulses, Run};
+use crate::device::quantile;
 
 /// Most single changes that are drawn of either polarity.
 const DOTS: usize = 800;
@@ -16,17 +17,24 @@ const BINS: usize = 16;
 const FEW: usize = 5;
 
 /// Draws one train with the law's mean response to its pulses, and the change of every pulse against the conductance it starts at.
-pub fn fit_figure(fit: &Fit, pulses: &Pulses) -> Figure {
+///
+/// The change is counted from the state that the fit finds before the pulse, not from the reading there: that would be a regression on a noisy
+/// abscissa, and its means would fall more steeply than the law.
+///
+/// # Errors
+/// Why nothing was drawn.
+pub fn fit_figure(fit: &Fit, pulses: &Pulses) -> Result<Figure, String> {
     let title = format!("{} fitted to {} pulses", fit.name, fit.pulses);
-    let svg = picture(fit, pulses, &title).unwrap_or_default();
-    Figure {
+    let svg = picture(fit, pulses, &title)?;
+    Ok(Figure {
         name: "fit".into(),
         title,
         caption: "Left: one measured train (dots) and the fitted cell's mean response to the same pulses (line). Right: the change that every \
-            pulse makes, its mean in parts of the window with 95 % intervals, and the nominal cell's mean change."
+            pulse makes, from the state that the fit finds before it to the reading after it, its mean in parts of the window with 95 % intervals, \
+            and the nominal cell's mean change."
             .into(),
         svg,
-    }
+    })
 }
 
 /// Factor and name of the unit in which `g` siemens are a number between 1 and 1000.
@@ -49,18 +57,18 @@ fn pale(colour: RGBColor) -> RGBColor {
 }
 
 /// The changes by pulses of one sign: conductance before, change.
-fn changes(pulses: &Pulses, sign: f64) -> Vec<(f64, f64)> {
+fn changes(fit: &Fit, pulses: &Pulses, sign: f64) -> Vec<(f64, f64)> {
     let runs = pulses.cells.iter().flat_map(|c| &c.runs);
-    runs.flat_map(|run| {
-        let pairs = run
-            .conductances
-            .windows(2)
-            .zip(run.polarities.iter().skip(1));
-        pairs
-            .filter(move |(_, p)| **p == sign)
-            .map(|(g, _)| (g[0], g[1] - g[0]))
-    })
-    .collect()
+    runs.zip(fit.states.iter().flatten())
+        .flat_map(|(run, states)| {
+            let after = run.conductances.iter().zip(&run.polarities).skip(1);
+            states
+                .iter()
+                .zip(after)
+                .filter(move |(_, (_, p))| **p == sign)
+                .map(|(before, (after, _))| (*before, after - before))
+        })
+        .collect()
 }
 
 /// Means of changes with their 95 % intervals.
@@ -79,7 +87,11 @@ fn means(changes: &[(f64, f64)], from: f64, to: f64) -> Vec<(f64, f64, f64)> {
             let mean = |f: fn(&(f64, f64)) -> f64| b.iter().map(f).sum::<f64>() / n;
             let (g, d) = (mean(|x| x.0), mean(|x| x.1));
             let variance = b.iter().map(|x| (x.1 - d).powi(2)).sum::<f64>() / (n - 1.0);
-            (g, d, 1.96 * (variance / n).sqrt())
+            (
+                g,
+                d,
+                quantile(Some(b.len() as u32 - 1)) * (variance / n).sqrt(),
+            )
         })
         .collect()
 }
@@ -111,11 +123,11 @@ fn response(fit: &Fit, p: &[f64], run: &Run) -> Vec<f64> {
 
 fn picture(fit: &Fit, pulses: &Pulses, title: &str) -> Result<String, String> {
     let Some((cell, run, parameters)) = shown(fit, pulses) else {
-        return Ok(String::new());
+        return Err("there is no train".into());
     };
     let (least, greatest) = pulses.extremes();
     let (factor, name) = unit(greatest);
-    let number = |i: usize| (run.first + i as i64) as f64;
+    let number = |i: usize| run.first as f64 + i as f64;
     let scaled = |values: &[f64]| -> Vec<(f64, f64)> {
         let place = |(i, g): (usize, &f64)| (number(i), factor * g);
         values.iter().enumerate().map(place).collect()
@@ -125,10 +137,10 @@ fn picture(fit: &Fit, pulses: &Pulses, title: &str) -> Result<String, String> {
         scaled(&response(fit, parameters, run)),
     );
     let both = [(1.0, VERMILION), (-1.0, BLUE)];
-    let dots = both.map(|(sign, _)| changes(pulses, sign));
+    let dots = both.map(|(sign, _)| changes(fit, pulses, sign));
     let bars = [0, 1].map(|k| means(&dots[k], least, greatest));
     let steps: Vec<f64> = dots.iter().flatten().map(|d| d.1 * factor).collect();
-    // Nine in ten changes fill the picture: a few far ones would flatten it.
+    // All but a twenty-fifth of the changes fill the picture: a few far ones would flatten it.
     let mut sorted = steps.clone();
     sorted.sort_by(f64::total_cmp);
     let cut = sorted.len() / 50;
@@ -140,7 +152,7 @@ fn picture(fit: &Fit, pulses: &Pulses, title: &str) -> Result<String, String> {
         Scale::linear(middle.iter().copied().chain([0.0]), 7),
     );
     let (Some(pulse), Some(conductance), Some(start), Some(change)) = scales else {
-        return Ok(String::new());
+        return Err("the data have no scale".into());
     };
     let legend = vec![
         (

@@ -6,8 +6,10 @@ use nalgebra::DMatrix;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::super::file::unphysical;
-use super::super::law::STEP;
+use super::super::law::{LOWER, STEP, UPPER};
 use super::super::uncertainty::quantile;
+use super::filter::{Train, states};
+use super::noise::LN_NOISE;
 use super::solve::{Summit, covariance};
 use super::whole::{Fit, Noise, Nominal};
 use super::work::{Estimate, Work};
@@ -30,6 +32,7 @@ impl Work<'_> {
             let detail = format!("{own} parameters from {n} pulses; measure more pulses a cell");
             return Err(self.not_converged(&detail));
         }
+        let found = estimate;
         let estimate = &Estimate {
             noise: self.restricted(free, estimate).ok_or_else(|| {
                 let detail = "the data do not determine all parameters of a cell and the noise; hold one by --fix, or choose a law with fewer";
@@ -54,7 +57,8 @@ impl Work<'_> {
             true => values(k).sum::<f64>() / count as f64,
             false => estimate.cells[0].p[k],
         };
-        let nominal: Vec<f64> = (0..self.frame().parameters().len()).map(mean).collect();
+        let mut nominal: Vec<f64> = (0..self.frame().parameters().len()).map(mean).collect();
+        let drawn_in = self.draw_in(free, &mut nominal);
         if let Err((key, rule, way_out)) = unphysical(&*self.law, self.window, &nominal, false) {
             return Err(Violation {
                 file: self.pulses.file.clone(),
@@ -71,13 +75,20 @@ impl Work<'_> {
         }
         let spread = scatter(&estimate.cells, free);
         let several = count > 1;
-        let covariance = if several {
+        let own = if several {
             &spread / count as f64
         } else {
             covariances[0].clone()
         };
+        let doubt = self.shared_doubt(free, estimate).ok_or_else(|| {
+            self.not_converged("the data do not determine the noise; give --write-noise")
+        })?;
+        let covariance = &own + &doubt.of_cell;
         let freedom = several.then(|| count as u32 - 1);
-        let quantile = quantile(freedom);
+        let half = |j: usize| {
+            let (all, own) = (covariance[(j, j)].max(0.0), own[(j, j)]);
+            quantile(freedom.map(|n| effective(n, own, all))) * all.sqrt()
+        };
         let parameters = self.frame().parameters();
         let parameters: Vec<Nominal> = parameters
             .iter()
@@ -88,10 +99,7 @@ impl Work<'_> {
                 Nominal {
                     name: parameter.name,
                     value: nominal[k],
-                    interval: place.map(|j| {
-                        let half = quantile * covariance[(j, j)].max(0.0).sqrt();
-                        (nominal[k] - half, nominal[k] + half)
-                    }),
+                    interval: place.map(|j| (nominal[k] - half(j), nominal[k] + half(j))),
                     device_to_device: place.filter(|_| several).map(|j| {
                         let uncertain = own(j).sum::<f64>() / count as f64;
                         (spread[(j, j)] - uncertain).max(0.0).sqrt()
@@ -105,9 +113,8 @@ impl Work<'_> {
         let cost: f64 = estimate.cells.iter().map(|s| s.cost).sum();
         let fitted = count * free.len() + estimate.asked.iter().filter(|f| **f).count();
         let step = free.iter().position(|&k| k == STEP);
-        let error = step.map_or(0.0, |j| covariance[(j, j)].max(0.0).sqrt());
-        let step = (nominal[STEP], quantile * error);
-        let [additive, multiplicative, write_noise] = self.noises(free, estimate, step);
+        let step = (nominal[STEP], step.map_or(0.0, half));
+        let [additive, multiplicative, write_noise] = self.noises(estimate, &doubt, step);
         let write_noise = Noise {
             value: self.write_noise.unwrap_or(write_noise.value),
             ..write_noise
@@ -116,7 +123,10 @@ impl Work<'_> {
             law: Arc::clone(&self.law),
             name: self.law.name(),
             window: self.window,
-            notes: self.notes(free, estimate),
+            notes: drawn_in
+                .into_iter()
+                .chain(self.notes(free, found))
+                .collect(),
             parameters,
             free: free.to_vec(),
             covariance: covariance
@@ -132,8 +142,47 @@ impl Work<'_> {
             aic: 2.0 * (fitted as f64 + cost),
             pulses: self.count,
             cells: names.iter().map(|c| c.name.clone()).collect(),
+            states: self.states(estimate),
             cell_parameters: estimate.cells.iter().map(|s| s.p.clone()).collect(),
         })
+    }
+
+    /// Draws bounds that the law does not know, and nobody gave, in to where its steps end: at the extreme readings, which noise has carried
+    /// there, they would have the wrong sign.
+    fn draw_in(&self, free: &[usize], nominal: &mut [f64]) -> Option<String> {
+        let frame = self.frame();
+        let bounds = [LOWER, UPPER];
+        let given = |k: &usize| free.contains(k) || self.held.iter().any(|(h, _)| h == k);
+        let known = [1.0, -1.0].map(|sign| frame.acting(nominal, &bounds, sign));
+        if bounds.iter().any(given) || known.iter().any(|k| !k.is_empty()) {
+            return None;
+        }
+        let (lower, upper) = frame.signed(nominal)?;
+        let width = nominal[UPPER] - nominal[LOWER];
+        // A law that fails in half of the window is another fault.
+        if upper - lower >= width || upper - lower < 0.5 * width {
+            return None;
+        }
+        (nominal[LOWER], nominal[UPPER]) = (lower, upper);
+        Some(format!(
+            "lower and upper are {lower:.4} and {upper:.4}, where the fitted steps end: readings beyond are noise"
+        ))
+    }
+
+    /// The conductances behind the readings of all cells, run by run.
+    fn states(&self, estimate: &Estimate) -> Vec<Vec<Vec<f64>>> {
+        let noise = self.deviations(estimate.noise);
+        let cells = estimate.cells.iter().zip(&self.cells);
+        let siemens = |s: f64| self.window.g_min + s * self.window.span();
+        cells
+            .map(|(summit, trains)| {
+                let of = |train: &Train| states(&*self.law, &summit.p, &noise, train);
+                let trains = trains.iter().filter_map(of);
+                trains
+                    .map(|states| states.into_iter().map(siemens).collect())
+                    .collect()
+            })
+            .collect()
     }
 
     fn notes(&self, free: &[usize], estimate: &Estimate) -> Vec<String> {
@@ -151,6 +200,17 @@ impl Work<'_> {
                     "{} ended at a limit of its range in {n} of {} cells: its interval is not valid",
                     parameters[k].name,
                     self.cells.len()
+                ));
+            }
+        }
+        const KINDS: [&str; 3] = ["additive noise", "multiplicative noise", "write noise"];
+        for k in estimate.asked() {
+            let ln = estimate.noise[k].ln();
+            // None at all is no limit.
+            if ln.is_finite() && (ln < LN_NOISE.0 + 0.05 || ln > LN_NOISE.1 - 0.05) {
+                let kind = KINDS[k];
+                notes.push(format!(
+                    "{kind} ended at a limit of its range: neither it nor its interval is valid"
                 ));
             }
         }
@@ -175,6 +235,15 @@ impl Work<'_> {
         }
         notes
     }
+}
+
+/// Degrees of freedom of the variance `all`, of which the part `own` has n and the rest is as good as known.
+///
+/// # Reference
+/// Satterthwaite, Biometrics Bull. 2, 110 (1946), <https://doi.org/10.2307/3002019>.
+fn effective(n: u32, own: f64, all: f64) -> u32 {
+    // Rounded down, and at most what an integer holds.
+    (f64::from(n) * (all / own).powi(2)).max(1.0) as u32
 }
 
 /// Sample covariance of the cells' estimates.

@@ -1,5 +1,6 @@
 //! Tables of measured pulse trains.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::error::{Error, Result, closest};
@@ -41,7 +42,7 @@ pub struct Pulses {
 /// Fewest pulses of either sign that a cell must have.
 const FEWEST: usize = 10;
 /// Greatest conductance in siemens that is believed.
-const LARGEST: f64 = 1e6;
+const LARGEST: f64 = 1.0;
 
 const COLUMNS: [&str; 5] = ["cell", "cycle", "pulse", "polarity", "conductance"];
 
@@ -92,6 +93,13 @@ struct Header {
     unit: String,
 }
 
+/// Where the rows of a cell go.
+struct Place {
+    cell: usize,
+    /// The last run of each cycle.
+    last: HashMap<String, usize>,
+}
+
 impl Table<'_> {
     fn bad(
         &self,
@@ -125,11 +133,12 @@ impl Table<'_> {
             cells: Vec::new(),
             gaps: 0,
         };
+        let mut places = HashMap::new();
         let mut rows = 0;
         for record in reader.records() {
             let record = record
                 .map_err(|e| self.bad(None, None, e.to_string(), "save the file as UTF-8 text"))?;
-            self.row(&header, &record, &mut out)?;
+            self.row(&header, &record, &mut places, &mut out)?;
             rows += 1;
         }
         if rows < 2 {
@@ -168,7 +177,15 @@ impl Table<'_> {
         for (place, column) in places.iter_mut().zip(COLUMNS) {
             let mut here = (0..found.len()).filter(|&k| found[k] == column);
             *place = here.next().ok_or_else(|| {
+                let round = |name: &&String| {
+                    let rest = name.strip_prefix(column).unwrap_or_default();
+                    rest.trim_start().starts_with('(')
+                };
+                let unit = found.iter().find(round);
                 let way_out = match closest(column, found.iter().map(String::as_str)) {
+                    _ if unit.is_some() => {
+                        format!("write its unit in brackets, for example {column} [uS]")
+                    }
                     Some(near) => format!("did you mean it by {near}?"),
                     None => format!(
                         "the first line must name {}, for example cell,cycle,pulse,polarity,conductance [uS]",
@@ -189,7 +206,13 @@ impl Table<'_> {
         })
     }
 
-    fn row(&self, header: &Header, record: &csv::StringRecord, out: &mut Pulses) -> Result<()> {
+    fn row(
+        &self,
+        header: &Header,
+        record: &csv::StringRecord,
+        places: &mut HashMap<String, Place>,
+        out: &mut Pulses,
+    ) -> Result<()> {
         let line = record.position().map(csv::Position::line);
         if record.len() != header.width {
             let rule = format!(
@@ -238,23 +261,23 @@ impl Table<'_> {
             return bad(4, rule, way_out);
         }
         let (cell, cycle) = (text(0), text(1));
-        let cell = match out.cells.iter_mut().position(|c| c.name == cell) {
-            Some(k) => &mut out.cells[k],
-            None => {
-                out.cells.push(CellPulses {
-                    name: cell.into(),
-                    runs: Vec::new(),
-                });
-                let last = out.cells.len() - 1;
-                &mut out.cells[last]
+        let place = places.entry(cell.into()).or_insert_with(|| {
+            out.cells.push(CellPulses {
+                name: cell.into(),
+                runs: Vec::new(),
+            });
+            Place {
+                cell: out.cells.len() - 1,
+                last: HashMap::new(),
             }
-        };
-        let run = cell.runs.iter_mut().rev().find(|r| r.cycle == cycle);
+        });
+        let cell = &mut out.cells[place.cell];
+        let run = place.last.get(cycle).and_then(|&r| cell.runs.get_mut(r));
         let next = run
             .as_ref()
-            .map(|r| r.first.saturating_add(r.conductances.len() as i64));
+            .map(|r| i128::from(r.first) + r.conductances.len() as i128);
         if let Some(next) = next
-            && pulse < next
+            && i128::from(pulse) < next
         {
             let rule = format!(
                 "pulse {pulse} of cycle {cycle} of cell {} must come after pulse {}",
@@ -264,7 +287,8 @@ impl Table<'_> {
             let way_out = "sort the lines by pulse, and give each cycle its own name";
             return bad(2, rule, way_out);
         }
-        let polarity = match (text(3).parse::<f64>(), next == Some(pulse)) {
+        let follows = next == Some(i128::from(pulse));
+        let polarity = match (text(3).parse::<f64>(), follows) {
             (Ok(p), _) if p == 1.0 || p == -1.0 => p,
             (Ok(0.0), false) => 0.0,
             _ => {
@@ -275,12 +299,13 @@ impl Table<'_> {
             }
         };
         match run {
-            Some(run) if next == Some(pulse) => {
+            Some(run) if follows => {
                 run.polarities.push(polarity);
                 run.conductances.push(conductance);
             }
             before => {
                 out.gaps += usize::from(before.is_some());
+                place.last.insert(cycle.into(), cell.runs.len());
                 cell.runs.push(Run {
                     cycle: cycle.into(),
                     first: pulse,
@@ -304,6 +329,9 @@ impl Table<'_> {
                         cell.name
                     );
                     let way_out = match pulses.gaps {
+                        0 if cell.runs.is_empty() => {
+                            "no cycle of it has two readings: give all readings of a train the same cycle".to_owned()
+                        }
                         0 => "a law has two directions: measure both, or leave the cell out"
                             .to_owned(),
                         gaps => format!(
@@ -324,6 +352,32 @@ impl Table<'_> {
                 let way_out = "leave out cells that are stuck";
                 return Err(self.bad(None, Some("conductance"), rule, way_out));
             }
+        }
+        self.directions(pulses)
+    }
+
+    /// Whether pulses of +1 raise the conductance above what pulses of -1 do.
+    fn directions(&self, pulses: &Pulses) -> Result<()> {
+        let mean = |sign: f64| {
+            let (mut n, mut sum) = (0.0, 0.0);
+            for run in pulses.cells.iter().flat_map(|c| &c.runs) {
+                for (g, &p) in run.conductances.windows(2).zip(&run.polarities[1..]) {
+                    if p == sign {
+                        (n, sum) = (n + 1.0, sum + g[1] - g[0]);
+                    }
+                }
+            }
+            sum / n
+        };
+        let (up, down) = (mean(1.0), mean(-1.0));
+        if up <= down {
+            let rule = format!(
+                "pulses of +1 must raise the conductance, and change it by {} on average, those of -1 by {}",
+                Siemens::new(up),
+                Siemens::new(down)
+            );
+            let way_out = "exchange the signs, or measure more pulses";
+            return Err(self.bad(None, Some("polarity"), rule, way_out));
         }
         Ok(())
     }

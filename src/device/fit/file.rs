@@ -90,9 +90,12 @@ fn device_toml(fit: &Fit, labels: &Labels) -> String {
         ("additive", fit.additive),
         ("multiplicative", fit.multiplicative),
     ] {
-        let comment = match noise.interval {
-            Some((a, b)) => format!("# 95 %: {a:.6} to {b:.6}"),
-            None => "# held: all steps are alike, so this is not told from additive noise".into(),
+        let comment = match (noise.interval, noise.fitted) {
+            (Some((a, b)), _) => format!("# 95 %: {a:.6} to {b:.6}"),
+            (None, true) => "# the data give no interval".into(),
+            (None, false) => {
+                "# held: all steps are alike, so this is not told from additive noise".into()
+            }
         };
         line(format!("{key} = {}  {comment}", number(noise.value)));
     }
@@ -117,6 +120,9 @@ fn device_toml(fit: &Fit, labels: &Labels) -> String {
         .iter()
         .map(|&k| text(fit.parameters[k].name))
         .collect();
+    if names.is_empty() {
+        return out;
+    }
     line("\n# Covariance of the estimates above, in the same numbers.\n[covariance]".into());
     line(format!("parameters = [{}]", names.join(", ")));
     if let Some(n) = fit.degrees_of_freedom {

@@ -62,6 +62,29 @@ pub(super) fn follow(
     train: &Train,
     misses: &mut Vec<Miss>,
 ) -> Option<()> {
+    walk(law, p, noise, train, |miss, _| misses.push(miss))
+}
+
+/// The mean state behind every reading of a train, given that reading and those before.
+pub(super) fn states(
+    law: &dyn AnyLaw,
+    p: &[f64],
+    noise: &Deviations,
+    train: &Train,
+) -> Option<Vec<f64>> {
+    let mut states = vec![*train.positions.first()?];
+    walk(law, p, noise, train, |_, mean| states.push(mean))?;
+    Some(states)
+}
+
+/// Follows a train; `each` hears the miss and the mean state of every reading but the first.
+fn walk(
+    law: &dyn AnyLaw,
+    p: &[f64],
+    noise: &Deviations,
+    train: &Train,
+    mut each: impl FnMut(Miss, f64),
+) -> Option<()> {
     let [additive, multiplicative, write] = noise.parts;
     let cycle = CycleNoise::new(additive, multiplicative);
     let reading = (write * noise.unit).powi(2);
@@ -88,13 +111,13 @@ pub(super) fn follow(
         if !(miss.is_finite() && total.is_finite() && total > 0.0) {
             return None;
         }
-        misses.push((miss, total));
         if reading > 0.0 {
             mean = predicted + spread / total * miss;
             variance = spread * (reading + noise.floor) / total;
         } else {
             mean = seen;
         }
+        each((miss, total), mean);
     }
     Some(())
 }

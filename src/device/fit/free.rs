@@ -5,6 +5,7 @@ use rand_pcg::Pcg64;
 
 use super::super::cells::Window;
 use super::super::law::{AnyLaw, COMMON, Kind, LOWER, OWN, Parameter, STEP, UPPER};
+use super::super::uncertainty::DIFFERENCE;
 use super::solve::Axis;
 
 /// A law whose parameters are fitted to data in a window.
@@ -15,6 +16,9 @@ pub(super) struct Frame<'a> {
     /// Mean size of a change in the data, as a part of the window.
     pub step: f64,
 }
+
+/// A change of the law that is none, to rounding, in mean steps.
+const NOTHING: f64 = 1e-7;
 
 /// Starting points of a fit.
 const STARTS: usize = 16;
@@ -81,26 +85,12 @@ impl Frame<'_> {
 
     /// Those of `order`, one by one, that change the law in a way that those before them do not.
     pub fn independent(&self, p: &[f64], order: &[usize]) -> Vec<usize> {
-        const PLACES: usize = 32;
-        let states =
-            (0..=PLACES).flat_map(|k| [1.0, -1.0].map(|sign| (k as f64 / PLACES as f64, sign)));
-        let states: Vec<(f64, f64)> = states.collect();
         let mut basis: Vec<Vec<f64>> = Vec::new();
         let mut free = Vec::new();
         for &k in order {
-            let h = 6e-6 * self.axis(k, p[k]).scale;
-            let at = |h: f64, (s, sign): (f64, f64)| {
-                let mut q = p.to_vec();
-                q[k] += h;
-                self.law.step(&q, s, sign)
-            };
-            let mut slope: Vec<f64> = states
-                .iter()
-                .map(|&x| (at(h, x) - at(-h, x)) / (2.0 * h))
-                .collect();
+            let mut slope = self.slope(p, k, &[1.0, -1.0]);
             let size = norm(&slope) * self.axis(k, p[k]).scale;
-            // A parameter that does nothing, to rounding.
-            if !size.is_finite() || size <= 1e-7 * self.step {
+            if !size.is_finite() || size <= NOTHING * self.step {
                 continue;
             }
             normalise(&mut slope);
@@ -117,6 +107,72 @@ impl Frame<'_> {
         }
         free.sort_unstable();
         free
+    }
+
+    /// Those of `free` that change the steps of this sign.
+    pub fn acting(&self, p: &[f64], free: &[usize], sign: f64) -> Vec<usize> {
+        let slope = |k: usize| self.slope(p, k, &[sign]);
+        let matters =
+            |k: &usize| norm(&slope(*k)) * self.axis(*k, p[*k]).scale > NOTHING * self.step;
+        free.iter().copied().filter(matters).collect()
+    }
+
+    /// The derivative of the steps of these signs in one parameter, at states over the whole window.
+    fn slope(&self, p: &[f64], k: usize, signs: &[f64]) -> Vec<f64> {
+        const PLACES: usize = 32;
+        let h = DIFFERENCE * self.axis(k, p[k]).scale;
+        let at = |h: f64, s: f64, sign: f64| {
+            let mut q = p.to_vec();
+            q[k] += h;
+            self.law.step(&q, s, sign)
+        };
+        let states = (0..=PLACES).map(|k| k as f64 / PLACES as f64);
+        let slope = |(s, sign): (f64, f64)| (at(h, s, sign) - at(-h, s, sign)) / (2.0 * h);
+        states
+            .flat_map(|s| signs.iter().map(move |&sign| (s, sign)))
+            .map(slope)
+            .collect()
+    }
+
+    /// The longest part of the cell's window in which no step has the wrong sign, for laws that know no bounds.
+    pub fn signed(&self, p: &[f64]) -> Option<(f64, f64)> {
+        const PLACES: usize = 256;
+        let place = |k: usize| p[LOWER] + (p[UPPER] - p[LOWER]) * k as f64 / PLACES as f64;
+        let good = |s: f64| self.law.step(p, s, 1.0) >= 0.0 && self.law.step(p, s, -1.0) <= 0.0;
+        let mut longest: Option<(usize, usize)> = None;
+        let mut first = None;
+        for k in 0..=PLACES {
+            first = good(place(k)).then(|| first.unwrap_or(k));
+            let wider = |a: usize| longest.is_none_or(|(from, to)| k - a > to - from);
+            if let Some(a) = first.filter(|a| wider(*a)) {
+                longest = Some((a, k));
+            }
+        }
+        // From a place where signs are right towards one where they are not.
+        let end = |mut inside: f64, mut outside: f64| {
+            for _ in 0..50 {
+                let middle = 0.5 * (inside + outside);
+                if good(middle) {
+                    inside = middle;
+                } else {
+                    outside = middle;
+                }
+            }
+            inside
+        };
+        let (a, b) = longest?;
+        Some((
+            if a > 0 {
+                end(place(a), place(a - 1))
+            } else {
+                place(a)
+            },
+            if b < PLACES {
+                end(place(b), place(b + 1))
+            } else {
+                place(b)
+            },
+        ))
     }
 
     /// Parameters to start from; `fixed` ones have their values.

@@ -31,7 +31,10 @@
 //! # Device to device
 //! The estimates of `C` cells scatter by what cells differ and by what each is uncertain: `s² = τ² + mean(V)`. The first is the deviation from
 //! device to device (zero where the scatter is smaller than the uncertainty explains). The nominal cell is the mean of the estimates,
-//! its covariance `S/C` from their scatter, its intervals Student's with `C - 1` degrees of freedom; of a single cell, the inverse information.
+//! its covariance `S/C` from their scatter; of a single cell, the inverse information. Both are for known noise, which cells share: what is not known of
+//! it adds `Ḡ Σ Ḡᵀ`, `Σ` the covariance of its variances, `Ḡ` the mean over cells of `-I_pp⁻¹ I_pn`, by which estimates move with them. (With σ_a of 3 steps
+//! that is nearly all: a deviation of σ_a step that is known exactly says nothing of the step.) Intervals are Student's: `C - 1` degrees
+//! of freedom for `S/C`, by Satterthwaite's rule for the sum.
 
 mod conclude;
 mod data;
@@ -40,6 +43,7 @@ mod filter;
 mod free;
 mod noise;
 mod solve;
+mod start;
 mod whole;
 mod work;
 

@@ -11,7 +11,25 @@ use super::whole::Noise;
 use super::work::{Estimate, Work, filled};
 
 /// The three kinds of noise, as logarithms between these ends.
-const LN_NOISE: (f64, f64) = (-9.2, 7.0);
+pub(super) const LN_NOISE: (f64, f64) = (-9.2, 7.0);
+
+/// What one cell tells of the noise, after what is not known of the cell is taken out of it.
+struct Joint {
+    /// Information about variances.
+    variances: DMatrix<f64>,
+    /// How the cell's own estimates move with the variances: `-I_pp⁻¹ I_pn`.
+    turn: DMatrix<f64>,
+}
+
+/// What is not known of the noise that all cells share.
+pub(super) struct Doubt {
+    /// Kinds of noise in the order of the matrix below.
+    pub kinds: Vec<usize>,
+    /// Covariance of their variances.
+    pub variances: DMatrix<f64>,
+    /// Covariance of the mean cell that comes of it.
+    pub of_cell: DMatrix<f64>,
+}
 
 impl Work<'_> {
     /// Which kinds of noise can be told apart under the law `p`, and where their fit starts.
@@ -79,21 +97,21 @@ impl Work<'_> {
         Some(parts.concat())
     }
 
-    /// Information of all cells about the variances of the noise that was asked for, after what is not known of the cells is taken out of it.
-    pub fn variance_information(
+    /// Information of every cell about its own parameters and, after them, the variances of the noise `kinds`.
+    fn joint_information(
         &self,
         free: &[usize],
         estimate: &Estimate,
-    ) -> Option<DMatrix<f64>> {
-        let asked = estimate.asked();
+        kinds: &[usize],
+    ) -> Option<Vec<Joint>> {
         let total: f64 = estimate.noise.iter().map(|v| v * v).sum();
         let variance = Axis {
             least: 0.0,
             most: f64::MAX,
             scale: total.max(1e-12),
         };
-        let (n, m) = (free.len(), asked.len());
-        let of_cell = |summit: &Summit, trains: &[Train]| -> Option<DMatrix<f64>> {
+        let (n, m) = (free.len(), kinds.len());
+        let of_cell = |summit: &Summit, trains: &[Train]| -> Option<Joint> {
             let trains: Vec<&Train> = trains.iter().collect();
             let axis = |k: &usize| self.frame().axis(*k, summit.p[*k]);
             let likelihood = Likelihood {
@@ -101,7 +119,7 @@ impl Work<'_> {
                 misses: &|q| {
                     let (q, squares) = q.split_at(n);
                     let mut parts = estimate.noise;
-                    for (&k, v) in asked.iter().zip(squares) {
+                    for (&k, v) in kinds.iter().zip(squares) {
                         parts[k] = v.sqrt();
                     }
                     let p = filled(&summit.p, free, q);
@@ -112,20 +130,58 @@ impl Work<'_> {
             };
             let own = free.iter().map(|&k| summit.p[k]);
             let at: Vec<f64> = own
-                .chain(asked.iter().map(|&k| estimate.noise[k].powi(2)))
+                .chain(kinds.iter().map(|&k| estimate.noise[k].powi(2)))
                 .collect();
             let all = likelihood.point(&at)?.information;
             let cell = covariance(&all.view((0, 0), (n, n)).into_owned())?;
             let cross = all.view((0, n), (n, m)).into_owned();
-            Some(all.view((n, n), (m, m)).into_owned() - cross.tr_mul(&(cell * &cross)))
+            let turn = -(cell * &cross);
+            Some(Joint {
+                variances: all.view((n, n), (m, m)).into_owned() + cross.tr_mul(&turn),
+                turn,
+            })
         };
-        let parts: Vec<DMatrix<f64>> = estimate
+        estimate
             .cells
             .par_iter()
             .zip(&self.cells)
             .map(|(summit, trains)| of_cell(summit, trains))
-            .collect::<Option<_>>()?;
-        Some(parts.iter().fold(DMatrix::zeros(m, m), |a, b| a + b))
+            .collect()
+    }
+
+    /// Covariance of the variances of the noise `kinds`, the cells as little known as they are; and what it adds to the covariance of
+    /// the mean cell: `Ḡ Σ Ḡᵀ`.
+    ///
+    /// Noise of pulses is counted in steps, so its whole tells of the step what it tells of σ_a: estimates of all cells move together with the
+    /// noise that they share, and their scatter does not show it.
+    fn doubt(&self, free: &[usize], estimate: &Estimate, kinds: &[usize]) -> Option<Doubt> {
+        let cells = self.joint_information(free, estimate, kinds)?;
+        let (n, m) = (free.len(), kinds.len());
+        let information = cells
+            .iter()
+            .fold(DMatrix::zeros(m, m), |sum, c| sum + &c.variances);
+        let turn = cells
+            .iter()
+            .fold(DMatrix::zeros(n, m), |sum, c| sum + &c.turn)
+            / cells.len() as f64;
+        let variances = covariance(&information)?;
+        Some(Doubt {
+            of_cell: &turn * &variances * turn.transpose(),
+            variances,
+            kinds: kinds.to_vec(),
+        })
+    }
+
+    /// The same for all noise that was asked for; where the data leave a kind open that came out as none, for the others.
+    pub fn shared_doubt(&self, free: &[usize], estimate: &Estimate) -> Option<Doubt> {
+        let asked = estimate.asked();
+        self.doubt(free, estimate, &asked).or_else(|| {
+            let there: Vec<usize> = asked
+                .into_iter()
+                .filter(|&k| estimate.noise[k] > 0.0)
+                .collect();
+            self.doubt(free, estimate, &there)
+        })
     }
 
     /// Information of one cell about its own parameters.
@@ -157,12 +213,7 @@ impl Work<'_> {
             .into_iter()
             .filter(|&k| estimate.noise[k] > 0.0)
             .collect();
-        let only = Estimate {
-            cells: estimate.cells.clone(),
-            noise: estimate.noise,
-            asked: std::array::from_fn(|k| there.contains(&k)),
-        };
-        let known = covariance(&self.variance_information(free, &only)?)?;
+        let known = self.doubt(free, estimate, &there)?.variances;
         // Part of a variance to either side: the information changes smoothly with it.
         const H: f64 = 1e-3;
         let slope = |k: usize| -> Option<f64> {
@@ -195,26 +246,25 @@ impl Work<'_> {
 
     /// Noise with intervals, which come from the information about variances: that is regular where one is zero. `step`: the nominal one
     /// and half its interval, in whose unit write noise is returned.
-    pub fn noises(&self, free: &[usize], estimate: &Estimate, step: (f64, f64)) -> [Noise; 3] {
-        let known = self.variance_information(free, estimate);
-        let known = known.and_then(|information| covariance(&information));
-        let asked = estimate.asked();
+    pub fn noises(&self, estimate: &Estimate, doubt: &Doubt, step: (f64, f64)) -> [Noise; 3] {
+        let known = &doubt.variances;
         std::array::from_fn(|k| {
             // Write noise goes from mean changes to nominal steps, which are not known either.
-            let (unit, doubt) = match k {
+            let (unit, unsure) = match k {
                 2 => (self.step / step.0, 2.0 * step.1 / step.0),
                 _ => (1.0, 0.0),
             };
             let square = (unit * estimate.noise[k]).powi(2);
-            let place = asked.iter().position(|&a| a == k);
-            let interval = place.zip(known.as_ref()).map(|(j, v)| {
-                let own = quantile(None) * unit * unit * v[(j, j)].max(0.0).sqrt();
-                let half = own.hypot(doubt * square);
+            let place = doubt.kinds.iter().position(|&a| a == k);
+            let interval = place.map(|j| {
+                let own = quantile(None) * unit * unit * known[(j, j)].max(0.0).sqrt();
+                let half = own.hypot(unsure * square);
                 ((square - half).max(0.0).sqrt(), (square + half).sqrt())
             });
             Noise {
                 value: square.sqrt(),
                 interval,
+                fitted: estimate.asked[k],
             }
         })
     }

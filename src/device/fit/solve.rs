@@ -7,6 +7,7 @@ use argmin::solver::trustregion::{Steihaug, TrustRegion};
 use argmin_math::{ArgminAdd, ArgminDot, ArgminL2Norm, ArgminMul, ArgminZeroLike};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
+use super::super::uncertainty::DIFFERENCE;
 use super::filter::Miss;
 
 /// One number that is fitted.
@@ -33,9 +34,6 @@ pub(super) struct Point {
     pub gradient: DVector<f64>,
     pub information: DMatrix<f64>,
 }
-
-/// Part of an axis' scale that central differences go to either side.
-const DIFFERENCE: f64 = 6e-6;
 
 fn cost(misses: &[Miss]) -> f64 {
     let ln_2_pi = (2.0 * std::f64::consts::PI).ln();
@@ -261,6 +259,14 @@ const STEPS: u64 = 6;
 
 /// Climbs from `start`, for at most `rounds` changes of coordinates.
 pub(super) fn climb(l: &Likelihood, start: &[f64], rounds: usize) -> Option<Summit> {
+    // Where all is held there is nothing to climb.
+    if start.is_empty() {
+        return Some(Summit {
+            p: Vec::new(),
+            cost: l.cost(&[])?,
+            reached: true,
+        });
+    }
     let mut theta = l.angles(start);
     let mut reached = false;
     let mut cost = f64::INFINITY;

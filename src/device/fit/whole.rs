@@ -45,8 +45,10 @@ pub struct Nominal {
 pub struct Noise {
     /// Standard deviation, as device files give it.
     pub value: f64,
-    /// Ends of the 95 % interval; `None` for a number that was held.
+    /// Ends of the 95 % interval; `None` for a number that was held or that the data leave open.
     pub interval: Option<(f64, f64)>,
+    /// Whether it was not held.
+    pub fitted: bool,
 }
 
 /// A law fitted to pulse trains.
@@ -69,7 +71,7 @@ pub struct Fit {
     pub free: Vec<usize>,
     /// Covariance of the free numbers.
     pub covariance: Vec<Vec<f64>>,
-    /// Degrees of freedom of that covariance; `None` where it is not from a scatter.
+    /// Degrees of freedom of that covariance, those of its part that is from the scatter of cells; `None` for one cell.
     pub degrees_of_freedom: Option<u32>,
     /// Additive and multiplicative noise from cycle to cycle.
     pub additive: Noise,
@@ -89,6 +91,9 @@ pub struct Fit {
     pub cells: Vec<String>,
     /// Parameters of each cell, all of them in the order of the law.
     pub cell_parameters: Vec<Vec<f64>>,
+    /// The conductance in siemens that the fit finds behind every reading: of each cell, run by run.
+    #[serde(skip)]
+    pub states: Vec<Vec<Vec<f64>>>,
     /// What a reader should know.
     pub notes: Vec<String>,
 }

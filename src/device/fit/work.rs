@@ -13,8 +13,6 @@ use super::solve::{Likelihood, Summit, climb};
 use super::whole::{Fit, Options};
 use crate::error::{Error, Result, Violation};
 
-/// Pulses that starting points are tried on.
-const TRIAL: usize = 3000;
 /// A deviation this small, in steps, is none.
 const NO_NOISE: f64 = 5e-4;
 
@@ -61,6 +59,10 @@ impl<'a> Work<'a> {
         if window.span() <= 1e-6 * window.g_max.abs() || !window.span().is_finite() {
             let rule = "the window from g-min to g-max must have a width".into();
             return Err(bad(rule, "give --g-min below --g-max"));
+        }
+        if window.g_min < 0.0 {
+            let rule = "the conductance of position 0, g-min, must be 0 or greater".into();
+            return Err(bad(rule, "give --g-min near the least reading"));
         }
         let cells: Vec<Vec<Train>> = pulses
             .cells
@@ -113,13 +115,13 @@ impl<'a> Work<'a> {
         work.held = options
             .held
             .iter()
-            .map(|(name, value)| work.held(name, *value))
+            .map(|(name, value)| work.held(&options.held, name, *value))
             .collect::<Result<_>>()?;
         Ok(work)
     }
 
-    /// Place and value of a parameter that the user holds.
-    pub fn held(&self, name: &str, value: f64) -> Result<(usize, f64)> {
+    /// Place and value of a parameter that the user holds, one of `options`.
+    fn held(&self, options: &[(String, f64)], name: &str, value: f64) -> Result<(usize, f64)> {
         let parameters = self.frame().parameters();
         let names: Vec<&str> = parameters.iter().map(|p| p.name).collect();
         let refuse = |rule: String, way_out: String| {
@@ -138,6 +140,14 @@ impl<'a> Work<'a> {
             let rule = format!("the law {} has no parameter {name}", self.law.name());
             return refuse(rule, format!("its parameters are {}", names.join(", ")));
         };
+        if options.iter().filter(|(n, _)| n == name).count() > 1 {
+            let rule = format!("{name} is held at more than one value");
+            return refuse(rule, "give --fix once for each parameter".into());
+        }
+        if k == STEP && value <= 0.0 {
+            let rule = "step must be greater than 0".into();
+            return refuse(rule, format!("it is the {}", parameters[k].meaning));
+        }
         let (least, most) = (parameters[k].least, parameters[k].most);
         if !(least..=most).contains(&value) {
             let rule = format!("{name} must lie between {least} and {most}");
@@ -204,45 +214,6 @@ impl<'a> Work<'a> {
             p: filled(&summit.p),
             ..summit
         })
-    }
-
-    /// One law for all cells, all pulses weighing alike: the best of several starts.
-    pub fn common(&self, progress: &(dyn Fn(f64) + Sync)) -> Result<(Vec<f64>, Vec<usize>)> {
-        let frame = self.frame();
-        let fixed: Vec<usize> = self.held.iter().map(|(k, _)| *k).collect();
-        let order = frame.order(true, &fixed);
-        let all: Vec<&Train> = self.cells.iter().flatten().collect();
-        let every = (self.count / TRIAL).clamp(1, all.len());
-        let some: Vec<&Train> = all.iter().copied().step_by(every).collect();
-        let equal = Deviations::equal();
-        let done = std::sync::atomic::AtomicUsize::new(0);
-        let starts = frame.starts(&self.held);
-        let total = starts.len();
-        let tried: Vec<(Summit, Vec<usize>)> = starts
-            .into_par_iter()
-            .filter_map(|mut p| {
-                let free = frame.independent(&p, &order);
-                for &k in order.iter().filter(|k| !free.contains(k)) {
-                    p[k] = frame.neutral(k);
-                }
-                let found = self.climb_law(&p, &free, &equal, &some, 15);
-                let n = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-                progress(0.3 * n as f64 / total as f64);
-                Some((found?, free))
-            })
-            .collect();
-        let best = tried
-            .into_iter()
-            .min_by(|a, b| a.0.cost.total_cmp(&b.0.cost));
-        let (summit, free) = best.ok_or_else(|| {
-            self.not_converged(
-                "no starting point has a likelihood; give the window by --g-min and --g-max",
-            )
-        })?;
-        let summit = self
-            .climb_law(&summit.p, &free, &equal, &all, 15)
-            .unwrap_or(summit);
-        Ok((summit.p, free))
     }
 
     pub fn not_converged(&self, detail: &str) -> Error {
