@@ -443,7 +443,7 @@ fn exponentials_that_bend_down_are_found() {
     for down in [down, convex] {
         let truth = device(
             &format!(
-                "exp-step = {{ step = 0.012, lower = 0.0, upper = 1.0, asymmetry = 0.0, {up}, {down} }}"
+                "exp-step = {{ step = 0.006, lower = 0.0, upper = 1.0, asymmetry = 0.0, {up}, {down} }}"
             ),
             NOISE,
         );

@@ -246,7 +246,8 @@ impl<'a> Work<'a> {
         let free = frame.independent(&p, &frame.order(false, &fixed));
         let mut before = f64::INFINITY;
         let mut cells = vec![p; self.cells.len()];
-        const ROUNDS: usize = 60;
+        // Where noise is far larger than the step, step and noise move together, and every turn gains but a little.
+        const ROUNDS: usize = 400;
         for round in 0..ROUNDS {
             let summits: Vec<Option<Summit>> = cells
                 .par_iter()
