@@ -437,16 +437,16 @@ fn a_law_may_be_held_as_a_whole() {
 /// steps that fall slower and slower. A law that is free has no smaller likelihood than the same law held at the true shape.
 #[test]
 fn exponentials_that_bend_down_are_found() {
-    let down = "offset-depression = 1.0, amplitude-depression = -0.1, rate-depression = -4.5";
-    let up = "offset-potentiation = 1.0, amplitude-potentiation = -0.1, rate-potentiation = -4.5";
-    let convex = "offset-depression = 0.2, amplitude-depression = 0.9, rate-depression = 2.0";
-    for down in [down, convex] {
-        let truth = device(
-            &format!(
-                "exp-step = {{ step = 0.006, lower = 0.0, upper = 1.0, asymmetry = 0.0, {up}, {down} }}"
-            ),
-            NOISE,
+    let plain = "write-noise = 0.0\ncycle-to-cycle = { additive = 0.3, multiplicative = 0.0 }";
+    for (step, amplitude, rate, noise) in [(0.012, -0.1, -4.5, plain), (0.006, -0.3, -2.0, NOISE)] {
+        let shape = |name: &str| {
+            format!("offset-{name} = 1.0, amplitude-{name} = {amplitude}, rate-{name} = {rate}")
+        };
+        let (up, down) = (shape("potentiation"), shape("depression"));
+        let law = format!(
+            "exp-step = {{ step = {step}, lower = 0.0, upper = 1.0, asymmetry = 0.0, {up}, {down} }}"
         );
+        let truth = device(&law, noise);
         let pulses = measured(&truth, 3, 4, 200, 31);
         let free = fit("exp-step", &pulses, &options()).unwrap();
         let mut held = options();

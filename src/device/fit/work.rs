@@ -247,7 +247,7 @@ impl<'a> Work<'a> {
         let mut before = f64::INFINITY;
         let mut cells = vec![p; self.cells.len()];
         // Where noise is far larger than the step, step and noise move together, and every turn gains but a little.
-        const ROUNDS: usize = 400;
+        const ROUNDS: usize = 200;
         for round in 0..ROUNDS {
             let summits: Vec<Option<Summit>> = cells
                 .par_iter()
