@@ -59,6 +59,8 @@ pub(super) struct Step {
     pub jacobian: DMatrix<f64>,
     /// Of the Jacobian, the derivatives of the mean step in each cell's own state, without those by way of the residual.
     pub own: DVector<f64>,
+    /// Covariance of any two firings of a step, by the write noise that both read; of it, `noise` contains B - 1.
+    shared: DMatrix<f64>,
     /// Sum of the sizes of all cells' requests.
     pub asked: f64,
     /// What whole pulses make of it.
@@ -250,7 +252,11 @@ impl<'a> Closure<'a> {
         // Means of b and b² for b < n.
         let (b, b2) = (0.5 * (n - 1.0), (n - 1.0) * (2.0 * n - 1.0) / 6.0);
         let moved = &step.jacobian * c;
-        c + (&moved + moved.transpose() + &step.noise) * b + moved * step.jacobian.transpose() * b2
+        let first = &step.noise - &step.shared * (n - 1.0);
+        // After b firings: b of their own, and b (b - 1) pairs.
+        c + (&moved + moved.transpose() + first) * b
+            + moved * step.jacobian.transpose() * b2
+            + &step.shared * (b2 - b)
     }
 
     /// Mean step of the mean field at `mu` with the requests that are lost, as far as residuals without noise tell.
@@ -413,6 +419,7 @@ impl<'a> Closure<'a> {
             drift: DVector::zeros(k),
             jacobian: DMatrix::zeros(k, k),
             own: DVector::zeros(k),
+            shared: DMatrix::zeros(k, k),
             asked: 0.0,
             made: 0.0,
             noise: DMatrix::zeros(k, k),
@@ -481,9 +488,8 @@ impl<'a> Closure<'a> {
             // the covariance given the state.
             step.noise -= &step.jacobian * c * step.jacobian.transpose();
             // The samples of a batch are read with the same write noise: every other firing adds a covariance.
-            let others = self.firings() - 1.0;
-            step.noise +=
-                &reading * DMatrix::from_diagonal(&(&self.written * others)) * reading.transpose();
+            step.shared = &reading * DMatrix::from_diagonal(&self.written) * reading.transpose();
+            step.noise += &step.shared * (self.firings() - 1.0);
         }
     }
 
