@@ -150,22 +150,6 @@ fn write_noise_is_shared_by_a_batch() {
     }
 }
 
-/// Steep responses: what the state does to the size of a step is noise and pull at once, and long trains saturate.
-#[test]
-fn deviations_follow_steep_responses() {
-    for pulses in ["expected", "stochastic-rounding"] {
-        let training = format!(
-            "learning-rate = 0.1\nbatch = 1\nupdate = \"per-sample\"\npulses = \"{pulses}\""
-        );
-        let case = Case {
-            tau: 0.5,
-            step: 1e-3,
-            ..wide(&training)
-        };
-        case.deviates(0.015);
-    }
-}
-
 /// The two cells of a pair share the train of their row: about one pulse an update, whose count varies together.
 #[test]
 fn pairs_share_the_trains_of_their_rows() {

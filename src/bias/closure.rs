@@ -477,7 +477,7 @@ impl<'a> Closure<'a> {
                 self.add_mean(k, signed, size, &joint, &u, step);
             }
             if !quiet {
-                self.add_second_moment(share, &r, &a, &h, responses, c, step);
+                self.add_second_moment(share, &r, &a, responses, step);
                 self.add_counts(i, share, &r, &a, &h, responses, c, step);
             }
         }
@@ -521,47 +521,21 @@ impl<'a> Closure<'a> {
         step.pull[map.weight_of(k)] -= map.sign(k) * drift / self.setting.rate;
     }
 
-    /// `E[Δ Δᵀ]` of the mean response `-a r F - |a r| G` over samples, residuals and states, `F` and `G` to first order in the state,
-    /// by Stein's lemma: `E[φ(r) d_k] = h_k E φ'` and `E[φ(r) d_k d_l] = c_kl E φ + h_k h_l E φ''` for `φ = r²` and `r|r|`.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one sample's share of one expectation"
-    )]
+    /// `E[Δ Δᵀ]` of the mean response `-a r F - |a r| G` over samples and residuals, with `F` and `G` at the mean state: how they vary with the
+    /// state and how long trains saturate nearly cancel in the covariance of soft bounds, and neither is counted.
     fn add_second_moment(
         &self,
         share: f64,
         r: &Normal,
         a: &DVector<f64>,
-        h: &DVector<f64>,
         responses: &[Response],
-        c: &DMatrix<f64>,
         step: &mut Step,
     ) {
-        let cells = self.cells();
-        let part = |scale: &dyn Fn(f64) -> f64, of: &dyn Fn(&Response) -> f64| {
-            DVector::from_fn(cells, |k, _| scale(a[k]) * of(&responses[k]))
-        };
-        let (signed, size) = (|a: f64| a, f64::abs);
-        let (f, df) = (part(&signed, &|r| r.f[0]), part(&signed, &|r| r.f[1]));
-        let (g, dg) = (part(&size, &|r| r.g[0]), part(&size, &|r| r.g[1]));
-        let (even, odd) = (r.square(), r.signed_square());
-        for k in 0..cells {
-            for l in 0..cells {
-                let (hk, hl, ckl) = (h[k], h[l], c[(k, l)]);
-                // E r², E (r²)', E (r²)'' and the same of r|r|
-                let square = even * (f[k] * f[l] + g[k] * g[l])
-                    + 2.0
-                        * r.m
-                        * ((f[k] * df[l] + g[k] * dg[l]) * hl + (f[l] * df[k] + g[l] * dg[k]) * hk)
-                    + (df[k] * df[l] + dg[k] * dg[l]) * (ckl * even + 2.0 * hk * hl);
-                let cross = odd * (f[k] * g[l] + g[k] * f[l])
-                    + 2.0
-                        * r.abs
-                        * ((f[k] * dg[l] + g[k] * df[l]) * hl + (g[l] * df[k] + f[l] * dg[k]) * hk)
-                    + (df[k] * dg[l] + dg[k] * df[l]) * (ckl * odd + 2.0 * hk * hl * r.sign);
-                step.noise[(k, l)] += share * (square + cross);
-            }
-        }
+        let f = DVector::from_fn(self.cells(), |k, _| a[k] * responses[k].f[0]);
+        let g = DVector::from_fn(self.cells(), |k, _| a[k].abs() * responses[k].g[0]);
+        let mixed = &f * g.transpose();
+        step.noise += (&f * f.transpose() + &g * g.transpose()) * (share * r.square());
+        step.noise += (&mixed + mixed.transpose()) * (share * r.signed_square());
     }
 
     #[expect(

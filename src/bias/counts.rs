@@ -45,8 +45,6 @@ struct Train {
     saturation: f64,
     /// `δ²(Var n q² + E n (σ_a² + σ_m² q²))`
     variance: f64,
-    /// Derivative of the saturation in the state.
-    by_state: f64,
 }
 
 impl Train {
@@ -106,9 +104,9 @@ impl Closure<'_> {
                 self.add_lost(k, p, request, &moments, step);
                 step.noise[(k, k)] += p * train.variance;
                 linear[(k, node)] = p.sqrt() * train.linear;
-                all[(k, node)] = p.sqrt() * (train.linear + train.beyond());
+                all[(k, node)] = p.sqrt() * train.made;
                 made[k] = train.made;
-                // Saturation goes with the square of the residual, lost requests with a power; the nearest whole number has no
+                // Lost requests go with a power of the residual; the nearest whole number has no
                 // derivative, but its mean over a spread of residuals has (Stein).
                 let lost = match self.setting.counting {
                     Counting::Deterministic if sd * a[k].abs() > 0.05 * delta => {
@@ -119,14 +117,9 @@ impl Closure<'_> {
                     }
                     _ => 0.0,
                 };
-                let along = match residual == 0.0 {
-                    true => lost,
-                    false => lost + 2.0 * train.saturation / residual,
-                };
                 for (l, u) in u.iter().enumerate() {
-                    step.jacobian[(k, l)] += p * along * u;
+                    step.jacobian[(k, l)] += p * lost * u;
                 }
-                step.own[k] += p * train.by_state;
             }
             if let Some(bits) = bits {
                 self.add_shared_trains(p, &bits, &made, step);
@@ -211,7 +204,6 @@ impl Closure<'_> {
             made: request.signum() * delta * moments.mean * expected,
             saturation: pairs * (mean * slope + 1.5 * slope * q[2] * c),
             variance: delta * delta * (moments.variance * square + moments.mean * cycle),
-            by_state: pairs * (slope * slope + mean * q[2]),
         }
     }
 
