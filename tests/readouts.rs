@@ -146,3 +146,28 @@ fn the_backend_draws_what_is_predicted() {
         }
     }
 }
+
+/// Mean updates without pulses have neither noise nor the curvature of a whole pulse: steps of the state that are equal up and down are
+/// equal steps of the conductance, `φ′ d`.
+#[test]
+fn mean_updates_follow_the_tangent_of_the_readout() {
+    for (law, curvature) in [("sigmoid-readout", 6.0), ("exponential-readout", 3.0)] {
+        let p = [0.01, 0.0, 1.0, 0.0, curvature, 0.0];
+        let pulsed = cells(law, 10.0, 0.0, &p);
+        let mean = cells(law, 10.0, 0.0, &p).without_pulses();
+        let s = mean.state(0, 0.3);
+        let h = 1e-5;
+        let slope = (mean.conductance(0, s + h) - mean.conductance(0, s - h)) / (2.0 * h);
+        let [f, g] = mean.response_values(0, 0.3);
+        // Differences of h leave h² φ‴/φ′.
+        assert!((f / slope - 1.0).abs() < 1e-8, "{f} {slope}");
+        assert!(g.abs() < 1e-9, "{g}");
+        assert!(pulsed.response_values(0, 0.3)[1].abs() > 1e-3);
+        let response = mean.response(0, 0.3);
+        assert_eq!(response.variance, Some([[0.0; 3]; 2]));
+        assert!(response.g.iter().all(|g| g.abs() < 1e-6), "{response:?}");
+        // No asymmetry anywhere, so no preferred state.
+        assert_eq!(mean.symmetric_point(0), None);
+        assert_eq!(mean.bent_values(0, 0.3), [0.0; 2]);
+    }
+}

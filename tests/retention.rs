@@ -256,7 +256,7 @@ fn setting(soft: bool, mapping: Mapping, rest: f64, lifetime: f64, rate: f64) ->
         },
         x,
         y,
-        gradient: Gradient::PerSample,
+        gradient: Gradient::PerSample { batch: 1 },
         rate,
         counting: Counting::StochasticRounding,
         read_noise: 0.0,
@@ -297,7 +297,7 @@ fn a_symmetric_device_that_forgets_is_an_explicit_ridge() {
         assert!((p1.retention.mean() / lambda - 1.0).abs() < 1e-9);
         assert!((p1.pooled_lambda(&centre) / lambda - 1.0).abs() < 1e-6);
         // 40 times as long as the slowest mode takes.
-        let end = trajectory(&setting, &[0.0; 4], 40.0 / lambda);
+        let end = trajectory(&setting, &[0.0; 4], 40.0 / lambda).unwrap();
         // The continuous time of the trajectory knows l/η, not l/((1 - l)η): apart by 1/lifetime of λ.
         let apart = (end.weights.last().unwrap() - &ridge).amax();
         assert!(apart < 2.0 / lifetime, "{apart}");

@@ -13,8 +13,11 @@ use crate::number::quadrature::hermite;
 /// What gradient a step descends.
 #[derive(Debug, Clone)]
 pub enum Gradient {
-    /// One sample fires at a time: `g = x (w·x - y)`, samples equally likely.
-    PerSample,
+    /// Samples fire one by one: `g = x (w·x - y)`, samples equally likely.
+    PerSample {
+        /// How many samples are read at the same weights before they fire.
+        batch: u32,
+    },
     /// The mean over a batch (`None`: all samples), plus Gaussian noise of this deviation in every component; taken as Gaussian.
     Summed {
         /// Batch size.
@@ -52,8 +55,16 @@ pub struct Setting {
 pub(super) struct Step {
     /// `E Δs`
     pub drift: DVector<f64>,
-    /// Jacobian of the mean step, averaged over the state.
+    /// Jacobian of the mean step, averaged over the state; while it is summed, its part by way of the residual or gradient alone.
     pub jacobian: DMatrix<f64>,
+    /// Of the Jacobian, the derivatives of the mean step in each cell's own state, without those by way of the residual.
+    pub own: DVector<f64>,
+    /// Covariance of any two firings of a step, by the write noise that both read; of it, `noise` contains B - 1.
+    shared: DMatrix<f64>,
+    /// Sum of the sizes of all cells' requests.
+    pub asked: f64,
+    /// What whole pulses make of it.
+    pub made: f64,
     /// `E Cov(Δs | s)`
     pub noise: DMatrix<f64>,
     /// `E|g_j|` of every weight.
@@ -62,17 +73,34 @@ pub(super) struct Step {
     pub pull: DVector<f64>,
 }
 
+impl Step {
+    /// Part of the requested changes that is not made (negative: too much is made).
+    pub fn lost(&self) -> f64 {
+        match self.asked > 0.0 {
+            true => 1.0 - self.made / self.asked,
+            false => 0.0,
+        }
+    }
+
+    /// Joins the parts of the Jacobian.
+    fn join(&mut self) {
+        for k in 0..self.own.len() {
+            self.jacobian[(k, k)] += self.own[k];
+        }
+    }
+}
+
 /// A cell's state given the residual (or gradient) of the step.
-struct Given {
+pub(super) struct Given {
     /// Mean of the state minus its unconditional mean.
-    shift: f64,
+    pub shift: f64,
     /// Variance of the state.
-    variance: f64,
+    pub variance: f64,
 }
 
 impl Given {
     /// Regression of the state on `r`: `h = Cov(s, r)`, `c = Var s`.
-    fn residual(r: &Normal, h: f64, c: f64, value: f64) -> Self {
+    pub fn residual(r: &Normal, h: f64, c: f64, value: f64) -> Self {
         Self {
             shift: h / r.v * (value - r.m),
             variance: c - h * h / r.v,
@@ -83,10 +111,22 @@ impl Given {
 /// Nodes for functions of the residual that have no closed form.
 const NODES: usize = 41;
 
+/// `E f(z)` of a standard normal as a sum over 400 strips from -8 to 8.
+fn midpoints() -> Vec<(f64, f64)> {
+    let strips = (0..400).map(|i| -8.0 + 0.04 * (f64::from(i) + 0.5));
+    let nodes = strips.map(|z| {
+        (
+            z,
+            0.04 * (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt(),
+        )
+    });
+    nodes.collect()
+}
+
 /// One closure: a setting with what does not change between evaluations.
 pub(super) struct Closure<'a> {
-    setting: &'a Setting,
-    nodes: Vec<(f64, f64)>,
+    pub(super) setting: &'a Setting,
+    pub(super) nodes: Vec<(f64, f64)>,
     h: DMatrix<f64>,
     b: DVector<f64>,
     /// Fraction of the distance to the resting state that each cell loses after one firing (channel C).
@@ -94,7 +134,10 @@ pub(super) struct Closure<'a> {
     /// Value of each cell at its resting state.
     rest: DVector<f64>,
     /// Features of each cell, with the cell's sign: `∂(w·x)/∂s_k`.
-    features: DMatrix<f64>,
+    pub(super) features: DMatrix<f64>,
+    /// Variance of the write noise of each cell's value. It is held until the next pulse, and taken as new at every read: where cells
+    /// rest for many reads, the deviation of the weights comes out up to 5 % too small.
+    written: DVector<f64>,
 }
 
 impl<'a> Closure<'a> {
@@ -108,10 +151,22 @@ impl<'a> Closure<'a> {
             let cells = &setting.model.cells;
             DVector::from_fn(map.cells(), |k, _| cells.retention_of(k).map_or(0.0, of))
         };
+        let write = setting.model.cells.write_noise() * setting.model.step();
+        let written = DVector::from_fn(map.cells(), |k, _| {
+            // Without pulses nothing is written, and on a stuck cell nothing can be.
+            let rests =
+                setting.counting == Counting::Expected || setting.model.cells.stuck_at(k).is_some();
+            if rests { 0.0 } else { write * write }
+        });
         Self {
+            written,
             lost: of(&|r| r.lost(setting.seconds)),
             rest: of(&|r| map.value(r.rest)),
-            nodes: hermite(NODES),
+            nodes: match setting.counting {
+                // Nearest whole numbers jump: a fine midpoint rule.
+                Counting::Deterministic => midpoints(),
+                _ => hermite(NODES),
+            },
             h: setting.x.tr_mul(&setting.x) / n,
             b: setting.x.tr_mul(&setting.y) / n,
             features,
@@ -158,32 +213,103 @@ impl<'a> Closure<'a> {
         Some(DVector::from_iterator(mu.len(), mu.iter().map(of)))
     }
 
-    /// Variance that read and write noise add to the residual of a sample; `cells` are [`Closure::cell_variances`].
-    fn output_variance(&self, x: &[f64], cells: Option<&DVector<f64>>) -> f64 {
-        let map = self.setting.model.map;
-        let own = cells.map_or(0.0, |v| {
-            let terms = v.iter().enumerate();
-            terms.map(|(k, v)| x[map.weight_of(k)].powi(2) * v).sum()
-        });
-        own + self.shared_variance(x.iter().copied())
+    /// Variance that read noise adds to the residual of sample `i`, new at every read; `cells` are [`Closure::cell_variances`].
+    fn read_variance(&self, i: usize, cells: Option<&DVector<f64>>) -> f64 {
+        let own = cells.map_or(0.0, |v| self.squares(i, v));
+        self.setting.read_noise.powi(2) + own
     }
 
-    /// Variance that the noise of outputs and of writing adds to the residual of a sample.
-    fn shared_variance(&self, x: impl Iterator<Item = f64>) -> f64 {
-        let model = &self.setting.model;
-        let write = model.cells.write_noise() * model.step();
-        let cells = model.map.cells_per_weight() as f64;
-        self.setting.read_noise.powi(2) + cells * write * write * x.map(|x| x * x).sum::<f64>()
+    /// `Σ u² v` over the cells that sample `i` reads.
+    fn squares(&self, i: usize, variances: &DVector<f64>) -> f64 {
+        let row = self.features.row(i);
+        let terms = row.iter().zip(variances.iter());
+        terms.map(|(u, v)| u * u * v).sum()
     }
 
-    /// Mean step of the mean field at `mu`: [`Closure::step`] with covariance zero, without the rest.
+    /// Firings of one step, all with residuals that were read at the same weights.
+    pub fn firings(&self) -> f64 {
+        match self.setting.gradient {
+            Gradient::PerSample { batch } => f64::from(batch),
+            Gradient::Summed { .. } => 1.0,
+        }
+    }
+
+    /// Transition of the mean and covariance by a whole step of B firings: residuals are those of its beginning, `R`, while responses
+    /// follow the state, `D`, whose effect within the step is taken to first order: `Σ (I+D)^b (D+R)` and `Σ (I+D)^b Q (I+D)^b`.
+    pub fn batch(&self, step: &Step) -> (DMatrix<f64>, DMatrix<f64>) {
+        let n = self.firings();
+        let within = DMatrix::from_diagonal(&(&step.own * (0.5 * (n - 1.0))));
+        let each = DMatrix::identity(self.cells(), self.cells()) + within;
+        (
+            DMatrix::identity(self.cells(), self.cells()) + &each * &step.jacobian * n,
+            &each * &step.noise * &each * n,
+        )
+    }
+
+    /// Covariance averaged over the firings of a step, before each of which it is logged, from that at its beginning.
+    pub fn logged(&self, step: &Step, c: &DMatrix<f64>) -> DMatrix<f64> {
+        let n = self.firings();
+        // Means of b and b² for b < n.
+        let (b, b2) = (0.5 * (n - 1.0), (n - 1.0) * (2.0 * n - 1.0) / 6.0);
+        let moved = &step.jacobian * c;
+        let first = &step.noise - &step.shared * (n - 1.0);
+        // After b firings: b of their own, and b (b - 1) pairs.
+        c + (&moved + moved.transpose() + first) * b
+            + moved * step.jacobian.transpose() * b2
+            + &step.shared * (b2 - b)
+    }
+
+    /// Mean step of the mean field at `mu` with the requests that are lost, as far as residuals without noise tell.
+    pub fn counted_drift(&self, mu: &DVector<f64>) -> DVector<f64> {
+        let mut drift = self.drift(mu);
+        if !self.may_lose() {
+            return drift;
+        }
+        let (setting, map) = (self.setting, self.setting.model.map);
+        let kept = self.lost.map(|lost| 1.0 - lost);
+        if let Gradient::Summed { .. } = setting.gradient {
+            let g = &self.h * self.weights(mu) - &self.b;
+            for k in 0..self.cells() {
+                let a = DVector::from_fn(self.cells(), |l, _| {
+                    if l == k {
+                        setting.rate * map.share(k)
+                    } else {
+                        0.0
+                    }
+                });
+                drift[k] += kept[k] * self.lost_drift(0, g[map.weight_of(k)], &a, mu)[k];
+            }
+            return drift;
+        }
+        let residual = &setting.x * self.weights(mu) - &setting.y;
+        let share = kept / setting.x.nrows() as f64;
+        for (i, &r) in residual.iter().enumerate() {
+            drift += self
+                .lost_drift(i, r, &self.requests(i), mu)
+                .component_mul(&share);
+        }
+        drift
+    }
+
+    /// Requests of each cell for sample `i` per unit of `-r`.
+    fn requests(&self, i: usize) -> DVector<f64> {
+        let (setting, map) = (self.setting, self.setting.model.map);
+        DVector::from_fn(self.cells(), |k, _| {
+            setting.rate * map.share(k) * setting.x[(i, map.weight_of(k))]
+        })
+    }
+
+    /// Mean step of the mean field at `mu` of a linear response: [`Closure::step`] with covariance zero, without the rest.
     pub fn drift(&self, mu: &DVector<f64>) -> DVector<f64> {
         let (setting, map) = (self.setting, self.setting.model.map);
         let k = self.cells();
-        let cells = &setting.model.cells;
-        let read = cells.cell_noise().is_some_and(|n| n.is_drawn());
-        let noisy = setting.read_noise > 0.0 || cells.write_noise() > 0.0 || read;
-        if noisy || !matches!(setting.gradient, Gradient::PerSample) {
+        let read = setting
+            .model
+            .cells
+            .cell_noise()
+            .is_some_and(|n| n.is_drawn());
+        let noisy = setting.read_noise > 0.0 || self.written.amax() > 0.0 || read;
+        if noisy || !matches!(setting.gradient, Gradient::PerSample { .. }) {
             return self.step(mu, &DMatrix::zeros(k, k), true).drift;
         }
         let residual = &setting.x * self.weights(mu) - &setting.y;
@@ -231,6 +357,8 @@ impl<'a> Closure<'a> {
             step.pull[map.weight_of(k)] += map.sign(k) * pull;
         }
         let kept = self.lost.map(|lost| 1.0 - lost);
+        step.own.component_mul_assign(&kept);
+        step.own -= &self.lost;
         for k in 0..mu.len() {
             step.jacobian.row_mut(k).scale_mut(kept[k]);
             step.jacobian[(k, k)] -= self.lost[k];
@@ -245,7 +373,9 @@ impl<'a> Closure<'a> {
         for &(k, _) in self.setting.model.cells.stuck() {
             step.drift[k] = 0.0;
             step.jacobian.row_mut(k).fill(0.0);
-            step.jacobian[(k, k)] = -1.0;
+            // What is not where it is stuck is back after a step.
+            step.jacobian[(k, k)] = -1.0 / self.firings();
+            step.own[k] = 0.0;
             step.noise.row_mut(k).fill(0.0);
             step.noise.column_mut(k).fill(0.0);
         }
@@ -288,12 +418,16 @@ impl<'a> Closure<'a> {
         let mut step = Step {
             drift: DVector::zeros(k),
             jacobian: DMatrix::zeros(k, k),
+            own: DVector::zeros(k),
+            shared: DMatrix::zeros(k, k),
+            asked: 0.0,
+            made: 0.0,
             noise: DMatrix::zeros(k, k),
             abs_gradient: DVector::zeros(map.weights()),
             pull: DVector::zeros(map.weights()),
         };
         match self.setting.gradient {
-            Gradient::PerSample => self.per_sample(mu, c, &responses, quiet, &mut step),
+            Gradient::PerSample { .. } => self.per_sample(mu, c, &responses, quiet, &mut step),
             Gradient::Summed { batch, noise } => {
                 self.summed(mu, c, &responses, quiet, batch, noise, &mut step);
             }
@@ -324,22 +458,19 @@ impl<'a> Closure<'a> {
         step: &mut Step,
     ) {
         let map = self.setting.model.map;
-        let (eta, n, cells) = (self.setting.rate, self.setting.x.nrows(), self.cells());
+        let (n, cells) = (self.setting.x.nrows(), self.cells());
         let share = 1.0 / n as f64;
         let own = self.cell_variances(mu);
         for i in 0..n {
             let u = self.features.row(i).transpose();
             let h = c * &u;
-            let row: Vec<f64> = self.setting.x.row(i).iter().copied().collect();
-            let extra = self.output_variance(&row, own.as_ref());
+            let extra = self.read_variance(i, own.as_ref()) + self.squares(i, &self.written);
             let r = Normal::new(u.dot(mu) - self.setting.y[i], u.dot(&h) + extra);
             for j in 0..map.weights() {
                 step.abs_gradient[j] += share * self.setting.x[(i, j)].abs() * r.abs;
             }
             // Signed and unsigned request of each cell per unit residual.
-            let a = DVector::from_fn(cells, |k, _| {
-                eta * map.share(k) * self.setting.x[(i, map.weight_of(k))]
-            });
+            let a = self.requests(i);
             for k in 0..cells {
                 let joint = Joint::new(&r, &responses[k].f, &responses[k].g, h[k], c[(k, k)]);
                 let (signed, size) = (share * a[k], share * a[k].abs());
@@ -350,10 +481,15 @@ impl<'a> Closure<'a> {
                 self.add_counts(i, share, &r, &a, &h, responses, c, step);
             }
         }
+        let reading = step.jacobian.clone();
+        step.join();
         if !quiet {
             // The drift vanishes at the fixed point; its spread over the state is taken out once, so that what is left is
             // the covariance given the state.
             step.noise -= &step.jacobian * c * step.jacobian.transpose();
+            // The samples of a batch are read with the same write noise: every other firing adds a covariance.
+            step.shared = &reading * DMatrix::from_diagonal(&self.written) * reading.transpose();
+            step.noise += &step.shared * (self.firings() - 1.0);
         }
     }
 
@@ -374,18 +510,19 @@ impl<'a> Closure<'a> {
         for l in 0..u.len() {
             step.jacobian[(k, l)] -= along * u[l];
         }
-        step.jacobian[(k, k)] -= signed * joint.r_df + size * joint.abs_dg;
+        step.own[k] -= signed * joint.r_df + size * joint.abs_dg;
         step.pull[map.weight_of(k)] += map.sign(k) * size * joint.abs_g / self.setting.rate;
     }
 
     /// Adds drift beyond the linear response: it pulls like the asymmetry does.
-    fn add_drift(&self, k: usize, drift: f64, step: &mut Step) {
+    pub(super) fn add_drift(&self, k: usize, drift: f64, step: &mut Step) {
         let map = self.setting.model.map;
         step.drift[k] += drift;
         step.pull[map.weight_of(k)] -= map.sign(k) * drift / self.setting.rate;
     }
 
-    /// `E[Δ Δᵀ]` of the mean response over samples and residuals.
+    /// `E[Δ Δᵀ]` of the mean response `-a r F - |a r| G` over samples and residuals, with `F` and `G` at the mean state: how they vary with the
+    /// state and how long trains saturate nearly cancel in the covariance of soft bounds, and neither is counted.
     fn add_second_moment(
         &self,
         share: f64,
@@ -394,158 +531,11 @@ impl<'a> Closure<'a> {
         responses: &[Response],
         step: &mut Step,
     ) {
-        let cells = self.cells();
-        let linear = DVector::from_fn(cells, |k, _| a[k] * responses[k].f[0]);
-        let rectified = DVector::from_fn(cells, |k, _| a[k].abs() * responses[k].g[0]);
-        let (even, odd) = (share * r.square(), share * r.signed_square());
-        for k in 0..cells {
-            for l in 0..cells {
-                step.noise[(k, l)] += even * (linear[k] * linear[l] + rectified[k] * rectified[l])
-                    + odd * (linear[k] * rectified[l] + rectified[k] * linear[l]);
-            }
-        }
-    }
-
-    /// What whole pulses add: count and cycle-to-cycle noise to the covariance, saturating trains to the drift.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one sample's share of one expectation"
-    )]
-    fn add_counts(
-        &self,
-        sample: usize,
-        share: f64,
-        r: &Normal,
-        a: &DVector<f64>,
-        h: &DVector<f64>,
-        responses: &[Response],
-        c: &DMatrix<f64>,
-        step: &mut Step,
-    ) {
-        let counting = self.setting.counting;
-        if counting == Counting::Expected {
-            return;
-        }
-        let (delta, sd) = (self.setting.model.step(), r.v.sqrt());
-        let largest = self
-            .setting
-            .x
-            .row(sample)
-            .iter()
-            .fold(0.0_f64, |m, x| m.max(x.abs()));
-        for &(z, weight) in &self.nodes {
-            let residual = r.m + sd * z;
-            let p = share * weight;
-            for k in 0..a.len() {
-                let request = -a[k] * residual;
-                let given = Given::residual(r, h[k], c[(k, k)], residual);
-                let (drift, variance) = self.count_terms(request, &responses[k], &given, k);
-                self.add_drift(k, p * drift, step);
-                step.noise[(k, k)] += p * variance;
-            }
-            if let Counting::Coincidence {
-                bits,
-                update_management,
-            } = counting
-            {
-                self.add_shared_trains(
-                    p,
-                    residual,
-                    largest,
-                    bits,
-                    update_management,
-                    a,
-                    responses,
-                    delta,
-                    step,
-                );
-            }
-        }
-    }
-
-    /// Mean beyond the linear response (to second order in the train) and variance of one cell's change for `request`, in
-    /// weight units: `½ E n(n-1) d d'` and `δ²(Var n q² + E n (σ_a² + σ_m² q²))`, `q` expanded about the mean state.
-    fn count_terms(
-        &self,
-        request: f64,
-        response: &Response,
-        given: &Given,
-        cell: usize,
-    ) -> (f64, f64) {
-        let model = &self.setting.model;
-        let delta = model.step();
-        let q = if request > 0.0 {
-            response.up()
-        } else {
-            response.down()
-        };
-        let moments = self.setting.counting.moments(request.abs() / delta);
-        let (d, c) = (given.shift, given.variance);
-        let mean = q[0] + d * (q[1] + 0.5 * d * q[2]);
-        let slope = q[1] + d * q[2];
-        let square = mean * mean + (slope * slope + mean * q[2]) * c;
-        let noise = model.cells.noise();
-        let own =
-            model.cells.double(cell).parameters[crate::device::STEP] / model.cells.nominal_step();
-        let cycle = match response.variance {
-            Some([up, down]) => {
-                let v = if request > 0.0 { up } else { down };
-                v[0] + d * v[1] + 0.5 * (d * d + c) * v[2]
-            }
-            None => (noise.additive() * own).powi(2) + noise.multiplicative().powi(2) * square,
-        };
-        (
-            0.5 * delta * delta * moments.factorial * (mean * slope + 1.5 * slope * q[2] * c),
-            delta * delta * (moments.variance * square + moments.mean * cycle),
-        )
-    }
-
-    /// Cells of one column share its train: `Cov(n_k, n_l) = m_k m_l (1 - p)/(BL p)` with p the column's probability.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one sample's share of one expectation"
-    )]
-    fn add_shared_trains(
-        &self,
-        p: f64,
-        residual: f64,
-        largest: f64,
-        bits: u32,
-        managed: bool,
-        a: &DVector<f64>,
-        responses: &[Response],
-        delta: f64,
-        step: &mut Step,
-    ) {
-        let map = self.setting.model.map;
-        let (bits, per) = (f64::from(bits), map.cells_per_weight());
-        let asked = self.setting.rate * residual.abs() / (per as f64 * delta);
-        let column = if managed {
-            (largest * asked / bits).sqrt()
-        } else {
-            asked / (bits * self.setting.rate / delta).sqrt()
-        }
-        .min(1.0);
-        if column <= 0.0 {
-            return;
-        }
-        let factor = p * (1.0 - column) / (bits * column);
-        let change: Vec<f64> = (0..a.len())
-            .map(|k| {
-                let request = -a[k] * residual;
-                let q = if request > 0.0 {
-                    responses[k].up()[0]
-                } else {
-                    responses[k].down()[0]
-                };
-                request * q
-            })
-            .collect();
-        for k in 0..a.len() {
-            for l in (0..a.len()).filter(|&l| l != k && l % per == k % per) {
-                step.noise[(k, l)] += factor * change[k] * change[l];
-            }
-        }
+        let f = DVector::from_fn(self.cells(), |k, _| a[k] * responses[k].f[0]);
+        let g = DVector::from_fn(self.cells(), |k, _| a[k].abs() * responses[k].g[0]);
+        let mixed = &f * g.transpose();
+        step.noise += (&f * f.transpose() + &g * g.transpose()) * (share * r.square());
+        step.noise += (&mixed + mixed.transpose()) * (share * r.signed_square());
     }
 
     #[expect(
@@ -589,19 +579,12 @@ impl<'a> Closure<'a> {
                 self.add_mean(k, signed, signed.abs(), &joint, &u, step);
                 if !quiet {
                     self.add_gradient_noise(k, &given, &noise, &mean, responses, step);
-                    if self.setting.counting != Counting::Expected {
-                        for &(z, weight) in &self.nodes {
-                            let value = g.m + g.v.sqrt() * z;
-                            let state = Given::residual(&g, with_cells[(j, k)], c[(k, k)], value);
-                            let (drift, variance) =
-                                self.count_terms(-signed * value, &responses[k], &state, k);
-                            self.add_drift(k, weight * drift, step);
-                            step.noise[(k, k)] += weight * variance;
-                        }
-                    }
+                    let (h, c) = (with_cells[(j, k)], c[(k, k)]);
+                    self.add_summed_counts(k, signed, &g, h, c, &responses[k], step);
                 }
             }
         }
+        step.join();
     }
 
     /// Covariance of a summed gradient given the weights.
@@ -617,25 +600,27 @@ impl<'a> Closure<'a> {
         let (x, n) = (&self.setting.x, self.setting.x.nrows());
         let reads = f64::from(batch.unwrap_or(n as u32));
         let w = self.weights(mu);
-        let cw = self.weight_covariance(c);
+        // What is written on the cells is read with all samples of a batch: of it, only what sampling makes is averaged.
+        let written = self.weight_covariance(&DMatrix::from_diagonal(&self.written));
+        let cw = self.weight_covariance(c) + &written;
         let own = self.cell_variances(mu);
         let mut weighted = x.clone();
         for (i, mut row) in weighted.row_iter_mut().enumerate() {
             let xi = x.row(i).transpose();
-            let read = self.output_variance(xi.as_slice(), own.as_ref());
             // Sampling moves a full batch not at all; noisy reads move every batch.
             let sampled = match batch {
                 Some(_) => (xi.dot(&w) - self.setting.y[i]).powi(2) + xi.dot(&(&cw * &xi)),
                 None => 0.0,
             };
-            row *= (sampled + read) / (reads * n as f64);
+            row *= (sampled + self.read_variance(i, own.as_ref())) / (reads * n as f64);
         }
         noise += weighted.tr_mul(x);
         if batch.is_some() {
+            // E of the mean gradient's square, over the state too.
             let mean = &self.h * &w - &self.b;
-            noise -= &mean * mean.transpose() / reads;
+            noise -= (&mean * mean.transpose() + &self.h * cw * &self.h) / reads;
         }
-        noise
+        noise + &self.h * written * &self.h
     }
 
     /// Row `k` of the covariance of the mean response to a Gaussian gradient given the state. Between different weights

@@ -184,6 +184,7 @@ impl Cycle<'_> {
             .map(|j| Ok(abs_gradient[j] * at(j, 0.0)?.1))
             .collect::<Result<_>>()?;
         Ok(Prediction {
+            lost: 0.0,
             weights: w.clone(),
             covariance: DMatrix::zeros(n, n),
             lambda: Some(DVector::from_vec(slopes)),

@@ -1,6 +1,7 @@
 //! The implicit L2 bias: predicted from the device, measured in simulation, held against explicit Tikhonov regularization.
 
 mod closure;
+mod counts;
 mod cycle;
 mod gaussian;
 pub mod interval;

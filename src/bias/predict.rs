@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::closure::{Closure, Setting, Step};
 use crate::crossbar::Refresh;
-use crate::device::{LOWER, UPPER};
+use crate::device::{Counting, LOWER, UPPER};
 use crate::error::{Error, Result};
 
 /// A predicted stationary state.
@@ -27,6 +27,9 @@ pub struct Prediction {
     pub cell_deviation: DVector<f64>,
     /// How many weights can move: the others have only stuck cells, and no strength.
     pub free: usize,
+    /// Part of the requested changes that no pulse makes, because counts are rounded to nearest or bit trains are full; negative where
+    /// more is made than asked. The closure counts it; 0 in the mean field, which responds linearly.
+    pub lost: f64,
 }
 
 impl Prediction {
@@ -72,6 +75,7 @@ pub fn mean_field(setting: &Setting) -> Result<Prediction> {
     // Implicit Euler steps along the drift, each twice as long as the last, until they are Newton's: far from the solution, a weak pull
     // on the common mode of pairs would send Newton's own to another one, outside the window.
     let mut damping = f64::NAN;
+    let scale = scale(setting);
     for _ in 0..400 {
         let mut step = closure.step(&mu, &zero, true);
         damping = if damping.is_nan() {
@@ -84,7 +88,7 @@ pub fn mean_field(setting: &Setting) -> Result<Prediction> {
         }
         let change = newton(&step, "P0, the mean field")?;
         // |g| has kinks at the samples: half steps cannot cycle between two sides of one.
-        let size = change.amax();
+        let size = change.amax() / scale;
         mu -= change * if size > 1e-6 { 0.5 } else { 1.0 };
         if size < 1e-11 {
             let step = closure.step(&mu, &zero, true);
@@ -97,7 +101,8 @@ pub fn mean_field(setting: &Setting) -> Result<Prediction> {
 /// The Gaussian closure P1: mean and covariance of the state, self-consistently.
 ///
 /// Mean: the closure's average of the one-step drift is zero, with the second-order effect of saturating trains.
-/// Covariance: `C = (I+J) C (I+J)ᵀ + E[Cov(step | state)]`.
+/// Covariance: `C = (I+J) C (I+J)ᵀ + E[Cov(step | state)]`; where the B samples of a batch fire one by one, J and the covariance
+/// of a firing count B times, since all are read before the first fires, and what is described is the mean covariance before a firing.
 ///
 /// # Errors
 /// [`Error::NotConverged`] if the iteration does not settle or the linearised dynamics are unstable.
@@ -108,19 +113,29 @@ pub fn gaussian_closure(setting: &Setting, start: &Prediction) -> Result<Predict
     // The mean field's cells: pairs share the weight evenly about their reference.
     let mut mu = DVector::from_fn(k, |i, _| start.cells_value(setting, i));
     let mut c = DMatrix::zeros(k, k);
+    let scale = scale(setting);
     for iteration in 0..400 {
         let step = closure.step(&mu, &c, false);
+        if setting.counting == Counting::Deterministic && step.lost() > MOST_LOST {
+            let lost = 100.0 * step.lost();
+            return Err(not_converged(
+                WHAT,
+                &format!(
+                    "{lost:.0} % of the requested changes are below half a pulse and lost, so that weights stay where they are"
+                ),
+            ));
+        }
         let change = newton(&step, WHAT)?;
-        let transition = DMatrix::identity(k, k) + &step.jacobian;
-        let Some(next) = stationary_covariance(&transition, &step.noise) else {
+        let (transition, noise) = closure.batch(&step);
+        let Some(next) = stationary_covariance(&transition, &noise) else {
             // Pairs of devices with a weak pull may look unstable where the mean has still far to go.
-            if iteration < 100 && change.amax() > 1e-6 {
+            if iteration < 100 && change.amax() > 1e-6 * scale {
                 mu -= change * 0.7;
                 continue;
             }
             return Err(not_converged(
                 WHAT,
-                "the linearised dynamics grow: the learning rate is too large",
+                "the linearised dynamics grow: the learning rate is too large, or nothing pulls a mode back",
             ));
         };
         let moved = change.amax() + (&next - &c).amax().sqrt() * 1e-3;
@@ -132,12 +147,27 @@ pub fn gaussian_closure(setting: &Setting, start: &Prediction) -> Result<Predict
         } else {
             (c + next) * 0.5
         };
-        if moved < 1e-9 {
+        if moved < 1e-9 * scale {
             let step = closure.step(&mu, &c, false);
-            return Ok(describe(setting, &closure, &mu, c, &step));
+            let logged = closure.logged(&step, &c);
+            return Ok(describe(setting, &closure, &mu, logged, &step));
         }
     }
     Err(not_converged(WHAT, "400 iterations"))
+}
+
+/// Largest part of the requests that may be lost to the dead zone of counts to nearest: beyond, the closure's linear response says
+/// nothing about where weights stop.
+const MOST_LOST: f64 = 0.5;
+
+/// What weights are compared with to call them found: the window, or the weights that the data ask for where these are smaller.
+fn scale(setting: &Setting) -> f64 {
+    let asked = setting.y.norm() * (setting.x.ncols() as f64).sqrt() / setting.x.norm();
+    let window = setting.model.map.per_window();
+    match asked > 0.0 {
+        true => window.min(asked),
+        false => window,
+    }
 }
 
 impl Prediction {
@@ -188,35 +218,166 @@ pub struct Trajectory {
 }
 
 impl Trajectory {
-    /// Mean of the weights over times of at least `from` (trapezoidal rule).
-    pub fn mean_from(&self, from: f64) -> DVector<f64> {
-        let first = self
-            .times
-            .iter()
-            .position(|&t| t >= from)
-            .unwrap_or(self.times.len() - 1);
-        let mut sum = self.weights[first].clone() * 0.0;
+    /// Mean of the weights over training times of at least `from`, each with this density (trapezoidal rule).
+    pub fn mean_from(&self, from: f64, density: impl Fn(f64) -> f64) -> DVector<f64> {
+        let mut sum = self.weights[0].clone() * 0.0;
         let mut width = 0.0;
-        for k in first + 1..self.times.len() {
-            let h = self.times[k] - self.times[k - 1];
-            sum += (&self.weights[k] + &self.weights[k - 1]) * (0.5 * h);
-            width += h;
+        for k in 1..self.times.len() {
+            let (a, b) = (self.times[k - 1].max(from), self.times[k]);
+            if a >= b {
+                continue;
+            }
+            // The part of the interval that lies behind `from`, linear between its ends.
+            let part = (a - self.times[k - 1]) / (b - self.times[k - 1]);
+            let first = &self.weights[k - 1] * (1.0 - part) + &self.weights[k] * part;
+            let (p, q) = (0.5 * (b - a) * density(a), 0.5 * (b - a) * density(b));
+            sum += first * p + &self.weights[k] * q;
+            width += p + q;
         }
-        if width > 0.0 {
-            sum / width
-        } else {
-            self.weights[first].clone()
+        match width > 0.0 {
+            true => sum / width,
+            false => self.weights[self.weights.len() - 1].clone(),
         }
     }
 }
 
-/// The trajectory P-t: `dw/dt = E[U]/η` of the mean field from `initial` over training time `duration`, by the classical
-/// fourth-order Runge–Kutta method.
+/// The trajectory P-t: `dw/dt = E[U]/η` of the mean field from `initial` over training time `duration`.
 ///
-/// The step is a quarter of the fastest time constant, which leaves a relative error below (1/4)⁵/120 ≈ 1e-5 a step in the
-/// fastest mode and far less in the modes that last.
-pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Trajectory {
-    course(setting, initial, duration, f64::INFINITY, |_, _| {})
+/// Runge–Kutta 5(4) of J. R. Dormand and P. J. Prince, J. Comput. Appl. Math. 6, 19 (1980),
+/// <https://doi.org/10.1016/0771-050X(80)90013-3>, whose steps follow its own estimate of the error (1e-8 of the weights a step), four
+/// points a step by the cubic through both ends. It stops where nothing moves any more.
+///
+/// # Errors
+/// [`Error::NotConverged`] if weights leave all bounds, or modes are so unlike that 50 000 steps do not reach the end.
+pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Result<Trajectory> {
+    const WHAT: &str = "P-t, the trajectory";
+    const MOST: usize = 50_000;
+    const POINTS: usize = 4;
+    let closure = Closure::new(setting);
+    let (k, map) = (closure.cells(), setting.model.map);
+    let slope = |mu: &DVector<f64>| closure.counted_drift(mu) / setting.rate;
+    // As they are written: stuck cells stay where they are.
+    let written = map.values(initial);
+    let mut mu = DVector::from_fn(k, |i, _| match setting.model.cells.stuck_at(i) {
+        Some(position) => map.value(position),
+        None => written[i],
+    });
+    let mut out = Trajectory {
+        times: vec![0.0],
+        weights: vec![closure.weights(&mu)],
+    };
+    let tolerance = 1e-8 * scale(setting);
+    // Counts to nearest jump: there, errors below this step are let pass.
+    let least = match setting.counting {
+        Counting::Deterministic => 1e-5 * duration,
+        _ => 0.0,
+    };
+    let longest = 0.01 * duration;
+    let mut begin = slope(&mu);
+    let (mut time, mut h) = (0.0, (1e-3 * duration).min(longest));
+    for _ in 0..MOST {
+        if begin.amax() * (duration - time) <= tolerance {
+            // Nothing moves before the end.
+            out.times.push(duration);
+            out.weights.push(closure.weights(&mu));
+            return Ok(out);
+        }
+        h = h.min(duration - time);
+        let (next, end, error) = dormand_prince(&slope, &mu, &begin, h);
+        let error = error.amax() / (tolerance + 1e-8 * next.amax());
+        if !error.is_finite() && h <= least.max(1e-12 * duration) {
+            break;
+        }
+        if error <= 1.0 || h <= least {
+            for i in 1..=POINTS {
+                let s = i as f64 / POINTS as f64;
+                let at = hermite_cubic([&mu, &next], [&begin, &end], h, s);
+                out.times.push(time + s * h);
+                out.weights.push(closure.weights(&at));
+            }
+            time += h;
+            (mu, begin) = (next, end);
+            if duration - time <= 1e-12 * duration {
+                return Ok(out);
+            }
+        }
+        let factor = match error.is_finite() {
+            true => (0.9 * error.max(1e-10).powf(-0.2)).clamp(0.2, 5.0),
+            false => 0.1,
+        };
+        h = (h * factor).clamp(least, longest);
+    }
+    Err(not_converged(
+        WHAT,
+        "its fastest and slowest modes are too far apart, or it grows beyond all bounds",
+    ))
+}
+
+/// One step: the state at its end, the slope there, and the estimated error.
+fn dormand_prince(
+    slope: &impl Fn(&DVector<f64>) -> DVector<f64>,
+    y: &DVector<f64>,
+    begin: &DVector<f64>,
+    h: f64,
+) -> (DVector<f64>, DVector<f64>, DVector<f64>) {
+    // The last row is the step of fifth order: its slope is the first of the next step.
+    const A: [&[f64]; 6] = [
+        &[1.0 / 5.0],
+        &[3.0 / 40.0, 9.0 / 40.0],
+        &[44.0 / 45.0, -56.0 / 15.0, 32.0 / 9.0],
+        &[
+            19372.0 / 6561.0,
+            -25360.0 / 2187.0,
+            64448.0 / 6561.0,
+            -212.0 / 729.0,
+        ],
+        &[
+            9017.0 / 3168.0,
+            -355.0 / 33.0,
+            46732.0 / 5247.0,
+            49.0 / 176.0,
+            -5103.0 / 18656.0,
+        ],
+        &[
+            35.0 / 384.0,
+            0.0,
+            500.0 / 1113.0,
+            125.0 / 192.0,
+            -2187.0 / 6784.0,
+            11.0 / 84.0,
+        ],
+    ];
+    // Fifth order less fourth.
+    const ERROR: [f64; 7] = [
+        71.0 / 57600.0,
+        0.0,
+        -71.0 / 16695.0,
+        71.0 / 1920.0,
+        -17253.0 / 339_200.0,
+        22.0 / 525.0,
+        -1.0 / 40.0,
+    ];
+    let mut slopes = vec![begin.clone()];
+    let mut at = y.clone();
+    for row in A {
+        at.copy_from(y);
+        for (a, k) in row.iter().zip(&slopes) {
+            at.axpy(h * a, k, 1.0);
+        }
+        slopes.push(slope(&at));
+    }
+    let mut error = y * 0.0;
+    for (e, k) in ERROR.iter().zip(&slopes) {
+        error.axpy(h * e, k, 1.0);
+    }
+    (at, slopes.swap_remove(6), error)
+}
+
+/// The cubic through both ends of a step with their slopes, at the part `s` of it.
+fn hermite_cubic(y: [&DVector<f64>; 2], k: [&DVector<f64>; 2], h: f64, s: f64) -> DVector<f64> {
+    let r = 1.0 - s;
+    y[0] * (r * r * (1.0 + 2.0 * s)) + y[1] * (s * s * (3.0 - 2.0 * s)) + k[0] * (h * s * r * r)
+        - k[1] * (h * s * s * r)
 }
 
 /// The trajectory P-t of one-sided pairs: cells stop at the ends of their windows, and every `look` of training time those pairs that are
@@ -365,6 +526,7 @@ fn describe(
         cell_deviation: c.diagonal().map(|v| v.max(0.0).sqrt()),
         weights,
         free: setting.model.free_weights(),
+        lost: step.lost(),
     }
 }
 
@@ -414,13 +576,43 @@ mod tests {
             },
             x: samples.x,
             y: samples.y,
-            gradient: Gradient::PerSample,
+            gradient: Gradient::PerSample { batch: 1 },
             rate: eta,
             counting: Counting::StochasticRounding,
             read_noise: 0.0,
             seconds: 0.0,
             age: 0.0,
         }
+    }
+
+    /// Pulls of ten and more times the largest eigenvalue, and runs of a hundred thousand decay times: the end is the mean field.
+    #[test]
+    fn trajectories_end_at_the_mean_field_however_stiff() {
+        for (tau, duration) in [(0.1, 1000.0), (1.0, 14_000.0)] {
+            let setting = setting(&[tau], &[0.0], 0.003, 0.001, 0.0);
+            let p0 = mean_field(&setting).unwrap();
+            let path = trajectory(&setting, &[0.0; 10], duration).unwrap();
+            let apart = (path.weights.last().unwrap() - &p0.weights).amax();
+            // The tolerance of a step, some steps long.
+            assert!(apart < 1e-6, "{tau}: {apart}");
+        }
+    }
+
+    /// Targets of 1e-11 leave no pull beside the gradient: least squares, found to the digits that small weights have.
+    #[test]
+    fn small_weights_are_found_too() {
+        let mut setting = setting(&[1.0], &[0.0], 0.003, 0.001, 0.0);
+        setting.y *= 1e-11;
+        let problem = LeastSquares::from_rows(&setting.x, &setting.y).unwrap();
+        let minimum = problem.solution().unwrap();
+        let p0 = mean_field(&setting).unwrap();
+        let apart = (&p0.weights - &minimum).norm() / minimum.norm();
+        // λ of 5e-12 against eigenvalues of 0.009 and more.
+        assert!(apart < 1e-8, "{apart}");
+        // A start far away does not make the tolerance coarse.
+        let path = trajectory(&setting, &[0.0; 10], 4000.0).unwrap();
+        let end = (path.weights.last().unwrap() - &minimum).norm() / minimum.norm();
+        assert!(end < 1e-5, "{end}");
     }
 
     #[test]
@@ -520,7 +712,7 @@ mod tests {
             let minimum = problem.solution().unwrap();
             let p0 = mean_field(&setting).unwrap();
             let p1 = gaussian_closure(&setting, &p0).unwrap();
-            let path = trajectory(&setting, &[0.0; 10], 60.0);
+            let path = trajectory(&setting, &[0.0; 10], 60.0).unwrap();
             let deviation = p1.covariance.diagonal().map(f64::sqrt).mean();
             // E2, E3 in the H norm, E3 Euclidean and E4 at the P0 weights, to the printed digits of the reference
             let printed = match tau {

@@ -65,6 +65,8 @@ pub struct Cells {
     pub(super) aging: Aging,
     read_out: bool,
     pub(super) resets: Option<Resets>,
+    /// Whether updates are mean responses, without pulses.
+    unpulsed: bool,
     /// Ascending, with their positions.
     pub(super) stuck: Vec<(usize, f64)>,
 }
@@ -209,6 +211,7 @@ impl Cells {
             own_retention: Vec::new(),
             aging: Aging::default(),
             resets: None,
+            unpulsed: false,
             stuck: Vec::new(),
         }
         .with_trains(&[1.0, -1.0])
@@ -252,6 +255,15 @@ impl Cells {
     pub fn with_programming(self, programming: Programming) -> Self {
         Self {
             programming: Some(programming),
+            ..self
+        }
+    }
+
+    /// The same cells for updates by [`Counting::Expected`](super::Counting::Expected): what is said of responses and symmetric points
+    /// is that of mean changes, without the noise of pulses.
+    pub fn without_pulses(self) -> Self {
+        Self {
+            unpulsed: true,
             ..self
         }
     }
@@ -426,7 +438,8 @@ impl Cells {
         }
         let (cell, unit) = (self.double(k), self.nominal_step());
         if self.read_out || self.law.has_own_noise() {
-            return Response::seen(&*self.law, &cell, self.state(k, x), unit);
+            let s = self.state(k, x);
+            return Response::seen(|polarity| self.pulsed(k, s, polarity), unit);
         }
         let response = Response::of(&*self.law, cell.parameters, x, unit);
         let response = if self.noise.is_affine() {
@@ -501,7 +514,11 @@ impl Cells {
 
     /// What one pulse does to the conductance of cell `k` at state `s`.
     pub fn pulsed(&self, k: usize, s: f64, polarity: f64) -> Pulsed {
-        Pulsed::of(&*self.law, &self.double(k), s, polarity)
+        let cell = self.double(k);
+        match self.unpulsed {
+            true => Pulsed::tangent(&*self.law, &cell, s, polarity),
+            false => Pulsed::of(&*self.law, &cell, s, polarity),
+        }
     }
 
     /// Symmetric point of cell `k`, as a position of its conductance; for a stuck cell the one that it holds.
@@ -516,6 +533,9 @@ impl Cells {
         }
         if !self.read_out {
             return symmetric_point(&*self.law, p);
+        }
+        if self.unpulsed {
+            return Some(self.law.conductance(p, symmetric_point(&*self.law, p)?));
         }
         let cell = self.with_parameters(p);
         let asymmetry = |s| {

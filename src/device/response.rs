@@ -9,6 +9,19 @@ use crate::number::{Jet, Real, variable};
 /// Nodes for the cycle-to-cycle noise of one pulse: exact to degree 41 of the readout.
 static NODES: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| hermite(21));
 
+/// The state as a function of the position of its conductance, the inverse series, and the conductance as one of the state.
+fn state_of_position(law: &dyn AnyLaw, p: &[f64], s: f64) -> (Jet<f64>, Jet<f64>) {
+    let phi = law.conductance_jet(p, variable(s));
+    let (a, b, c) = (phi.v1, phi.v2, phi.v3);
+    let inverse = [
+        s,
+        1.0 / a,
+        -b / a.powi(3),
+        (3.0 * b * b - a * c) / a.powi(5),
+    ];
+    (Jet::with_derivatives(inverse), phi)
+}
+
 /// What one pulse does to the position of a conductance, with derivatives in that position.
 ///
 /// A pulse moves the state `s` by `d + σz`; the conductance is at `x = φ(s)`. Its mean change is `E φ(s + d + σz) - φ(s)`, of which
@@ -25,19 +38,26 @@ pub struct Pulsed {
 }
 
 impl Pulsed {
+    /// What a small part of a pulse does on the average, over that part: the response of the readout's tangent, without noise
+    /// (updates by [`Counting::Expected`](super::Counting::Expected)).
+    pub fn tangent(law: &dyn AnyLaw, cell: &Cell<f64>, s: f64, polarity: f64) -> Self {
+        // The central difference leaves a part (d · PART)² of φ′: 1e-10 for steps of a hundredth, with 1e-11 of rounding.
+        const PART: f64 = 1.0 / 1024.0;
+        let p = cell.parameters;
+        let (s, _) = state_of_position(law, p, s);
+        let d = law.step_of(p, s, polarity) * Jet::constant(PART);
+        let moved = law.conductance_jet(p, s + d) - law.conductance_jet(p, s - d);
+        Self {
+            change: moved * Jet::constant(0.5 / PART),
+            variance: Jet::constant(0.0),
+            bent: 0.0,
+        }
+    }
+
     /// A pulse on a cell at state `s`.
     pub fn of(law: &dyn AnyLaw, cell: &Cell<f64>, s: f64, polarity: f64) -> Self {
         let p = cell.parameters;
-        let phi = law.conductance_jet(p, variable(s));
-        // The state as a function of the position: the inverse series.
-        let (a, b, c) = (phi.v1, phi.v2, phi.v3);
-        let inverse = [
-            s,
-            1.0 / a,
-            -b / a.powi(3),
-            (3.0 * b * b - a * c) / a.powi(5),
-        ];
-        let s = Jet::with_derivatives(inverse);
+        let (s, phi) = state_of_position(law, p, s);
         let d = law.step_of(p, s, polarity);
         let noise = cell.noise.cast::<Jet<f64>>();
         let own = law.own_variance(p, s, polarity);
@@ -87,9 +107,9 @@ impl Response {
         Self::from_changes(up, down, unit_step)
     }
 
-    /// Response of the conductance of a cell at state `s`, with derivatives in the position of the conductance.
-    pub fn seen(law: &dyn AnyLaw, cell: &Cell<f64>, s: f64, unit_step: f64) -> Self {
-        let [up, down] = [1.0, -1.0].map(|polarity| Pulsed::of(law, cell, s, polarity));
+    /// Response of a conductance from what pulses of both polarities do to it, with derivatives in its position.
+    pub fn seen(pulsed: impl Fn(f64) -> Pulsed, unit_step: f64) -> Self {
+        let [up, down] = [1.0, -1.0].map(pulsed);
         Self::from_changes(up.change, down.change, unit_step)
             .with_variance([up.variance, down.variance], unit_step)
     }
@@ -179,7 +199,8 @@ impl Response {
 /// The state inside the window where potentiation and depression are equally strong, if there is exactly a crossing.
 ///
 /// `None` where G vanishes everywhere (no preferred state) or nowhere. Bisection to the last bit; where G
-/// crosses zero several times, the crossing nearest to the middle of the window.
+/// crosses zero several times, the crossing nearest to the middle of the window at which pulses in turn gather; where there is none, the
+/// nearest at which they part.
 pub fn symmetric_point(law: &dyn AnyLaw, p: &[f64]) -> Option<f64> {
     crossing(|s| -law.step(p, s, -1.0) - law.step(p, s, 1.0), p)
 }
@@ -203,8 +224,9 @@ pub(super) fn crossing(asymmetry: impl Fn(f64) -> f64, p: &[f64]) -> Option<f64>
         })
         .map(|k| {
             let (mut a, mut b) = (at(k), at(k + 1));
+            let falls = values[k + 1] < values[k];
             if values[k] == 0.0 {
-                return a;
+                return (falls, a);
             }
             // Halving 60 times leaves less than one rounding of the window.
             for _ in 0..60 {
@@ -215,9 +237,13 @@ pub(super) fn crossing(asymmetry: impl Fn(f64) -> f64, p: &[f64]) -> Option<f64>
                     b = m;
                 }
             }
-            0.5 * (a + b)
+            (falls, 0.5 * (a + b))
         })
-        .min_by(|a, b| (a - middle).abs().total_cmp(&(b - middle).abs()))
+        .min_by(|(falls, a), (other, b)| {
+            let nearer = (a - middle).abs().total_cmp(&(b - middle).abs());
+            falls.cmp(other).then(nearer)
+        })
+        .map(|(_, s)| s)
 }
 
 /// `E f(X)` for `X ~ N(mean, variance)`.
@@ -242,4 +268,19 @@ pub fn bounded_mean(cell: &Cell<f64>, mean: f64, variance: f64) -> f64 {
     let cdf = |z: f64| 0.5 * statrs::function::erf::erfc(-z / std::f64::consts::SQRT_2);
     let (a, b) = ((l - mean) / sd, (u - mean) / sd);
     l * cdf(a) + u * cdf(-b) + mean * (cdf(b) - cdf(a)) - sd * (phi(b) - phi(a))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pulses in turn gather where the asymmetry rises through zero, and part where it falls.
+    #[test]
+    fn symmetric_points_hold_where_another_crossing_does_not() {
+        let p = [0.01, 0.0, 1.0];
+        let three = crossing(|s| (s - 0.1) * (s - 0.5) * (s - 0.8), &p).unwrap();
+        assert!((three - 0.8).abs() < 1e-12, "{three}");
+        let falling = crossing(|s| 0.4 - s, &p).unwrap();
+        assert!((falling - 0.4).abs() < 1e-12, "{falling}");
+    }
 }

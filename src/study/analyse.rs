@@ -10,6 +10,7 @@ use crate::bias::interval::{jackknife, mean_interval};
 use crate::bias::tikhonov::Norm;
 use crate::bias::{Prediction, Sums, Trajectory};
 use crate::crossbar::ArrayModel;
+use crate::training::{Schedule, Training};
 
 const LEVEL: f64 = 0.95;
 
@@ -39,7 +40,7 @@ impl Point {
             .filter(|p| *p > 0.05 && *p > 4.0 * error)
         {
             self.warnings.push(format!(
-                "P1 misses the weights by {:.0} % of the bias (Monte-Carlo error {:.0} %): hard bounds, lost small requests or saturated trains, which it takes to second order at most, see channel D of the budget",
+                "P1 misses the weights by {:.0} % of the bias (Monte-Carlo error {:.0} %): hard bounds, which it leaves out, or lost requests and saturated trains, which it takes to second order at most: see channel D of the budget",
                 100.0 * miss,
                 100.0 * error
             ));
@@ -477,7 +478,9 @@ impl Analysis<'_> {
         let trajectory = (full && self.single())
             .then(|| first.trajectory(end))
             .flatten();
-        let pt = trajectory.as_ref().map(|p| p.mean_from(begin));
+        let pt = trajectory
+            .as_ref()
+            .map(|p| p.mean_from(begin, |time| t.steps_per_time(time)));
         let e2: Functional = &|p, w| p.squares().gradient_matching(w, centre).ok();
         let nearest =
             |p: &Problem, w: &DVector<f64>, norm| p.spectrum.nearest_on_path(w, centre, norm).ok();
@@ -589,7 +592,16 @@ impl Analysis<'_> {
                 Vec::new()
             },
             ridge_path: if full { self.ridge_path() } else { Vec::new() },
-            warnings: self.warnings(end),
+            warnings: {
+                let mut warnings = self.warnings(end);
+                if full && self.single() && first.setting.is_some() && trajectory.is_none() {
+                    warnings.push(
+                        "no prediction by P-t: the fastest and slowest modes are too far apart, or weights grow beyond all bounds"
+                            .into(),
+                    );
+                }
+                warnings
+            },
         }
         .warned()
     }
@@ -640,7 +652,7 @@ impl Analysis<'_> {
         let (Some(p0), Some(p1)) = (&first.p0, &first.p1) else {
             return no_closure(first, features);
         };
-        verdict(first, p0, p1, self.model, end)
+        verdict(first, p0, p1, self.model, &self.settings.training, end)
     }
 
     fn warnings(&self, end: f64) -> Vec<String> {
@@ -692,6 +704,7 @@ pub(super) fn verdict(
     p0: &Prediction,
     p1: &Prediction,
     model: Option<&ArrayModel>,
+    training: &Training,
     end: f64,
 ) -> String {
     let bias = (&p1.weights - &problem.minimum).norm();
@@ -715,6 +728,19 @@ pub(super) fn verdict(
             100.0 * shift
         )
     };
+    if p1.lost.abs() > 0.01 {
+        let (part, what) = match p1.lost > 0.0 {
+            true => (p1.lost, "of the requested changes are lost"),
+            false => (-p1.lost, "more is made than requested"),
+        };
+        out.push_str(&format!(
+            "; {:.0} % {what} (counts to nearest, or full bit trains): P1 takes this to the mean, P0 leaves it out",
+            100.0 * part
+        ));
+    }
+    if training.schedule != Schedule::Constant {
+        out.push_str("; P1 and its λ are those of the last learning rate, while the window averages over many");
+    }
     if let Some(stuck) = model.and_then(stuck) {
         out.push_str("; ");
         out.push_str(&stuck);

@@ -109,7 +109,7 @@ fn one(point: &Prepared) -> Result<Forecast> {
     let single = problems.list.len() == 1;
     let pt = single.then(|| first.trajectory(end)).flatten();
     let verdict = match (&first.p0, &first.p1) {
-        (Some(p0), Some(p1)) => verdict(first, p0, p1, Some(&point.plan.model), end),
+        (Some(p0), Some(p1)) => verdict(first, p0, p1, Some(&point.plan.model), t, end),
         _ => no_closure(first, first.squares().h().nrows()),
     };
     let gcv = match single && first.squares().samples().is_some() {
@@ -142,7 +142,8 @@ fn one(point: &Prepared) -> Result<Forecast> {
         }),
         bias_norm_p0: mean(&|p| Some((&p.p0.as_ref()?.weights - &p.minimum).norm())),
         bias_norm_p1: mean(&|p| Some((&p.p1.as_ref()?.weights - &p.minimum).norm())),
-        bias_norm_pt: pt.map(|p| (p.mean_from(begin) - &first.minimum).norm()),
+        bias_norm_pt: pt
+            .map(|p| (p.mean_from(begin, |time| t.steps_per_time(time)) - &first.minimum).norm()),
         weight_deviation: mean(&|p| {
             let c = &p.p1.as_ref()?.covariance;
             Some(c.diagonal().map(|v| v.max(0.0).sqrt()).mean())

@@ -260,15 +260,15 @@ impl Problem {
         self.p1.as_ref().or(self.p0.as_ref().filter(|_| one_sided))
     }
 
-    /// P-t from the starting weights over training time `duration`.
+    /// P-t from the starting weights over training time `duration`; none without data, or where it is not found.
     pub fn trajectory(&self, duration: f64) -> Option<Trajectory> {
         let setting = self.setting.as_ref()?;
         let start = vec![self.start; self.minimum.len()];
-        Some(if setting.model.cells.is_one_sided() {
-            pair_trajectory(setting, self.looks, &start, duration)
+        if setting.model.cells.is_one_sided() {
+            Some(pair_trajectory(setting, self.looks, &start, duration))
         } else {
-            trajectory(setting, &start, duration)
-        })
+            trajectory(setting, &start, duration).ok()
+        }
     }
 
     /// Bias-free weights at training time `t` from the starting weights: `w_LS - e^{-Ht} (w_LS - w₀)`.
@@ -286,14 +286,22 @@ impl Problem {
         (v * c).add_scalar(self.start)
     }
 
-    /// Mean of [`Problem::free`] over times from `a` to `b`.
-    pub fn free_mean(&self, a: f64, b: f64) -> DVector<f64> {
+    /// Mean of [`Problem::free`] over times from `a` to `b`, each with this density, which changes slowly.
+    pub fn free_mean(&self, a: f64, b: f64, density: impl Fn(f64) -> f64) -> DVector<f64> {
+        const STRIPS: u32 = 400;
+        let width = (b - a) / f64::from(STRIPS);
+        let strips: Vec<(f64, f64)> = (0..STRIPS)
+            .map(|i| a + width * f64::from(i))
+            .map(|from| (from, density(from + 0.5 * width)))
+            .collect();
+        let total: f64 = strips.iter().map(|(_, p)| p).sum();
         self.approached(|d| {
             if d <= 0.0 {
                 // No gradient along a mode without variance.
                 return 0.0;
             }
-            1.0 - ((-d * a).exp_m1() - (-d * b).exp_m1()) / (d * (b - a))
+            let left = strips.iter().map(|(from, p)| p * (-d * from).exp());
+            1.0 + (-d * width).exp_m1() / (d * width) * left.sum::<f64>() / total
         })
     }
 }

@@ -587,6 +587,11 @@ impl Settings {
             Zero::Position(p) => p,
             Zero::Reset => self.device.reset().map_or(0.0, |r| r.level),
         };
+        // Where zero is belongs to the device, what pulls to how it is updated.
+        let cells = match self.training.counting {
+            Counting::Expected => cells.without_pulses(),
+            _ => cells,
+        };
         let map = WeightMap::new(
             self.mapping,
             zero,
@@ -612,7 +617,9 @@ impl Settings {
         let t = &self.training;
         let last = t.schedule.rate(t.learning_rate, t.steps, t.steps);
         let (gradient, rate) = match (t.update, t.batch) {
-            (Update::PerSample, Batch::Samples(b)) => (Gradient::PerSample, last / f64::from(b)),
+            (Update::PerSample, Batch::Samples(b)) => {
+                (Gradient::PerSample { batch: b }, last / f64::from(b))
+            }
             (_, batch) => (
                 Gradient::Summed {
                     batch: match batch {

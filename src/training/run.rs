@@ -68,6 +68,11 @@ impl Training {
 }
 
 impl Training {
+    /// Steps in a unit of training time at `time`: what averages over steps weigh times with.
+    pub fn steps_per_time(&self, time: f64) -> f64 {
+        1.0 / self.schedule.rate_at(self.learning_rate, time, self.steps)
+    }
+
     /// What happens after the updates of a step.
     fn relax(&self, step: u32, synapses: &mut dyn Synapses) -> Result<()> {
         if self.seconds_per_step > 0.0 {

@@ -27,6 +27,17 @@ impl Schedule {
         }
     }
 
+    /// Learning rate at training time `time`, as if rates changed continuously.
+    pub fn rate_at(&self, rate: f64, time: f64, steps: u32) -> f64 {
+        match *self {
+            Self::Constant => rate,
+            // t = η (last^(s/T) - 1) T/ln last
+            Self::Geometric { last } => rate + time * last.ln() / f64::from(steps),
+            // t = η half ln(1 + s/half)
+            Self::Inverse { half } => rate * (-time / (rate * half)).exp(),
+        }
+    }
+
     /// Training time `Σ η` after `step` of `steps` steps.
     pub fn time(&self, rate: f64, step: u32, steps: u32) -> f64 {
         match self {
@@ -50,5 +61,11 @@ mod tests {
         assert!((Schedule::Constant.time(0.5, 10, 100) - 5.0).abs() < 1e-15);
         let sum: f64 = (0..10).map(|t| inverse.rate(0.5, t, 100)).sum();
         assert!((inverse.time(0.5, 10, 100) - sum).abs() < 1e-15);
+        // Sums are integrals to half a step.
+        for schedule in [geometric, Schedule::Inverse { half: 4000.0 }] {
+            let time = schedule.time(0.5, 9_000, 10_000);
+            let ratio = schedule.rate_at(0.5, time, 10_000) / schedule.rate(0.5, 9_000, 10_000);
+            assert!((ratio - 1.0).abs() < 1e-3, "{schedule:?}: {ratio}");
+        }
     }
 }
