@@ -22,6 +22,8 @@ fn check(study: &str) {
         bits: 31,
         update_management: true,
     };
+    // What is predicted of each way of counting is nothing to the loop.
+    let point = Prepared::new(study.points[1].clone()).unwrap();
     for update in [Update::PerSample, Update::Summed] {
         for counting in [
             Counting::Expected,
@@ -33,14 +35,12 @@ fn check(study: &str) {
             if update == Update::Summed && counting == coincidence {
                 continue;
             }
-            let mut settings = study.points[1].clone();
-            settings.training.update = update;
-            settings.training.counting = counting;
-            let point = Prepared::new(settings).unwrap();
             for replicas in [1, 40] {
                 let allocations = |steps| {
                     let mut training = point.settings.training.clone();
                     training.steps = steps;
+                    training.update = update;
+                    training.counting = counting;
                     allocation_counter::measure(|| {
                         let mut array = Crossbar::new(&point.plan, 0, replicas).unwrap();
                         array.write(0, &[0.1; 10]).unwrap();

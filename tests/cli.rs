@@ -1270,6 +1270,10 @@ fn every_device_learns_in_either_mapping() {
     let devices: Vec<Value> = serde_json::from_str(&devices).unwrap();
     for device in devices {
         let name = device["file"].as_str().unwrap();
+        if device["law"] == "programmed" || !device["reset"].is_null() {
+            // Without pulses, or for pairs of a mapping of their own.
+            continue;
+        }
         // A weight of 1 is half the window of any device, so that requests are of the size that they are for the study's own.
         let conductance = |key: &str| device[key].as_f64().unwrap();
         let half = 0.5e6 * (conductance("g-max") - conductance("g-min"));
@@ -1385,7 +1389,7 @@ fn devices_without_pulses_are_shown_and_not_trained() {
     ]);
     let ran = place.memridge(&["run", "study.toml", "--out", "out"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
-    for part in ["has no pulses", "nothing can be trained", "study.toml"] {
+    for part in ["device.law", "has no pulses", "nothing can be trained"] {
         assert!(ran.stderr.contains(part), "{}", ran.stderr);
     }
     assert!(!place.path("out").exists());

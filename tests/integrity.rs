@@ -54,8 +54,8 @@ type Draws = Vec<f64>;
 fn parameters(law: &dyn AnyLaw, draws: &[f64]) -> Vec<f64> {
     let between = |k: usize, a: f64, b: f64| a + (b - a) * draws[k];
     if let Some((_, name)) = PHYSICAL.iter().find(|(own, _)| *own == law.name()) {
-        // Quantities: a fifth either way of those of a device, and parts of the state's range. Some more parts than the device
-        // needs are enough for most; ramps across the window are of the size of the pulses.
+        // Quantities: a tenth either way of those of a device, and parts of the state's range. The parts that the device needs are
+        // enough for most; ramps across the window are of the size of the pulses.
         let device = load_device(name, Path::new("")).unwrap();
         return device
             .parameters()
@@ -63,7 +63,7 @@ fn parameters(law: &dyn AnyLaw, draws: &[f64]) -> Vec<f64> {
             .map(|(k, (parameter, v))| match k {
                 LOWER => between(k, 0.0, 0.2),
                 UPPER => between(k, 0.8, 1.0),
-                _ if parameter.name == "parts" => (4.0 * v).min(v.max(16.0)),
+                _ if parameter.name == "parts" => v.max(4.0),
                 _ if parameter.kind == Kind::Derived => {
                     let pulse = device
                         .parameters()
@@ -246,7 +246,7 @@ macro_rules! lives {
         fn $test() {
             // Followed through every pulse, a life takes long.
             let followed = PHYSICAL.iter().any(|(law, _)| *law == $law);
-            check($law, $hard, if followed { 2 } else { 4 });
+            check($law, $hard, if followed { 1 } else { 4 });
         }
     )*};
 }

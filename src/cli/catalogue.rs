@@ -29,19 +29,22 @@ fn decimals(v: Option<f64>) -> String {
 fn row(name: &str, device: &Device) -> Result<String> {
     let (c, w) = (character(device)?, device.window());
     let weight = c.symmetric_point.map(|s| 2.0 * s - 1.0);
-    let noise = if device.law().has_own_noise() {
+    let noise = if !device.law().is_pulsed() {
+        None
+    } else if device.law().has_own_noise() {
         let cells = device.without_variation().cells(1, 0)?;
-        cells.pulsed(0, 0.5, 1.0).variance.re.sqrt() / cells.nominal_step()
+        Some(cells.pulsed(0, 0.5, 1.0).variance.re.sqrt() / cells.nominal_step())
     } else {
-        device.noise().in_the_middle()
+        Some(device.noise().in_the_middle())
     };
+    let noise = noise.map_or_else(|| "–".to_owned(), |n| format!("{n:.2}"));
     let both = |whole: Option<f64>, fine: Option<f64>| match fine {
         Some(_) => format!("{} ({})", decimals(whole), decimals(fine)),
         None => decimals(whole),
     };
     let fine = c.fine.map(|(s, tau)| (2.0 * s - 1.0, tau));
     Ok(format!(
-        "| [{name}]({name}.toml) | {} | {} | {} – {} | {} | {} | {} | {} | {noise:.2} | {} |\n",
+        "| [{name}]({name}.toml) | {} | {} | {} – {} | {} | {} | {} | {} | {noise} | {} |\n",
         device.material(),
         device.law().name(),
         siemens(w.g_min),

@@ -40,13 +40,17 @@ pub(super) fn character(device: &Device) -> Result<Character> {
     let cells = nominal.cells(1, 0)?;
     let (here, fine) = (pull(&nominal)?, pull(&nominal.finer(FINE))?);
     let differs = |((s, tau), (fine_s, fine_tau)): ((f64, f64), (f64, f64))| {
-        let other = (s - fine_s).abs() > 1e-4 || (tau / fine_tau - 1.0).abs() > 1e-4;
+        let other = (s - fine_s).abs() > 2.5e-4 || (tau / fine_tau - 1.0).abs() > 5e-4;
         other.then_some((fine_s, fine_tau))
     };
     Ok(Character {
         symmetric_point: here.map(|(s, _)| s),
         tau: here.map(|(_, tau)| tau),
-        fine: here.zip(fine).and_then(differs),
+        // Behind a readout, finer pulses would have less noise too.
+        fine: here
+            .zip(fine)
+            .and_then(differs)
+            .filter(|_| !cells.is_read_out()),
         states: pulsed.then(|| 1.0 / cells.nominal_step()),
     })
 }

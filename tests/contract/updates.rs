@@ -94,6 +94,8 @@ pub fn at_the_bounds(site: Site) {
     let shape = shape(19, 3, 5);
     // Of the laws; device files are theirs with other numbers.
     let laws = devices::all(shape.cells()).into_iter();
+    // Cells without pulses stay where they are, within bounds or not.
+    let laws = laws.filter(|(_, cells)| cells.law().is_pulsed());
     for (name, cells) in laws.filter(|(name, _)| name.contains(", ")) {
         let beyond = |k: usize| if k % 5 == 4 { 0.01 } else { 0.0 };
         let start: Vec<f64> = (0..cells.len())
