@@ -156,7 +156,8 @@ fn pairs_share_the_trains_of_their_rows() {
     let training = "learning-rate = 0.1\nbatch = 1\nupdate = \"per-sample\"\n\
         pulses = { coincidence = { bit-length = 31, update-management = true } }";
     let case = Case {
-        tau: 2.0,
+        // Responses so wide that states hardly change them: what remains is counting.
+        tau: 20.0,
         step: 0.05,
         mapping: "differential-pair",
         ..wide(training)
@@ -176,7 +177,9 @@ fn requests_that_are_lost_are_said_to_be() {
     };
     let point = case.run();
     assert!(
-        point.verdict.contains("100 % of the requested changes"),
+        point
+            .verdict
+            .contains("of the requested changes are below half a pulse and lost"),
         "{}",
         point.verdict
     );

@@ -114,8 +114,10 @@ pub fn gaussian_closure(setting: &Setting, start: &Prediction) -> Result<Predict
     let mut mu = DVector::from_fn(k, |i, _| start.cells_value(setting, i));
     let mut c = DMatrix::zeros(k, k);
     let scale = scale(setting);
+    let mut lost = 0.0;
     for iteration in 0..400 {
         let step = closure.step(&mu, &c, false);
+        lost = step.lost();
         if setting.counting == Counting::Deterministic && step.lost() > MOST_LOST {
             let lost = 100.0 * step.lost();
             return Err(not_converged(
@@ -153,7 +155,17 @@ pub fn gaussian_closure(setting: &Setting, start: &Prediction) -> Result<Predict
             return Ok(describe(setting, &closure, &mu, logged, &step));
         }
     }
-    Err(not_converged(WHAT, "400 iterations"))
+    Err(match setting.counting {
+        // The dead zone has an edge, on either side of which the iteration may fall.
+        Counting::Deterministic => not_converged(
+            WHAT,
+            &format!(
+                "400 iterations, in the last of which {:.0} % of the requested changes are below half a pulse and lost",
+                100.0 * lost
+            ),
+        ),
+        _ => not_converged(WHAT, "400 iterations"),
+    })
 }
 
 /// Largest part of the requests that may be lost to the dead zone of counts to nearest: beyond, the closure's linear response says
