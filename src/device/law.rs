@@ -6,8 +6,6 @@ use super::expand::{SinglePulses, constants, expanded_train, step_jet};
 #[cfg(doc)]
 use super::kernel::Action;
 use super::kernel::{self, Update};
-#[cfg(doc)]
-use super::motion::moved;
 use super::motion::{self, DRIVE, Parts};
 use super::readout::{self, ReadOut};
 use super::shader::{self, Stage};
@@ -131,7 +129,7 @@ pub trait Law: Send + Sync + Sized + 'static {
     const PULSED: bool = true;
 
     /// Whether a pulse is a motion in time by [`Law::rate`], followed in parts: a train of such pulses, without noise, is one long pulse.
-    /// The law's first own parameters are those of pulses, its last ones are ramps and parts; its step is [`moved`].
+    /// The law's first own parameters are those of pulses, its last ones are ramps and parts; its step follows from these.
     const MOVES: bool = false;
 
     /// Mean change of the state by one pulse, signed.

@@ -24,7 +24,7 @@ pub enum Change {
     Mean,
 }
 
-/// A stage of the motion of a law that moves, with what it needs: the loop between them is written once, in [`MOTION`].
+/// A stage of the motion of a law that moves, with what it needs: the loop between them is written once, in WGSL.
 pub struct Stage<'t> {
     pub(super) kind: StageKind,
     pub(super) s: Expr<'t>,
