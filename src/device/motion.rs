@@ -256,7 +256,7 @@ impl<L: Law> pulp::WithSimd for Loop<'_, L> {
                 s[..states.len()].copy_from_slice(states);
                 n[..states.len()].copy_from_slice(counts);
                 z[..states.len()].copy_from_slice(normals);
-                follow::<L>(&cell, &planes, group * LANES, expected, &mut lanes);
+                follow::<L>(&cell, &planes, group, expected, &mut lanes);
                 states.copy_from_slice(&lanes[0][..states.len()]);
             }
         }
@@ -265,7 +265,7 @@ impl<L: Law> pulp::WithSimd for Loop<'_, L> {
 
 /// The parameters of one lane.
 #[inline(always)]
-fn gathered<L: Law>(planes: &Planes<SIZE>, lane: usize) -> [f32; SIZE] {
+fn gathered<L: Law>(planes: &[&[f32; LANES]; SIZE], lane: usize) -> [f32; SIZE] {
     let mut parameters = [0.0; SIZE];
     for (k, p) in parameters.iter_mut().enumerate() {
         if k < OWN + L::PARAMETERS.len() {
@@ -281,15 +281,17 @@ fn gathered<L: Law>(planes: &Planes<SIZE>, lane: usize) -> [f32; SIZE] {
 fn follow<L: Law>(
     cell: &Cell<f32>,
     planes: &Planes<SIZE>,
-    first: usize,
+    group: usize,
     expected: bool,
     [states, counts, normals]: &mut [[f32; LANES]; 3],
 ) {
     let parts = cell.parts;
+    // Whole arrays: places that might lie outside of a plane would keep the loops from becoming vectors.
+    let planes = &planes.map(|plane| &plane.as_chunks::<LANES>().0[group]);
     let mut drives = [[0.0; LANES]; DRIVE];
     let [mut ends, mut times, mut whole, mut moved] = [[0.0_f32; LANES]; 4];
     for i in 0..LANES {
-        let p = gathered::<L>(planes, first + i);
+        let p = gathered::<L>(planes, i);
         // A request of any size is answered by a multiple of one pulse.
         let one = if counts[i] < 0.0 { -1.0 } else { 1.0 };
         let one = if counts[i] == 0.0 { 0.0 } else { one };
@@ -309,7 +311,7 @@ fn follow<L: Law>(
     let mut part = 0.0_f32;
     while part < most {
         for i in 0..LANES {
-            let p = gathered::<L>(planes, first + i);
+            let p = gathered::<L>(planes, i);
             let drive = [drives[0][i], drives[1][i], drives[2][i], drives[3][i]];
             let polarity = whole[i];
             let pulse = Pulse {
@@ -322,7 +324,7 @@ fn follow<L: Law>(
         part += 1.0;
     }
     for i in 0..LANES {
-        let p = gathered::<L>(planes, first + i);
+        let p = gathered::<L>(planes, i);
         let (s, n, moved) = (states[i], counts[i], moved[i]);
         let cell = Cell {
             parameters: &p,
