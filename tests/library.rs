@@ -44,7 +44,7 @@ const PUBLISHED: [Published; 12] = [
 /// NeuroSim's devices: pulses of potentiation and depression, and symmetric point and τ in the limit of infinitely fine pulses.
 type Fine = (&'static str, [f64; 2], Option<(f64, f64)>);
 
-const FINE: [Fine; 11] = [
+const FINE: [Fine; 12] = [
     ("reram/jo2010", [97.0, 100.0], Some((-0.3332, 0.963))),
     ("reram/gao2015", [102.0; 2], Some((0.0081, 1.586))),
     ("reram/gao2015-iedm2017", [102.0; 2], Some((-0.0040, 3.815))),
@@ -56,6 +56,8 @@ const FINE: [Fine; 11] = [
     ("ideal/neurosim-targeted", [64.0; 2], Some((0.0, 2.635))),
     ("capacitor/neurosim-3t1c", [32.0; 2], Some((0.0, 12.65))),
     ("ideal/neurosim-ideal", [64.0; 2], None),
+    // coth(k/2), with k = 0.79204 times the label of 0.01.
+    ("ideal/neurosim-dnn", [100.0; 2], Some((0.0, 252.5))),
 ];
 
 /// Symmetric points within `point` and τ within `tau` of itself.
@@ -93,7 +95,8 @@ fn devices_have_their_published_symmetric_point_and_strength() {
     // One-sided cells have no symmetric point.
     let pulsed = pulsed.filter(|(n, _)| !cells(n).is_one_sided());
     let plain = pulsed.filter(|(n, _)| !cells(n).is_read_out() && !device(n).law().derives_step());
-    assert_eq!(plain.count(), PUBLISHED.len() + FINE.len());
+    // The one that has no symmetric point for another reason than equal steps has its own test.
+    assert_eq!(plain.count(), PUBLISHED.len() + FINE.len() + 1);
     for (name, zero, published) in PUBLISHED {
         let cells = nominal(&device(name));
         match published {
@@ -161,6 +164,23 @@ fn shipped_pulses_are_whole() {
     }
     let (point, _) = found(&nominal(&device("fefet/jerry2017")), 0.5);
     assert!((point - 0.4105 + 0.367).abs() < 1e-3, "{point}");
+}
+
+/// Potentiation and depression of equal labels run along one curve, so that a pulse back undoes a pulse forth: seen from one state, steps down are
+/// `e^{k/P}` times as large as steps up, `R = tanh(k/2P)` everywhere. A symmetric point it has none, at whole pulses or in the limit.
+#[test]
+fn equal_labels_are_one_curve() {
+    let cells = nominal(&device("fefet/neurosim-2t1f"));
+    assert_eq!(cells.symmetric_point(0), None);
+    let (cell, law) = (cells.double(0), cells.law());
+    let r = (curvature(0.5) / 128.0).tanh();
+    for s in [0.1, 0.5, 0.9] {
+        let [f, g] = cells.response_values(0, s);
+        assert!((g / f - r).abs() < 1e-9, "{s}: {} {r}", g / f);
+        let (up, _) = law.train(&cell, s, 1.0, 3);
+        let (back, _) = law.train(&cell, up, -1.0, 3);
+        assert!((back - s).abs() < 1e-13, "{s} {back}");
+    }
 }
 
 /// P₊ pulses from the lower end reach the upper one, P₋ pulses come back, at once or one by one, and on the way the conductance is

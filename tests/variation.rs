@@ -317,6 +317,24 @@ fn programmed_states_have_their_distribution() {
     }
 }
 
+/// Cells of levels are written to the nearest, wherever the target is: 41.6667 uS and 125 uS of two.
+#[test]
+fn cells_of_levels_are_written_to_the_nearest() {
+    let device = load_device("mram/neurosim-digital", Path::new("")).unwrap();
+    let cells = Arc::new(device.cells(4, 7).unwrap());
+    let place = sites().into_iter().next().unwrap().1;
+    let mut bench = Bench::new(&place, 1, cells, true);
+    let mut positions = vec![0.5001; bench.shape.cells()];
+    positions[..3].copy_from_slice(&[0.0, 0.4999, 1.0]);
+    bench.stack.program(1, &positions).unwrap();
+    let found = bench.states();
+    assert_eq!(found[..4], [0.0, 0.0, 1.0, 1.0]);
+    assert_eq!(
+        device.programming().unwrap().moments(60e-6)[0],
+        device.window().g_min
+    );
+}
+
 /// Noise that follows the state: the stated deviation wherever a pulse begins, of kinds whose variances add up and of kinds that share one
 /// random number; one pulse, and many at once.
 #[test]

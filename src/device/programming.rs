@@ -11,15 +11,17 @@ use crate::units::Siemens;
 /// The statistics of programmed conductances.
 ///
 /// # Equation
-/// `g = max(0, m + σ(m) z)`, `m = g_target + shift(g_target)`, z standard normal, drawn anew for every cell that is written.
+/// `g = max(0, m + σ(m) z)`, `m = l + shift(l)`, l the level nearest to `g_target`, z standard normal, drawn anew for every cell that
+/// is written.
 ///
 /// # Symbols
 /// | symbol | key | unit |
 /// | --- | --- | --- |
 /// | σ | `deviation` | `times` |
 /// | shift | `shift` (none if it is left out) | `times` |
+/// | – | `levels`: conductances that cells can be written to, equally far apart over the window (any, if it is left out) | – |
 ///
-/// Both are [`Dependence`]s on the conductance in siemens, multiplied by the conductance `times`.
+/// Deviation and shift are [`Dependence`]s on the conductance in siemens, multiplied by the conductance `times`.
 ///
 /// # Behaviour
 /// A deviation below zero counts as zero. Cells with hard bounds stop at them too. Stuck cells stay where they are.
@@ -28,6 +30,8 @@ use crate::units::Siemens;
 /// Joshi et al., Nat. Commun. 11, 2473 (2020), <https://doi.org/10.1038/s41467-020-16108-9>.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Programming {
+    /// The window, and the steps between its levels, where there are levels.
+    levels: Option<(Window, f64)>,
     shift: Option<InSiemens>,
     deviation: InSiemens,
 }
@@ -56,11 +60,16 @@ impl Programming {
     /// Reads `[programming]`, if there is one.
     pub(super) fn parse(device: &Section, window: Window) -> Option<Self> {
         let section = device.optional_section("programming")?;
+        let levels: Option<u16> = section.optional_integer("levels", Rule::AtLeast(2.0));
         let shift = section
             .optional_section("shift")
             .map(|s| InSiemens::parse(&s));
         let deviation = InSiemens::parse(&section.section("deviation"));
-        let found = Self { shift, deviation };
+        let found = Self {
+            levels: levels.map(|l| (window, f64::from(l - 1))),
+            shift,
+            deviation,
+        };
         let wrong = (0..=64)
             .map(|k| window.g_min + window.span() * f64::from(k) / 64.0)
             .find(|&g| found.moments(g).iter().any(|m| !m.is_finite()));
@@ -78,9 +87,23 @@ impl Programming {
         Some(found)
     }
 
+    /// The level nearest to `g`, in siemens.
+    fn level(&self, g: f64) -> f64 {
+        match &self.levels {
+            Some((window, steps)) => {
+                let unit = window.span() / steps;
+                ((g - window.g_min) / unit)
+                    .round()
+                    .mul_add(unit, window.g_min)
+            }
+            None => g,
+        }
+    }
+
     /// Mean and standard deviation in siemens of the conductance that a cell gets for the target `g` in siemens, before it stops
     /// at zero.
     pub fn moments(&self, g: f64) -> [f64; 2] {
+        let g = self.level(g);
         let mean = g + self.shift.as_ref().map_or(0.0, |s| s.at(g));
         [mean, self.deviation.at(mean).max(0.0)]
     }

@@ -334,7 +334,43 @@ fn make_absolute(document: &mut Document, key: &str, folder: Option<&Path>) -> R
 struct Sweep {
     /// Values run together (all lists equally long) instead of in every combination.
     zip: bool,
-    axes: Vec<(String, Vec<Node>)>,
+    axes: Vec<(String, Vec<Choice>)>,
+}
+
+/// One value of an axis.
+#[derive(Debug, Clone)]
+struct Choice {
+    value: Node,
+    /// What else it sets: a table that is merged over the study, as `[quick]` is.
+    with: Option<Node>,
+}
+
+impl Choice {
+    /// `v`, or `{ value = v, with = { … } }`. A table without `value` is a value itself.
+    fn parse(node: &Node, key: &str, axes: &Section) -> Self {
+        let plain = Self {
+            value: node.clone(),
+            with: None,
+        };
+        let Value::Table(table) = &node.value else {
+            return plain;
+        };
+        let (Some(value), Some(with)) = (table.get("value"), table.get("with")) else {
+            return plain;
+        };
+        let inert = |t: &Table| t.keys().any(|k| INERT.contains(&k));
+        if !matches!(&with.value, Value::Table(t) if !inert(t)) || table.len() > 2 {
+            axes.violation(
+                key,
+                "a value that brings others is { value = …, with = { … } }, where `with` holds tables of device, array, task or training",
+                "for example { value = \"pcm/nandakumar2020\", with = { training = { steps = 1000 } } }",
+            );
+        }
+        Self {
+            value: value.clone(),
+            with: Some(with.clone()),
+        }
+    }
 }
 
 impl Sweep {
@@ -360,7 +396,9 @@ impl Sweep {
             }
             match &entry.node.value {
                 Value::List(values) if !values.is_empty() => {
-                    out.axes.push((entry.key.clone(), values.clone()));
+                    let choice = |node| Choice::parse(node, &entry.key, &axes);
+                    let choices = values.iter().map(choice).collect();
+                    out.axes.push((entry.key.clone(), choices));
                 }
                 _ => axes.violation(
                     &entry.key,
@@ -415,14 +453,17 @@ fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Setti
         let axes = || sweep.axes.iter().zip(&indices);
         // The device first: the other axes change what its file says.
         for ((key, values), &k) in axes().filter(|((key, _), _)| key == MODEL) {
-            here.set(key, values[k].clone())?;
+            here.set(key, values[k].value.clone())?;
         }
         here = with_device(here, folder)?;
         for ((key, values), &k) in axes() {
-            if key != MODEL {
-                here.set(key, values[k].clone())?;
+            if let Some(with) = &values[k].with {
+                here.merge(with.clone(), &choices());
             }
-            let value = match &values[k].value {
+            if key != MODEL {
+                here.set(key, values[k].value.clone())?;
+            }
+            let value = match &values[k].value.value {
                 Value::Text(t) => t.clone(),
                 other => other.to_string(),
             };
