@@ -442,6 +442,31 @@ fn a_sweep_over_devices_sweeps_over_devices_or_is_refused() {
     }
 }
 
+/// The same value with another seed of the same random numbers would not do: what the value brings has to arrive, and at its own point alone.
+#[test]
+fn a_value_of_an_axis_may_bring_others() {
+    let axis = |values: &str| {
+        format!(
+            "[sweep]\ncombine = \"product\"\n[sweep.axes]\n\"training.learning-rate\" = {values}"
+        )
+    };
+    let place = Place::and(&axis(
+        "[0.01, { value = 0.01, with = { array = { read-noise = 0.5 } } }, 0.01]",
+    ));
+    assert_eq!(place.run("out").code, Some(0));
+    let points = &place.summary("out")["points"];
+    assert_eq!(points[0]["bias-norm"], points[2]["bias-norm"]);
+    assert_ne!(points[0]["bias-norm"], points[1]["bias-norm"]);
+    for with in ["{ title = \"a\" }", "3"] {
+        let axis = axis(&format!("[{{ value = 0.01, with = {with} }}]"));
+        Place::and(&axis).refused(&["study.toml:39:", "a value that brings others is"]);
+    }
+    Place::and(&axis(
+        "[{ value = 0.01, with = { array = { read-nois = 0.5 } } }]",
+    ))
+    .refused(&["study.toml:39:", "read-nois"]);
+}
+
 #[test]
 fn a_control_at_a_point_outside_the_sweep_is_refused() {
     Place::and("[controls]\npoint = 3\nreplicas = 8\ntime = true").refused(&[

@@ -321,7 +321,7 @@ fn programmed_states_have_their_distribution() {
 #[test]
 fn cells_of_levels_are_written_to_the_nearest() {
     let device = load_device("mram/neurosim-digital", Path::new("")).unwrap();
-    let cells = Arc::new(device.cells(4, 7).unwrap());
+    let cells = Arc::new(device.cells(N, 7).unwrap());
     let place = sites().into_iter().next().unwrap().1;
     let mut bench = Bench::new(&place, 1, cells, true);
     let mut positions = vec![0.5001; bench.shape.cells()];
