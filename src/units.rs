@@ -127,8 +127,12 @@ quantities! {
     Ohms: "resistance", "Ohm" or "ohm" or "\u{3a9}" or "\u{2126}", "2.5 Ohm";
     /// Absolute temperature, in kelvin (K).
     Kelvin: "temperature", "K", "300 K";
+    /// Area, in square metres; written `m2`, a prefix counts twice.
+    SquareMetres: "area", "m2" or "m\u{b2}", "3 um2";
+    /// Energy, in joules (J).
+    Joules: "energy", "J", "2 pJ";
     /// Energy of one particle, in electronvolts (eV): the one quantity that is not kept in SI units.
-    ElectronVolts: "energy", "eV", "1.1 eV";
+    ElectronVolts: "energy of a particle", "eV", "1.1 eV";
 }
 
 /// Boltzmann's constant in eV/K (2019 SI, exact to the digits given).
@@ -188,8 +192,17 @@ fn unit_of(unit: &str) -> Option<(&'static str, i32)> {
     UNITS.iter().find_map(|&(symbol, name)| {
         let prefix = unit.strip_suffix(symbol)?;
         let (_, power) = PREFIXES.iter().find(|(known, _)| *known == prefix)?;
-        Some((name, *power))
+        Some((name, *power * dimension(symbol)))
     })
+}
+
+/// How often the prefix of a unit counts: `um2` is a square of micrometres.
+fn dimension(symbol: &str) -> i32 {
+    if symbol.ends_with(['2', '\u{b2}']) {
+        2
+    } else {
+        1
+    }
 }
 
 /// Splits off a decimal number: its sign and digits, its exponent and what follows.
@@ -238,7 +251,7 @@ fn split_number(text: &str) -> Option<(&str, i64, &str)> {
     Some((mantissa, exponent, &text[end..]))
 }
 
-/// Writes a number of SI units with the engineering prefix that leaves one to three digits before the point.
+/// Writes a number of SI units with the engineering prefix that leaves one to three digits before the point (one to six of an area).
 ///
 /// The digits are the shortest that identify the double, only the point moves, so reading the text gives the same
 /// double again. What no prefix reaches is written with an exponent.
@@ -253,15 +266,16 @@ fn format_si(value: f64, symbol: &str) -> String {
     let Some((mantissa, exponent)) = parts else {
         return format!("{scientific} {symbol}");
     };
-    let power = exponent.div_euclid(3) * 3;
-    let Some((prefix, _)) = PREFIXES.iter().find(|(_, p)| *p == power) else {
+    let (dimension, group) = (dimension(symbol), 3 * dimension(symbol));
+    let power = exponent.div_euclid(group) * group;
+    let Some((prefix, _)) = PREFIXES.iter().find(|(_, p)| p * dimension == power) else {
         return format!("{scientific} {symbol}");
     };
     let (sign, mantissa) = mantissa
         .strip_prefix('-')
         .map_or(("", mantissa), |m| ("-", m));
     let mut digits = mantissa.replace('.', "");
-    let whole = 1 + exponent.rem_euclid(3) as usize;
+    let whole = 1 + exponent.rem_euclid(group) as usize;
     while digits.len() < whole {
         digits.push('0');
     }
@@ -315,6 +329,19 @@ mod tests {
         check::<Seconds>();
         check::<Ohms>();
         check::<Kelvin>();
+        check::<Joules>();
+        check::<SquareMetres>();
+    }
+
+    #[test]
+    fn prefixes_of_areas_count_twice() {
+        let area = |text: &str| text.parse::<SquareMetres>().unwrap().value();
+        assert_eq!(area("3 um2"), 3e-12);
+        assert_eq!(area("1.5 mm\u{b2}"), 1.5e-6);
+        assert_eq!(area("484 nm2"), 484e-18);
+        for (value, text) in [(3e-12, "3 um2"), (1.5e-7, "150000 um2"), (2.0, "2 m2")] {
+            assert_eq!(SquareMetres::new(value).to_string(), text);
+        }
     }
 
     #[test]

@@ -492,3 +492,30 @@ proptest! {
         }
     }
 }
+
+/// `V² g t` of a pulse: NeuroSim's numbers for Ag:a-Si by hand, and a physical law's from its own parameters.
+#[test]
+fn pulses_have_their_energy() {
+    let close = |[a, b]: [f64; 2], [c, d]: [f64; 2]| {
+        assert!(
+            (a / c - 1.0).abs() < 1e-12 && (b / d - 1.0).abs() < 1e-12,
+            "{a} {b}"
+        );
+    };
+    let pulse = device("reram/jo2010").write_pulse().unwrap();
+    close(
+        pulse.energies(1e-8),
+        [3.2 * 3.2 * 1e-8 * 300e-6, 2.8 * 2.8 * 1e-8 * 300e-6],
+    );
+    let vteam = device("reram/kvatinsky2015");
+    let value = |key: &str| vteam.parameters().find(|(p, _)| p.name == key).unwrap().1;
+    let energy = |v: f64, t: f64| v * v * t * 1e-3;
+    close(
+        vteam.write_pulse().unwrap().energies(1e-3),
+        [
+            energy(value("set-voltage"), value("set-width")),
+            energy(value("reset-voltage"), value("reset-width")),
+        ],
+    );
+    assert_eq!(device("rpu/gokmen2016").write_pulse(), None);
+}

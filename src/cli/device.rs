@@ -9,7 +9,7 @@ use memridge::error::{Error, Result};
 use memridge::report::{
     DeviceCurve, ProgrammingCurve, TABLE_STYLE, device_figure, programming_figure,
 };
-use memridge::units::{Kelvin, Metres, Ohms, Seconds, Siemens, Volts};
+use memridge::units::{Joules, Kelvin, Metres, Ohms, Seconds, Siemens, Volts};
 use serde_json::{Value, json};
 
 use super::{json as pretty, print, time, uncertainty};
@@ -280,6 +280,27 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
             "correlated".to_owned(),
             "one random number: deviations add up, not variances".to_owned(),
         ]);
+    }
+    if let Some(pulse) = device.write_pulse().filter(|_| pulsed) {
+        let middle = w.g_min + 0.5 * w.span();
+        let shown = |v: f64| Joules::new(format!("{v:.3e}").parse().unwrap_or(v)).to_string();
+        let energies = pulse.energies(middle).map(shown);
+        let text = |k: usize| {
+            let [volts, seconds] = [pulse.voltages[k], pulse.widths[k]];
+            format!(
+                "{}, {}, {}",
+                Volts::new(volts),
+                Seconds::new(seconds),
+                energies[k]
+            )
+        };
+        for (k, name) in ["potentiating pulse", "depressing pulse"]
+            .into_iter()
+            .enumerate()
+        {
+            let meaning = "amplitude, width, energy in mid-window".to_owned();
+            table.add_row([name.to_owned(), text(k), meaning]);
+        }
     }
     for (kind, text) in device.cell_noise().into_iter().flat_map(|n| n.describe(w)) {
         table.add_row([

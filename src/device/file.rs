@@ -18,6 +18,7 @@ use super::reset::Reset;
 use super::retention::{Leak, Retention};
 use super::uncertainty::Covariance;
 use super::variation::{Spread, Variation};
+use super::write_pulse::WritePulse;
 use super::{
     BiolekDrift, ConstantStep, ExpStep, Exponential, ExponentialReadout, JoglekarDrift, LinearStep,
     Messaris, MessarisSquare, MetastableSwitches, Piecewise, PowerStep, Programmed, SigmoidReadout,
@@ -69,6 +70,7 @@ pub struct Device {
     leak: Option<Leak>,
     drift: Option<Drift>,
     wear: Option<Wear>,
+    write_pulse: Option<WritePulse>,
     programming: Option<Programming>,
     cell_noise: Option<CellNoise>,
     reset: Option<Reset>,
@@ -194,6 +196,7 @@ impl Device {
         }
         let cell_noise = CellNoise::parse(section, window);
         let wear = Wear::parse(section);
+        let write_pulse = WritePulse::parse(section, &*law);
         let reset = Reset::parse(section, window);
         if reset.is_some() && reads_out(&*law) {
             section.violation(
@@ -231,6 +234,7 @@ impl Device {
             leak,
             drift,
             wear,
+            write_pulse,
             programming,
             cell_noise,
             reset,
@@ -285,6 +289,12 @@ impl Device {
     /// Cycle-to-cycle noise.
     pub fn noise(&self) -> CycleNoise<f64> {
         self.noise
+    }
+
+    /// Voltages and widths of its pulses, where they are known.
+    pub fn write_pulse(&self) -> Option<WritePulse> {
+        self.write_pulse
+            .or_else(|| WritePulse::of_law(&*self.law, &self.nominal))
     }
 
     /// Standard deviation of the write noise in nominal steps.

@@ -46,6 +46,7 @@ mod stanford_pku;
 mod uncertainty;
 mod variation;
 mod vteam;
+mod write_pulse;
 mod yakopcic;
 
 pub use aging::Memory;
@@ -90,4 +91,5 @@ pub(crate) use uncertainty::quantile;
 pub use uncertainty::{Covariance, Uncertain};
 pub use variation::{Spread, Variation};
 pub use vteam::Vteam;
+pub use write_pulse::WritePulse;
 pub use yakopcic::Yakopcic;
