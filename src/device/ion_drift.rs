@@ -28,11 +28,8 @@
 //! voltage and one width, which the file names.
 
 use super::law::{Kind, LOWER, Law, OWN, Parameter, Pulse, UPPER};
-use super::motion::{DRIVE, moved};
-use super::physical::{
-    OFF_RESISTANCE, ON_RESISTANCE, PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE,
-    SET_WIDTH, WINDOW_EXPONENT, voltage,
-};
+use super::motion::DRIVE;
+use super::physical::{OFF_RESISTANCE, ON_RESISTANCE, WINDOW_EXPONENT, of_motion, voltage};
 use crate::number::Real;
 
 /// Linear ion drift with Joglekar's window.
@@ -43,11 +40,7 @@ pub struct JoglekarDrift;
 #[derive(Debug, Clone, Copy)]
 pub struct BiolekDrift;
 
-const PARAMETERS: &[Parameter] = &[
-    SET_VOLTAGE,
-    RESET_VOLTAGE,
-    SET_WIDTH,
-    RESET_WIDTH,
+const PARAMETERS: &[Parameter] = &of_motion::<14>(&[
     Parameter {
         name: "mobility",
         kind: Kind::Ratio,
@@ -65,12 +58,7 @@ const PARAMETERS: &[Parameter] = &[
     ON_RESISTANCE,
     OFF_RESISTANCE,
     WINDOW_EXPONENT,
-    RAMPS[0],
-    RAMPS[1],
-    RAMPS[2],
-    RAMPS[3],
-    PARTS,
-];
+]);
 
 /// `x^{2p}` of a number of any sign.
 #[inline(always)]
@@ -124,17 +112,11 @@ fn rate<R: Real>([ratio, speed, ..]: &[R; DRIVE], s: R, window: R) -> R {
 impl Law for JoglekarDrift {
     const NAME: &'static str = "linear-ion-drift-joglekar";
     const PARAMETERS: &'static [Parameter] = PARAMETERS;
-    const DERIVES_STEP: bool = true;
     const MOVES: bool = true;
 
     #[inline(always)]
     fn conductance<R: Real>(p: &[R], s: R) -> R {
         conductance(p[OWN + 6] / p[OWN + 7], inside(p, s))
-    }
-
-    #[inline(always)]
-    fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        moved::<Self, R>(p, s, pulse)
     }
 
     #[inline(always)]
@@ -152,17 +134,11 @@ impl Law for JoglekarDrift {
 impl Law for BiolekDrift {
     const NAME: &'static str = "linear-ion-drift-biolek";
     const PARAMETERS: &'static [Parameter] = PARAMETERS;
-    const DERIVES_STEP: bool = true;
     const MOVES: bool = true;
 
     #[inline(always)]
     fn conductance<R: Real>(p: &[R], s: R) -> R {
         conductance(p[OWN + 6] / p[OWN + 7], inside(p, s))
-    }
-
-    #[inline(always)]
-    fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        moved::<Self, R>(p, s, pulse)
     }
 
     #[inline(always)]

@@ -123,7 +123,7 @@ pub trait Law: Send + Sync + Sized + 'static {
 
     /// Whether the nominal `step` follows from the pulse and is not given: that of physical laws. It is the mean change over the
     /// window of the state.
-    const DERIVES_STEP: bool = false;
+    const DERIVES_STEP: bool = Self::MOVES;
 
     /// Whether pulses change the state at all. Where they do not, states are programmed, and the nominal step is 0.
     const PULSED: bool = true;
@@ -132,8 +132,13 @@ pub trait Law: Send + Sync + Sized + 'static {
     /// The law's first own parameters are those of pulses, its last ones are ramps and parts; its step follows from these.
     const MOVES: bool = false;
 
-    /// Mean change of the state by one pulse, signed.
-    fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R;
+    /// Mean change of the state by one pulse, signed. Every law says it but those that move, which follow [`Law::rate`] by this default;
+    /// a law that neither says it nor moves does not compile.
+    #[inline(always)]
+    fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
+        const { assert!(Self::MOVES, "a law that does not move needs a step") };
+        motion::moved::<Self, R>(p, s, pulse)
+    }
 
     /// Variance of the change by one pulse that follows from the law itself and is added to that of [`CycleNoise`]; `None` for most laws.
     /// [`Law::train`] contains it.

@@ -32,11 +32,8 @@
 
 use super::ion_drift::{conductance, inside};
 use super::law::{Kind, Law, OWN, Parameter, Pulse};
-use super::motion::{DRIVE, moved};
-use super::physical::{
-    OFF_RESISTANCE, ON_RESISTANCE, PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE,
-    SET_WIDTH, parameter, voltage,
-};
+use super::motion::DRIVE;
+use super::physical::{OFF_RESISTANCE, ON_RESISTANCE, of_motion, own, parameter, voltage};
 use crate::number::Real;
 
 /// `dR/dt = A (e^{t |V|} - 1)(e^{k (R - r(V))} - 1)`.
@@ -97,62 +94,44 @@ const fn boundary_slope(name: &'static str) -> Parameter {
     )
 }
 
-/// Places of the parameters that both laws have, in `p[OWN..]`.
-struct Places {
-    boundary: usize,
-    resistances: usize,
+/// The six parameters from the boundary on, which both laws have last.
+#[inline(always)]
+fn shared<L: Law, R: Real>(p: &[R]) -> &[R] {
+    let own = own::<L, R>(p);
+    &own[own.len() - 6..]
 }
 
-const PLACES: Places = Places {
-    boundary: 10,
-    resistances: 14,
-};
+#[inline(always)]
+fn readout<L: Law, R: Real>(p: &[R], s: R) -> R {
+    let shared = shared::<L, R>(p);
+    conductance(shared[4] / shared[5], inside(p, s))
+}
 
-const SQUARE: Places = Places {
-    boundary: 8,
-    resistances: 12,
-};
+/// Speed of the state without its dependence on the resistance, and the resistance at which a pulse of this voltage ends; `growth` is
+/// the exponent of the voltage.
+#[inline(always)]
+fn drive<L: Law, R: Real>(p: &[R], voltage: R, growth: R, pulse: &Pulse<R>) -> [R; DRIVE] {
+    let (own, shared, zero) = (&p[OWN..], shared::<L, R>(p), R::lit(0.0));
+    let speed = pulse.choose(own[4], own[5]) * growth.exp_m1().abs();
+    let speed = pulse.choose(speed, -speed) / (shared[5] - shared[4]);
+    let slope = pulse.choose(shared[2], shared[3]);
+    let end = slope.mul_add(voltage, pulse.choose(shared[0], shared[1]));
+    [speed, end, zero, zero]
+}
 
-impl Places {
-    /// The resistance at which a pulse of this voltage ends.
-    #[inline(always)]
-    fn end<R: Real>(&self, p: &[R], voltage: R, pulse: &Pulse<R>) -> R {
-        let own = &p[OWN + self.boundary..];
-        let slope = pulse.choose(own[2], own[3]);
-        slope.mul_add(voltage, pulse.choose(own[0], own[1]))
-    }
-
-    /// How far the resistance at state `s` is from the end of the pulse; none beyond it.
-    #[inline(always)]
-    fn distance<R: Real>(&self, p: &[R], end: R, s: R, pulse: &Pulse<R>) -> R {
-        let own = &p[OWN + self.resistances..];
-        let resistance = (own[0] - own[1]).mul_add(inside(p, s), own[1]);
-        pulse
-            .choose(resistance - end, end - resistance)
-            .max(R::lit(0.0))
-    }
-
-    /// Speed of the state in 1/s for a speed of the resistance.
-    #[inline(always)]
-    fn of_state<R: Real>(&self, p: &[R], speed: R, pulse: &Pulse<R>) -> R {
-        let own = &p[OWN + self.resistances..];
-        pulse.choose(speed, -speed) / (own[1] - own[0])
-    }
-
-    #[inline(always)]
-    fn conductance<R: Real>(&self, p: &[R], s: R) -> R {
-        let own = &p[OWN + self.resistances..];
-        conductance(own[0] / own[1], inside(p, s))
-    }
+/// How far the resistance at state `s` is from the end of the pulse; none beyond it.
+#[inline(always)]
+fn distance<L: Law, R: Real>(p: &[R], end: R, s: R, pulse: &Pulse<R>) -> R {
+    let shared = shared::<L, R>(p);
+    let resistance = (shared[4] - shared[5]).mul_add(inside(p, s), shared[5]);
+    pulse
+        .choose(resistance - end, end - resistance)
+        .max(R::lit(0.0))
 }
 
 impl Law for Messaris {
     const NAME: &'static str = "messaris";
-    const PARAMETERS: &'static [Parameter] = &[
-        SET_VOLTAGE,
-        RESET_VOLTAGE,
-        SET_WIDTH,
-        RESET_WIDTH,
+    const PARAMETERS: &'static [Parameter] = &of_motion::<21>(&[
         speed("set-speed"),
         speed("reset-speed"),
         slope("set-slope", Kind::Ratio),
@@ -165,52 +144,32 @@ impl Law for Messaris {
         boundary_slope("reset-boundary-slope"),
         ON_RESISTANCE,
         OFF_RESISTANCE,
-        RAMPS[0],
-        RAMPS[1],
-        RAMPS[2],
-        RAMPS[3],
-        PARTS,
-    ];
-    const DERIVES_STEP: bool = true;
+    ]);
     const MOVES: bool = true;
 
     #[inline(always)]
     fn conductance<R: Real>(p: &[R], s: R) -> R {
-        PLACES.conductance(p, s)
+        readout::<Self, R>(p, s)
     }
 
-    #[inline(always)]
-    fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        moved::<Self, R>(p, s, pulse)
-    }
-
-    /// Speed of the state without its window, and the resistance at which the pulse ends.
     #[inline(always)]
     fn drive<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
-        let (own, zero) = (&p[OWN..], R::lit(0.0));
         let voltage = voltage::<Self, R>(p, s, pulse);
-        let growth = (pulse.choose(own[6], own[7]) * voltage.abs())
-            .exp_m1()
-            .abs();
-        let speed = PLACES.of_state(p, pulse.choose(own[4], own[5]) * growth, pulse);
-        [speed, PLACES.end(p, voltage, pulse), zero, zero]
+        let growth = pulse.choose(p[OWN + 6], p[OWN + 7]) * voltage.abs();
+        drive::<Self, R>(p, voltage, growth, pulse)
     }
 
     #[inline(always)]
     fn rate<R: Real>(p: &[R], [speed, end, ..]: &[R; DRIVE], s: R, pulse: &Pulse<R>) -> R {
         let own = &p[OWN..];
-        let distance = PLACES.distance(p, *end, s, pulse);
+        let distance = distance::<Self, R>(p, *end, s, pulse);
         *speed * (pulse.choose(own[8], own[9]) * distance).exp_m1()
     }
 }
 
 impl Law for MessarisSquare {
     const NAME: &'static str = "messaris-square";
-    const PARAMETERS: &'static [Parameter] = &[
-        SET_VOLTAGE,
-        RESET_VOLTAGE,
-        SET_WIDTH,
-        RESET_WIDTH,
+    const PARAMETERS: &'static [Parameter] = &of_motion::<19>(&[
         speed("set-speed"),
         speed("reset-speed"),
         slope("set-slope", Kind::Voltage),
@@ -221,39 +180,23 @@ impl Law for MessarisSquare {
         boundary_slope("reset-boundary-slope"),
         ON_RESISTANCE,
         OFF_RESISTANCE,
-        RAMPS[0],
-        RAMPS[1],
-        RAMPS[2],
-        RAMPS[3],
-        PARTS,
-    ];
-    const DERIVES_STEP: bool = true;
+    ]);
     const MOVES: bool = true;
 
     #[inline(always)]
     fn conductance<R: Real>(p: &[R], s: R) -> R {
-        SQUARE.conductance(p, s)
+        readout::<Self, R>(p, s)
     }
 
-    #[inline(always)]
-    fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        moved::<Self, R>(p, s, pulse)
-    }
-
-    /// Speed of the state at a distance of 1 Ω from its end, and the resistance at which the pulse ends.
     #[inline(always)]
     fn drive<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
-        let (own, zero) = (&p[OWN..], R::lit(0.0));
         let voltage = voltage::<Self, R>(p, s, pulse);
-        let growth = (voltage.abs() / pulse.choose(own[6], own[7]))
-            .exp_m1()
-            .abs();
-        let speed = SQUARE.of_state(p, pulse.choose(own[4], own[5]) * growth, pulse);
-        [speed, SQUARE.end(p, voltage, pulse), zero, zero]
+        let growth = voltage.abs() / pulse.choose(p[OWN + 6], p[OWN + 7]);
+        drive::<Self, R>(p, voltage, growth, pulse)
     }
 
     #[inline(always)]
     fn rate<R: Real>(p: &[R], [speed, end, ..]: &[R; DRIVE], s: R, pulse: &Pulse<R>) -> R {
-        *speed * SQUARE.distance(p, *end, s, pulse).square()
+        *speed * distance::<Self, R>(p, *end, s, pulse).square()
     }
 }

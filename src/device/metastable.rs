@@ -32,7 +32,7 @@ use super::affine::affine_train;
 use super::count::Count;
 use super::ion_drift::inside;
 use super::law::{CycleNoise, Kind, Law, OWN, Parameter, Pulse, STEP};
-use super::physical::{RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter};
+use super::physical::{PULSES, joined, parameter};
 use crate::number::Real;
 use crate::units::BOLTZMANN;
 
@@ -84,38 +84,37 @@ impl<R: Real> Drift<R> {
 
 impl Law for MetastableSwitches {
     const NAME: &'static str = "metastable-switches";
-    const PARAMETERS: &'static [Parameter] = &[
-        SET_VOLTAGE,
-        RESET_VOLTAGE,
-        SET_WIDTH,
-        RESET_WIDTH,
-        parameter(
-            "time-constant",
-            Kind::Time,
-            1e-15,
-            1e6,
-            "mean time to a decision of a switch",
-        ),
-        barrier("on-barrier", "voltage at which half of the switches go on"),
-        barrier(
-            "off-barrier",
-            "negative voltage at which half of them go off",
-        ),
-        parameter(
-            "switches",
-            Kind::Ratio,
-            1.0,
-            1e12,
-            "number of switches in a cell",
-        ),
-        parameter(
-            "temperature",
-            Kind::Temperature,
-            1.0,
-            2000.0,
-            "temperature of the switches",
-        ),
-    ];
+    const PARAMETERS: &'static [Parameter] = &joined::<9>(&[
+        &PULSES,
+        &[
+            parameter(
+                "time-constant",
+                Kind::Time,
+                1e-15,
+                1e6,
+                "mean time to a decision of a switch",
+            ),
+            barrier("on-barrier", "voltage at which half of the switches go on"),
+            barrier(
+                "off-barrier",
+                "negative voltage at which half of them go off",
+            ),
+            parameter(
+                "switches",
+                Kind::Ratio,
+                1.0,
+                1e12,
+                "number of switches in a cell",
+            ),
+            parameter(
+                "temperature",
+                Kind::Temperature,
+                1.0,
+                2000.0,
+                "temperature of the switches",
+            ),
+        ],
+    ]);
     const DERIVES_STEP: bool = true;
 
     #[inline(always)]

@@ -92,7 +92,7 @@ pub(super) fn onward<L: Law, R: Real>(
     (time * R::lit(1.0 / 6.0)).mul_add(first + middle + middle + fourth, moved)
 }
 
-/// [`Law::step`] of a law that moves: one pulse in its parts.
+/// One pulse of a law that moves, in its parts.
 #[inline(always)]
 pub(super) fn moved<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
     let drive = L::drive(p, s, pulse);

@@ -15,15 +15,26 @@ fn progress<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
     pulse.choose(here - from, to - here) / (to - from)
 }
 
-/// Places of the ramps of laws that move, before their last parameter.
+/// What a law that moves has for itself and its pulses, and its [`MOTION`].
+#[inline(always)]
+fn split<L: Law, R: Real>(p: &[R]) -> (&[R], &[R]) {
+    p[OWN..OWN + L::PARAMETERS.len()].split_at(L::PARAMETERS.len() - MOTION.len())
+}
+
+/// What a law that moves has for itself and its pulses.
+#[inline(always)]
+pub(super) fn own<L: Law, R: Real>(p: &[R]) -> &[R] {
+    split::<L, R>(p).0
+}
+
+/// Ramps of a law that moves.
 #[inline(always)]
 fn ramps<L: Law, R: Real>(p: &[R]) -> &[R] {
-    let end = OWN + L::PARAMETERS.len() - 1;
-    &p[end - 4..end]
+    split::<L, R>(p).1
 }
 
 /// Width in seconds of a pulse on a cell that it finds at state `s`: the first four parameters of every law that moves are
-/// [`SET_VOLTAGE`], [`RESET_VOLTAGE`], [`SET_WIDTH`] and [`RESET_WIDTH`], the last five [`RAMPS`] and [`PARTS`].
+/// [`PULSES`], the last five [`MOTION`].
 #[inline(always)]
 pub(super) fn width<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
     let ramps = ramps::<L, R>(p);
@@ -45,7 +56,7 @@ pub(super) fn voltage<L: Law, R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
     )
 }
 
-/// Reads `[pulse-scheme]`, the ramps of pulses across the window, in the order of [`RAMPS`].
+/// Reads `[pulse-scheme]`, the ramps of pulses across the window, in the order of [`MOTION`].
 ///
 /// # Equation
 /// Level k of `levels` gets a pulse of `V + k ΔV` and `w + k Δw`; a controller that counts levels along the conductance x finds k =
@@ -92,38 +103,22 @@ pub(super) const fn parameter(
     }
 }
 
-/// Voltage of a potentiating pulse.
-pub(super) const SET_VOLTAGE: Parameter = parameter(
-    "set-voltage",
-    Kind::Voltage,
-    -100.0,
-    100.0,
-    "voltage of a potentiating pulse",
-);
-/// Voltage of a depressing pulse.
-pub(super) const RESET_VOLTAGE: Parameter = parameter(
-    "reset-voltage",
-    Kind::Voltage,
-    -100.0,
-    100.0,
-    "voltage of a depressing pulse",
-);
-/// Width of a potentiating pulse.
-pub(super) const SET_WIDTH: Parameter = parameter(
-    "set-width",
-    Kind::Time,
-    1e-15,
-    1e3,
-    "width of a potentiating pulse",
-);
-/// Width of a depressing pulse.
-pub(super) const RESET_WIDTH: Parameter = parameter(
-    "reset-width",
-    Kind::Time,
-    1e-15,
-    1e3,
-    "width of a depressing pulse",
-);
+/// Voltages and widths of potentiating and depressing pulses: the first parameters of every physical law.
+pub(super) const PULSES: [Parameter; 4] = [
+    volts("set-voltage", "voltage of a potentiating pulse"),
+    volts("reset-voltage", "voltage of a depressing pulse"),
+    seconds("set-width", "width of a potentiating pulse"),
+    seconds("reset-width", "width of a depressing pulse"),
+];
+
+const fn volts(name: &'static str, meaning: &'static str) -> Parameter {
+    parameter(name, Kind::Voltage, -100.0, 100.0, meaning)
+}
+
+const fn seconds(name: &'static str, meaning: &'static str) -> Parameter {
+    parameter(name, Kind::Time, 1e-15, 1e3, meaning)
+}
+
 /// Resistance at state 1.
 pub(super) const ON_RESISTANCE: Parameter = parameter(
     "on-resistance",
@@ -148,22 +143,20 @@ pub(super) const WINDOW_EXPONENT: Parameter = parameter(
     20.0,
     "how flat the window is away from the ends of the state",
 );
-/// Parts that a pulse is followed in, of every law that moves its last parameter; chosen when a file is read
-/// ([`parts_for`](super::motion::parts_for)).
-pub(super) const PARTS: Parameter = parameter(
-    "parts",
-    Kind::Derived,
-    motion::PARTS[0] as f64,
-    motion::PARTS[1] as f64,
-    "equal parts in which a pulse is followed",
-);
-
-/// Ramps of the pulses from one end of the window to the other, which `[pulse-scheme]` gives.
-pub(super) const RAMPS: [Parameter; 4] = [
+/// Ramps of the pulses from one end of the window to the other, which `[pulse-scheme]` gives, and the parts that a pulse is followed in,
+/// chosen when a file is read ([`parts_for`](super::motion::parts_for)): the last parameters of every law that moves.
+const MOTION: [Parameter; 5] = [
     ramp("set-voltage-ramp", 100.0),
     ramp("reset-voltage-ramp", 100.0),
     ramp("set-width-ramp", 1e3),
     ramp("reset-width-ramp", 1e3),
+    parameter(
+        "parts",
+        Kind::Derived,
+        motion::PARTS[0] as f64,
+        motion::PARTS[1] as f64,
+        "equal parts in which a pulse is followed",
+    ),
 ];
 
 const fn ramp(name: &'static str, most: f64) -> Parameter {
@@ -174,4 +167,25 @@ const fn ramp(name: &'static str, most: f64) -> Parameter {
         most,
         "what pulses gain across the window",
     )
+}
+
+/// The `N` parameters of a law that moves, from those between [`PULSES`] and [`MOTION`].
+pub(super) const fn of_motion<const N: usize>(own: &[Parameter]) -> [Parameter; N] {
+    joined(&[&PULSES, own, &MOTION])
+}
+
+/// Lists of `N` parameters in all, one after another.
+pub(super) const fn joined<const N: usize>(lists: &[&[Parameter]]) -> [Parameter; N] {
+    let mut all = [PULSES[0]; N];
+    let (mut list, mut next, mut count) = (0, 0, 0);
+    while list < lists.len() {
+        if next < lists[list].len() {
+            all[count] = lists[list][next];
+            (next, count) = (next + 1, count + 1);
+        } else {
+            (list, next) = (list + 1, 0);
+        }
+    }
+    assert!(count == N, "N parameters in all");
+    all
 }

@@ -33,10 +33,8 @@
 use super::exponential_readout::exponential;
 use super::ion_drift::inside;
 use super::law::{Kind, Law, OWN, Parameter, Pulse};
-use super::motion::{DRIVE, moved};
-use super::physical::{
-    PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter, voltage,
-};
+use super::motion::DRIVE;
+use super::physical::{of_motion, parameter, voltage};
 use crate::number::Real;
 use crate::units::BOLTZMANN;
 
@@ -46,11 +44,7 @@ pub struct StanfordPku;
 
 impl Law for StanfordPku {
     const NAME: &'static str = "stanford-pku";
-    const PARAMETERS: &'static [Parameter] = &[
-        SET_VOLTAGE,
-        RESET_VOLTAGE,
-        SET_WIDTH,
-        RESET_WIDTH,
+    const PARAMETERS: &'static [Parameter] = &of_motion::<22>(&[
         parameter("velocity", Kind::Ratio, 1e-6, 1e9, "v₀ in m/s"),
         parameter("activation-energy", Kind::Ratio, 0.0, 10.0, "E_a in eV"),
         parameter(
@@ -118,24 +112,13 @@ impl Law for StanfordPku {
             1e-6,
             "gap at the lower end of the state",
         ),
-        RAMPS[0],
-        RAMPS[1],
-        RAMPS[2],
-        RAMPS[3],
-        PARTS,
-    ];
-    const DERIVES_STEP: bool = true;
+    ]);
     const MOVES: bool = true;
 
     #[inline(always)]
     fn conductance<R: Real>(p: &[R], s: R) -> R {
         let own = &p[OWN..];
         exponential((own[16] - own[15]) / own[14], inside(p, s))
-    }
-
-    #[inline(always)]
-    fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        moved::<Self, R>(p, s, pulse)
     }
 
     /// Heat at no gap in kelvin, and the mean field times a hop in volts.

@@ -30,11 +30,8 @@
 
 use super::ion_drift::{biolek, conductance, inside};
 use super::law::{Kind, Law, OWN, Parameter, Pulse};
-use super::motion::{DRIVE, moved};
-use super::physical::{
-    OFF_RESISTANCE, ON_RESISTANCE, PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE,
-    SET_WIDTH, WINDOW_EXPONENT, voltage,
-};
+use super::motion::DRIVE;
+use super::physical::{OFF_RESISTANCE, ON_RESISTANCE, WINDOW_EXPONENT, of_motion, voltage};
 use crate::number::Real;
 
 /// `ds/dt = |k|/D · (V/V_th - 1)^α · f(s)`.
@@ -73,11 +70,7 @@ const fn exponent(name: &'static str, meaning: &'static str) -> Parameter {
 
 impl Law for Vteam {
     const NAME: &'static str = "vteam";
-    const PARAMETERS: &'static [Parameter] = &[
-        SET_VOLTAGE,
-        RESET_VOLTAGE,
-        SET_WIDTH,
-        RESET_WIDTH,
+    const PARAMETERS: &'static [Parameter] = &of_motion::<19>(&[
         speed("on-speed", "|k_on| in m/s"),
         speed("off-speed", "|k_off| in m/s"),
         threshold(
@@ -106,23 +99,12 @@ impl Law for Vteam {
         ON_RESISTANCE,
         OFF_RESISTANCE,
         WINDOW_EXPONENT,
-        RAMPS[0],
-        RAMPS[1],
-        RAMPS[2],
-        RAMPS[3],
-        PARTS,
-    ];
-    const DERIVES_STEP: bool = true;
+    ]);
     const MOVES: bool = true;
 
     #[inline(always)]
     fn conductance<R: Real>(p: &[R], s: R) -> R {
         conductance(p[OWN + 11] / p[OWN + 12], inside(p, s))
-    }
-
-    #[inline(always)]
-    fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        moved::<Self, R>(p, s, pulse)
     }
 
     /// The speed without its window, signed.

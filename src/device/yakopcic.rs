@@ -29,10 +29,8 @@
 
 use super::ion_drift::inside;
 use super::law::{Kind, Law, OWN, Parameter, Pulse};
-use super::motion::{DRIVE, moved};
-use super::physical::{
-    PARTS, RAMPS, RESET_VOLTAGE, RESET_WIDTH, SET_VOLTAGE, SET_WIDTH, parameter, voltage,
-};
+use super::motion::DRIVE;
+use super::physical::{of_motion, parameter, voltage};
 use crate::number::Real;
 
 /// `ds/dt = A (e^V - e^{V_p}) f(s)`.
@@ -57,11 +55,7 @@ const fn decay(name: &'static str, meaning: &'static str) -> Parameter {
 
 impl Law for Yakopcic {
     const NAME: &'static str = "yakopcic";
-    const PARAMETERS: &'static [Parameter] = &[
-        SET_VOLTAGE,
-        RESET_VOLTAGE,
-        SET_WIDTH,
-        RESET_WIDTH,
+    const PARAMETERS: &'static [Parameter] = &of_motion::<17>(&[
         threshold("set-threshold", "voltage beyond which the state rises"),
         threshold(
             "reset-threshold",
@@ -76,19 +70,8 @@ impl Law for Yakopcic {
         ),
         decay("set-decay", "how fast rising slows down"),
         decay("reset-decay", "how fast falling slows down"),
-        RAMPS[0],
-        RAMPS[1],
-        RAMPS[2],
-        RAMPS[3],
-        PARTS,
-    ];
-    const DERIVES_STEP: bool = true;
+    ]);
     const MOVES: bool = true;
-
-    #[inline(always)]
-    fn step<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> R {
-        moved::<Self, R>(p, s, pulse)
-    }
 
     /// The speed without its window, signed.
     #[inline(always)]
