@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use memridge::device::{Cells, Device, LIBRARY, LOWER, Piecewise, UPPER, curvature, load_device};
+use memridge::device::{
+    Cells, Device, Kind, LIBRARY, LOWER, Piecewise, UPPER, curvature, load_device,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
@@ -84,6 +86,40 @@ fn check_symmetric(name: &str, cells: &Cells) {
     assert_eq!(cells.symmetric_point(0), None, "{name}");
     let [f, g] = cells.response_values(0, 0.3);
     assert!((f - 1.0).abs() < 1e-15 && g == 0.0, "{name}: {f} {g}");
+}
+
+/// Only labels bend steps by their size: all others are in proportion to it, or follow from the pulse.
+#[test]
+fn finer_pulses_are_smaller_in_proportion() {
+    let proportional = |device: &Device| {
+        let [here, finer] = [device.clone(), device.finer(1e5)].map(|d| nominal(&d));
+        (0..=8).all(|k| {
+            let s = 0.1 + 0.1 * f64::from(k);
+            let [law, finer_law] = [&here, &finer].map(|c| {
+                [1.0, -1.0].map(|polarity| c.law().step(c.double(0).parameters, s, polarity))
+            });
+            // Rounding of both, and of the step over the factor.
+            law.iter()
+                .zip(finer_law)
+                .all(|(a, b)| (1e5 * b - a).abs() <= 1e-12 * a.abs())
+        })
+    };
+    let (mut labelled, mut bent) = (0, 0);
+    for (name, _) in LIBRARY {
+        let device = device(name);
+        let label = device
+            .law()
+            .parameters()
+            .iter()
+            .any(|p| p.kind == Kind::Label);
+        if label {
+            labelled += 1;
+            bent += u32::from(!proportional(&device));
+        } else if !device.law().derives_step() {
+            assert!(proportional(&device), "{name}");
+        }
+    }
+    assert!(labelled > 0 && bent > 0, "{labelled} {bent}");
 }
 
 /// Published to the digits given here: ECRAM τ to 4, symmetric points to 4 decimals.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use memridge::device::{Device, Faults, Kind, LIBRARY, Window, curvature, load_device};
+use memridge::device::{Cells, Device, Faults, Kind, LIBRARY, Window, curvature, load_device};
 use memridge::error::{Error, Result};
 use memridge::report::{
     DeviceCurve, ProgrammingCurve, TABLE_STYLE, device_figure, programming_figure,
@@ -31,14 +31,23 @@ const FINE: f64 = 1e5;
 pub(super) fn character(device: &Device) -> Result<Character> {
     let pulsed = device.law().is_pulsed();
     let nominal = device.without_variation();
-    let pull = |device: &Device| -> Result<Option<(f64, f64)>> {
-        let cells = device.cells(1, 0)?;
+    let pull = |cells: &Cells| {
         let point = cells.nominal_symmetric_point().filter(|_| pulsed);
         // R' per position; the weight moves two units over the window.
-        Ok(point.map(|s| (s, 2.0 / cells.response(0, s).slope())))
+        point.map(|s| (s, 2.0 / cells.response(0, s).slope()))
     };
     let cells = nominal.cells(1, 0)?;
-    let (here, fine) = (pull(&nominal)?, pull(&nominal.finer(FINE))?);
+    let here = pull(&cells);
+    // The steps of laws without labels are in proportion to their size. Behind a readout, finer pulses would have less noise too.
+    let labelled = device
+        .law()
+        .parameters()
+        .iter()
+        .any(|p| p.kind == Kind::Label);
+    let fine = match labelled && !cells.is_read_out() {
+        true => pull(&nominal.finer(FINE).cells(1, 0)?),
+        false => None,
+    };
     let differs = |((s, tau), (fine_s, fine_tau)): ((f64, f64), (f64, f64))| {
         let other = (s - fine_s).abs() > 2.5e-4 || (tau / fine_tau - 1.0).abs() > 5e-4;
         other.then_some((fine_s, fine_tau))
@@ -46,11 +55,7 @@ pub(super) fn character(device: &Device) -> Result<Character> {
     Ok(Character {
         symmetric_point: here.map(|(s, _)| s),
         tau: here.map(|(_, tau)| tau),
-        // Behind a readout, finer pulses would have less noise too.
-        fine: here
-            .zip(fine)
-            .and_then(differs)
-            .filter(|_| !cells.is_read_out()),
+        fine: here.zip(fine).and_then(differs),
         states: pulsed.then(|| 1.0 / cells.nominal_step()),
     })
 }

@@ -19,6 +19,9 @@ use crate::document::NumberOr;
 use crate::number::Real;
 use crate::units::Siemens;
 
+/// The polarities of pulses on cells that take potentiating and depressing ones.
+pub(super) const BOTH: [f64; 2] = [1.0, -1.0];
+
 /// The conductance window of a device, in siemens.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
@@ -189,6 +192,28 @@ impl Cells {
         nominal: Vec<f64>,
         parameters: Vec<f64>,
     ) -> Self {
+        Self::without_trains(
+            law,
+            window,
+            noise,
+            write_noise,
+            hard_bounds,
+            nominal,
+            parameters,
+        )
+        .with_trains(&BOTH)
+    }
+
+    /// The same, pulse by pulse until [`Cells::with_trains`] has found how long trains may be.
+    pub(super) fn without_trains(
+        law: Arc<dyn AnyLaw>,
+        window: Window,
+        noise: CycleNoise<f64>,
+        write_noise: f64,
+        hard_bounds: bool,
+        nominal: Vec<f64>,
+        parameters: Vec<f64>,
+    ) -> Self {
         let single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
         let width = OWN + law.parameters().len();
         let parts = Parts::of_pulse(parts_in(law.moves(), &nominal));
@@ -214,7 +239,6 @@ impl Cells {
             unpulsed: false,
             stuck: Vec::new(),
         }
-        .with_trains(&[1.0, -1.0])
     }
 
     /// The same cells, their trains and the feedback of their noise as pulses of these polarities allow.

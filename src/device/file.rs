@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::aging::parse_retention;
 use super::cell_noise::CellNoise;
-use super::cells::{Cells, Window};
+use super::cells::{BOTH, Cells, Window};
 use super::cycle_noise::CycleNoise;
 use super::drift::Drift;
 use super::endurance::Wear;
@@ -472,7 +472,7 @@ impl Device {
             Some(faults) => faults.draw(count, seed, self.window)?,
             None => Vec::new(),
         };
-        let cells = Cells::new(
+        let cells = Cells::without_trains(
             Arc::clone(&self.law),
             self.window,
             self.noise,
@@ -484,7 +484,7 @@ impl Device {
         let cells = cells.with_stuck(stuck);
         let cells = match self.reset {
             Some(reset) => cells.with_resets(reset, &reset.draw(count, seed)),
-            None => cells,
+            None => cells.with_trains(&BOTH),
         };
         let cells = match &self.programming {
             Some(programming) => cells.with_programming(programming.clone()),

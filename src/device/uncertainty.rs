@@ -2,12 +2,13 @@
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::Device;
 use super::cells::Cells;
 use super::law::{COMMON, Kind, Parameter, STEP};
 use crate::document::{Rule, Section, Value, Violations};
+use crate::number::student_quantile;
 
 /// Covariance of the estimates of some parameters of the nominal cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,15 +35,9 @@ pub struct Uncertain {
 /// Half the width of a 95 % interval in standard deviations: Student's, or the normal one without `freedom`.
 pub(crate) fn quantile(freedom: Option<u32>) -> f64 {
     const P: f64 = 0.975;
-    // Beyond, both agree to 3e-4, and the inverse of Student's distribution takes for ever.
-    const MANY: u32 = 10_000;
-    let student = freedom
-        .filter(|n| *n <= MANY)
-        .and_then(|n| StudentsT::new(0.0, 1.0, f64::from(n)).ok());
-    match student {
-        Some(student) => student.inverse_cdf(P),
-        None => Normal::standard().inverse_cdf(P),
-    }
+    freedom
+        .and_then(|n| student_quantile(P, f64::from(n)))
+        .unwrap_or_else(|| Normal::standard().inverse_cdf(P))
 }
 
 /// Part of a parameter's scale that central differences go to either side.

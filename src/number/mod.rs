@@ -14,9 +14,11 @@ pub mod quadrature;
 pub mod random;
 pub mod real;
 pub mod shader;
+mod student;
 
 pub use along::Draw;
 pub use expr::{Expr, Tape};
 pub use jet::{Jet, derivatives, variable};
 pub use random::{Coordinates, Purpose, Stream};
 pub use real::Real;
+pub use student::student_quantile;
