@@ -5,15 +5,11 @@ use std::path::{Path, PathBuf};
 use memridge::device::{Cells, load_device};
 use memridge::study::{Overrides, Study, forecast, run_study};
 
+use crate::text::whole;
+
 const DEVICE: &str = r#"
-name = "t"
-description = "t"
-material = "t"
-cite = []
-source = "t"
 bounds = "soft"
 write-noise = 0.0
-window = { g-min = "10 uS", g-max = "50 uS" }
 law = { soft-bounds = { step = 0.001, lower = 0.0, upper = 1.0, symmetric-point = 0.5 } }
 cycle-to-cycle = { additive = 0.0, multiplicative = 0.3 }
 device-to-device = { step = { relative-normal = 0.2 } }
@@ -21,7 +17,7 @@ device-to-device = { step = { relative-normal = 0.2 } }
 
 fn write(folder: &Path, more: &str) -> PathBuf {
     let path = folder.join("t.toml");
-    std::fs::write(&path, format!("{DEVICE}{more}")).unwrap();
+    std::fs::write(&path, whole(&format!("{DEVICE}{more}"))).unwrap();
     path
 }
 

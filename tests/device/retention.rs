@@ -6,31 +6,22 @@ use std::sync::Arc;
 use memridge::bias::tikhonov::LeastSquares;
 use memridge::bias::{Gradient, Setting, gaussian_closure, mean_field, trajectory};
 use memridge::crossbar::{ArrayModel, Mapping, WeightMap};
-use memridge::device::{
-    Cells, ConstantStep, Counting, CycleNoise, Retention, SoftBounds, Window, load_device,
-};
+use memridge::device::{Cells, ConstantStep, Counting, CycleNoise, Retention, SoftBounds, Window};
 use memridge::study::{Overrides, Study, run_study};
 use nalgebra::{DMatrix, DVector};
 
+use crate::text::{self, read, whole};
+
 const DEVICE: &str = r#"
-name = "t"
-description = "t"
-material = "t"
-cite = []
-source = "t"
 bounds = "soft"
 write-noise = 0.0
-window = { g-min = "10 uS", g-max = "50 uS" }
 law = { soft-bounds = { step = 0.001, lower = 0.0, upper = 1.0, symmetric-point = 0.5 } }
 cycle-to-cycle = { additive = 0.0, multiplicative = 0.0 }
 "#;
 
 /// Reads the device with more lines.
 fn device(more: &str) -> Result<Option<Retention>, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.toml");
-    std::fs::write(&path, format!("{DEVICE}{more}")).unwrap();
-    load_device(&path.display().to_string(), Path::new(""))
+    read(&whole(&format!("{DEVICE}{more}")))
         .map(|d| d.retention())
         .map_err(|e| e.to_string())
 }
@@ -57,11 +48,8 @@ fn device_files_name_their_retention() {
 fn cells_have_lifetimes_of_their_own() {
     const CELLS: usize = 20_000;
     let read = |more: &str| {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("t.toml");
         let spread = "[device-to-device]\nstep = { relative-normal = 0.2 }\n";
-        std::fs::write(&path, format!("{DEVICE}{spread}{more}")).unwrap();
-        load_device(&path.display().to_string(), Path::new("")).unwrap()
+        text::read(&whole(&format!("{DEVICE}{spread}{more}"))).unwrap()
     };
     let leak = "[retention.exponential]\nrest = 0.25\nlifetime = \"2 s\"\n";
     let own = "[retention.exponential.device-to-device]\nlifetime = { relative-normal = 0.3 }\nrest = { normal = 0.02 }\n";
@@ -116,15 +104,12 @@ fn lifetimes_follow_the_temperature() {
 /// What relaxes would be the state, and predictions speak of the conductance.
 #[test]
 fn states_behind_a_readout_are_refused_retention() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.toml");
     let text = DEVICE.replace(
         "soft-bounds = { step = 0.001, lower = 0.0, upper = 1.0, symmetric-point = 0.5 }",
         "exponential-readout = { step = 0.001, lower = 0.0, upper = 1.0, asymmetry = 0.0, curvature = 2.0, compensation = 0.0 }",
     );
     let more = "[retention.exponential]\nrest = 0.25\nlifetime = \"2 ms\"\n";
-    std::fs::write(&path, format!("{text}{more}")).unwrap();
-    let refused = load_device(&path.display().to_string(), Path::new(""));
+    let refused = read(&whole(&format!("{text}{more}")));
     let message = refused.map(|_| ()).unwrap_err().to_string();
     assert!(
         message.contains("its state is not its conductance"),

@@ -10,6 +10,8 @@ use memridge::device::{
 };
 use memridge::number::Stream;
 
+use crate::text::read;
+
 const DEVICES: [&str; 7] = [
     "reram/strukov2008-joglekar",
     "reram/strukov2008-biolek",
@@ -60,12 +62,7 @@ fn parts_follow_from_the_worst_pulse() {
         .iter()
         .find(|(n, _)| *n == "reram/strukov2008-biolek");
     let text = text.unwrap().1;
-    let folder = tempfile::tempdir().unwrap();
-    let load = |width: &str| {
-        let path = folder.path().join("t.toml");
-        std::fs::write(&path, text.replace("\"2 ms\"", &format!("\"{width}\""))).unwrap();
-        load_device(&path.display().to_string(), Path::new(""))
-    };
+    let load = |width: &str| read(&text.replace("\"2 ms\"", &format!("\"{width}\"")));
     let parts = |width| {
         let device = load(width).unwrap();
         device.parameters().last().unwrap().1
@@ -122,10 +119,7 @@ fn trains_are_one_long_pulse() {
 /// A device from a file of the library with a table at its end.
 fn with_table(name: &str, table: &str) -> memridge::error::Result<Device> {
     let (_, text) = LIBRARY.iter().find(|(n, _)| *n == name).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.toml");
-    std::fs::write(&path, format!("{text}\n{table}\n")).unwrap();
-    load_device(&path.display().to_string(), Path::new(""))
+    read(&format!("{text}\n{table}\n"))
 }
 
 /// The largest distance of the potentiation curve, the conductance over the pulses that cross 90 % of the window, from the straight line.

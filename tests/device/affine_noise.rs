@@ -1,10 +1,11 @@
 //! Cycle-to-cycle noise that follows the state, and noise whose kinds share one random number: single pulses and trains against exact
 //! moments, the response that predictions read, and device files.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use memridge::device::{AnyLaw, Cells, CycleNoise, STEP, Window, laws, load_device};
+use memridge::device::{AnyLaw, Cells, CycleNoise, STEP, Window, laws};
+
+use crate::text::{read, whole};
 
 const WINDOW: Window = Window {
     g_min: 1e-5,
@@ -198,24 +199,15 @@ fn predictions_know_the_variance_along_the_window() {
 }
 
 fn device(cycle: &str) -> memridge::error::Result<memridge::device::Device> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.toml");
-    let text = format!(
+    let lines = format!(
         r#"
-name = "t"
-description = "t"
-material = "t"
-cite = []
-source = "t"
 bounds = "hard"
 write-noise = 0.0
-window = {{ g-min = "10 uS", g-max = "50 uS" }}
 law = {{ soft-bounds = {{ step = 0.02, lower = 0.0, upper = 1.0, symmetric-point = 0.5 }} }}
 cycle-to-cycle = {{ {cycle} }}
 "#
     );
-    std::fs::write(&path, text).unwrap();
-    load_device(&path.display().to_string(), Path::new(""))
+    read(&whole(&lines))
 }
 
 #[test]

@@ -6,19 +6,14 @@ use std::sync::Arc;
 use memridge::backend::{Place, StackVector};
 use memridge::bias::{Gradient, Setting, cycle_field, mean_field};
 use memridge::crossbar::{ArrayModel, Crossbar, Mapping, Plan, Refresh, Synapses, WeightMap};
-use memridge::device::{Cells, Counting, CycleNoise, ExpStep, Reset, Window, load_device};
+use memridge::device::{Cells, Counting, CycleNoise, ExpStep, Reset, Window};
 use memridge::number::Stream;
 use memridge::study::Study;
 use nalgebra::{DMatrix, DVector};
 
-const PCM: &str = include_str!("../device-models/pcm/nandakumar2020.toml");
+use crate::text::read;
 
-fn read(text: &str) -> memridge::error::Result<memridge::device::Device> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.toml");
-    std::fs::write(&path, text).unwrap();
-    load_device(&path.display().to_string(), Path::new(""))
-}
+const PCM: &str = include_str!("../../device-models/pcm/nandakumar2020.toml");
 
 fn message<T>(result: memridge::error::Result<T>) -> String {
     match result {
@@ -62,7 +57,7 @@ fn files_say_what_a_reset_does_or_are_refused() {
     let quantity = PCM.replace("level = 0.005", "level = \"1.095 uS\"");
     let level = read(&quantity).unwrap().reset().unwrap().level;
     assert!((level - 0.05).abs() < 1e-12);
-    let readout = include_str!("../device-models/ideal/sigmoid-readout.toml");
+    let readout = include_str!("../../device-models/ideal/sigmoid-readout.toml");
     let readout =
         format!("{readout}\n[reset]\nlevel = 0.1\ndeviation = 0.0\ndevice-to-device = 0.0\n");
     assert!(message(read(&readout)).contains("its state is not its conductance"));
@@ -95,7 +90,7 @@ fn one_sided_cells_have_no_symmetric_point_and_two_sided_ones_keep_theirs() {
     let cells = read(PCM).unwrap().cells(4, 1).unwrap();
     assert!(cells.is_one_sided());
     assert!((0..4).all(|k| cells.symmetric_point(k).is_none()));
-    let text = include_str!("../device-models/ideal/soft-bounds.toml");
+    let text = include_str!("../../device-models/ideal/soft-bounds.toml");
     let both = read(text).unwrap().cells(4, 1).unwrap();
     let reset = "\n[reset]\nlevel = 0.1\ndeviation = 0.0\ndevice-to-device = 0.0\n";
     let single = read(&format!("{text}{reset}"))

@@ -1,8 +1,6 @@
 //! Noise of reads of single cells: outputs against cells that are drawn one by one, distributions, times, traps, and what training and its
 //! prediction make of it. Levels as in `variation.rs`.
 
-mod statistics;
-
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,29 +9,21 @@ use memridge::device::{Cells, Device, load_device};
 use memridge::number::{Coordinates, Purpose, Stream};
 use memridge::study::{Overrides, Study, run_study};
 
-use statistics::{SEED, WINDOW, check_independent, check_normal, sites};
+use crate::statistics::{SEED, WINDOW, check_independent, check_normal, sites};
+use crate::text::{read, whole};
 
 /// A device of constant steps with these tables.
 fn device(tables: &str) -> memridge::error::Result<Device> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.toml");
-    let text = format!(
+    let lines = format!(
         r#"
-name = "t"
-description = "t"
-material = "t"
-cite = []
-source = "t"
 bounds = "soft"
 write-noise = 0.0
-window = {{ g-min = "10 uS", g-max = "50 uS" }}
 law = {{ constant-step = {{ step = 0.002, lower = 0.0, upper = 1.0, asymmetry = 0.0 }} }}
 cycle-to-cycle = {{ additive = 0.0, multiplicative = 0.0 }}
 {tables}
 "#
     );
-    std::fs::write(&path, text).unwrap();
-    load_device(&path.display().to_string(), Path::new(""))
+    read(&whole(&lines))
 }
 
 fn cells(tables: &str, count: usize) -> Arc<Cells> {

@@ -5,10 +5,6 @@
 //! the code is right; seeds are fixed, so each verdict is always the same. What the tests can see at n = 20 000: a distribution function
 //! that is off by 0.014, a deviation by 2 %, a correlation of 0.028.
 
-#[path = "statistics/bench.rs"]
-mod bench;
-mod statistics;
-
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,8 +13,9 @@ use memridge::device::{Cells, CycleNoise, Dependence, Drift, DriftForm, STEP, la
 use memridge::number::Stream;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use bench::{Bench, N, check_neighbours, standardised};
-use statistics::{SEED, WINDOW, check_independent, check_normal, sites};
+use crate::statistics::bench::{Bench, N, check_neighbours, standardised};
+use crate::statistics::{SEED, WINDOW, check_independent, check_normal, sites};
+use crate::text::{read, whole};
 
 /// `count` equal cells of a law, without bounds.
 fn equal(law: &str, p: &[f64], noise: [f64; 2], write_noise: f64, count: usize) -> Arc<Cells> {
@@ -36,25 +33,16 @@ fn equal(law: &str, p: &[f64], noise: [f64; 2], write_noise: f64, count: usize) 
 
 /// Cells of a device file with these spreads.
 fn spread(spreads: &str, count: usize) -> Arc<Cells> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.toml");
-    let text = format!(
+    let lines = format!(
         r#"
-name = "t"
-description = "t"
-material = "t"
-cite = []
-source = "t"
 bounds = "hard"
 write-noise = 0.0
-window = {{ g-min = "10 uS", g-max = "50 uS" }}
 law = {{ soft-bounds = {{ step = 0.02, lower = 0.0, upper = 1.0, symmetric-point = 0.5 }} }}
 cycle-to-cycle = {{ additive = 0.0, multiplicative = 0.0 }}
 device-to-device = {{ {spreads} }}
 "#
     );
-    std::fs::write(&path, text).unwrap();
-    let device = load_device(&path.display().to_string(), Path::new("")).unwrap();
+    let device = read(&whole(&lines)).unwrap();
     Arc::new(device.cells(count, SEED).unwrap())
 }
 

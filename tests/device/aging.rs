@@ -1,22 +1,17 @@
 //! Drift and endurance in device files, long lives and studies.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use memridge::backend::{Backend, Cpu, Request, Shape, StackVector};
-use memridge::device::{Amount, Cells, Counting, Device, DriftForm, load_device};
+use memridge::device::{Amount, Cells, Counting, Device, DriftForm};
 use memridge::number::Stream;
 use memridge::study::{Overrides, Study, forecast, run_study};
 
+use crate::text;
+
 const DEVICE: &str = r#"
-name = "t"
-description = "t"
-material = "t"
-cite = []
-source = "t"
 bounds = "soft"
 write-noise = 0.0
-window = { g-min = "10 uS", g-max = "50 uS" }
 law = { soft-bounds = { step = 0.001, lower = 0.0, upper = 1.0, symmetric-point = 0.5 } }
 cycle-to-cycle = { additive = 0.3, multiplicative = 0.0 }
 device-to-device = { step = { relative-normal = 0.1 } }
@@ -46,11 +41,8 @@ upper-loss = 0.5
 "#;
 
 /// Reads a device.
-fn read(text: &str) -> Result<Device, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.toml");
-    std::fs::write(&path, text).unwrap();
-    load_device(&path.display().to_string(), Path::new("")).map_err(|e| e.to_string())
+fn read(lines: &str) -> Result<Device, String> {
+    text::read(&text::whole(lines)).map_err(|e| e.to_string())
 }
 
 fn device(more: &str) -> Result<Device, String> {

@@ -1,5 +1,7 @@
 //! Checks of distributions and of independence, for tests of every kind of randomness.
 
+pub mod bench;
+
 use memridge::backend::Place;
 use memridge::device::Window;
 use statrs::distribution::{ContinuousCDF, Normal};

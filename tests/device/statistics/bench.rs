@@ -6,7 +6,7 @@ use memridge::backend::{Backend, Place, Request, Shape, StackVector};
 use memridge::device::{Cells, Counting};
 use memridge::number::Stream;
 
-use super::statistics::{SEED, WINDOW, check_independent};
+use super::{SEED, WINDOW, check_independent};
 
 pub const N: usize = 20_000;
 
