@@ -14,3 +14,12 @@ mod retention;
 mod statistics;
 mod text;
 mod variation;
+
+use std::sync::Arc;
+
+use memridge::device::{AnyLaw, laws};
+
+/// A law as the library holds it: one made here would compile its loops once more.
+fn law(name: &str) -> Arc<dyn AnyLaw> {
+    laws().into_iter().find(|l| l.name() == name).unwrap()
+}

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use memridge::backend::{Place, StackVector};
 use memridge::bias::{Gradient, Setting, cycle_field, mean_field};
 use memridge::crossbar::{ArrayModel, Crossbar, Mapping, Plan, Refresh, Synapses, WeightMap};
-use memridge::device::{Cells, Counting, CycleNoise, ExpStep, Reset, Window};
+use memridge::device::{Cells, Counting, CycleNoise, Reset, Window};
 use memridge::number::Stream;
 use memridge::study::Study;
 use nalgebra::{DMatrix, DVector};
 
+use crate::law;
 use crate::text::read;
 
 const PCM: &str = include_str!("../../device-models/pcm/nandakumar2020.toml");
@@ -209,7 +210,7 @@ const WINDOW: Window = Window {
 fn pairs(weights: usize, noise: CycleNoise<f64>, reset: Reset) -> Arc<Cells> {
     let count = 2 * weights;
     let cells = Cells::new(
-        Arc::new(ExpStep),
+        law("exp-step"),
         WINDOW,
         noise,
         0.0,

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use memridge::bias::tikhonov::LeastSquares;
 use memridge::bias::{Gradient, Setting, gaussian_closure, mean_field, trajectory};
 use memridge::crossbar::{ArrayModel, Mapping, WeightMap};
-use memridge::device::{Cells, ConstantStep, Counting, CycleNoise, Retention, SoftBounds, Window};
+use memridge::device::{Cells, Counting, CycleNoise, Retention, Window};
 use memridge::study::{Overrides, Study, run_study};
 use nalgebra::{DMatrix, DVector};
 
+use crate::law;
 use crate::text::{self, read, whole};
 
 const DEVICE: &str = r#"
@@ -218,10 +219,10 @@ fn data() -> (DMatrix<f64>, DVector<f64>) {
 fn setting(soft: bool, mapping: Mapping, rest: f64, lifetime: f64, rate: f64) -> Setting {
     let (x, y) = data();
     let map = WeightMap::new(mapping, 0.5, 2.0, 4, 1);
-    let (law, p): (Arc<dyn memridge::device::AnyLaw>, f64) = if soft {
-        (Arc::new(SoftBounds), 0.5)
+    let (law, p) = if soft {
+        (law("soft-bounds"), 0.5)
     } else {
-        (Arc::new(ConstantStep), 0.0)
+        (law("constant-step"), 0.0)
     };
     let p = [5e-4, 0.0, 1.0, p];
     let cells = Cells::new(

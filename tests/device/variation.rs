@@ -19,9 +19,8 @@ use crate::text::{read, whole};
 
 /// `count` equal cells of a law, without bounds.
 fn equal(law: &str, p: &[f64], noise: [f64; 2], write_noise: f64, count: usize) -> Arc<Cells> {
-    let law = laws().into_iter().find(|l| l.name() == law).unwrap();
     Arc::new(Cells::new(
-        law,
+        crate::law(law),
         WINDOW,
         CycleNoise::new(noise[0], noise[1]),
         write_noise,
