@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use memridge::backend::{Backend, Cpu, Place, ReadNoise, Request, Shape, StackVector};
-use memridge::crossbar::{ArrayModel, Crossbar, Mapping, Plan, Synapses, WeightMap};
+use memridge::crossbar::{ArrayModel, Crossbar, Mapping, Periphery, Plan, Synapses, WeightMap};
 use memridge::device::{Cells, Counting, CycleNoise, STEP, Window, laws, round_request};
 use memridge::number::{Coordinates, Purpose, Stream};
 use memridge::study::{Outcome, Overrides, Study, run_study};
@@ -484,6 +484,7 @@ fn plan(
             map: WeightMap::new(mapping, 0.5, 2.0, inputs, outputs),
         },
         read_noise,
+        periphery: Periphery::default(),
         refresh: None,
         aggregate: true,
         stream: Stream::new(SEED),

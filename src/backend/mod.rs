@@ -121,6 +121,12 @@ impl StackVector {
         &mut self.data
     }
 
+    /// Takes another shape, with any numbers; room that it had is used again.
+    pub(crate) fn reshape(&mut self, len: usize, width: usize) {
+        self.width = width;
+        self.data.resize(len * width, 0.0);
+    }
+
     /// Sets everything to `value`.
     pub fn fill(&mut self, value: f32) {
         self.data.fill(value);

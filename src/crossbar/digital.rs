@@ -63,12 +63,15 @@ impl Synapses for Digital {
         outputs: &mut StackVector,
     ) -> Result<()> {
         outputs.fill(0.0);
+        let replicas = self.weights.width();
         for r in 0..self.inputs {
             for c in 0..self.outputs {
-                let terms = inputs.lanes(r).iter();
-                let terms = terms.zip(self.weights.lanes(r * self.outputs + c));
-                for (y, (x, w)) in outputs.lanes_mut(c).iter_mut().zip(terms) {
-                    *y += x * w;
+                let weights = self.weights.lanes(r * self.outputs + c);
+                let samples = inputs.lanes(r).chunks(replicas);
+                for (y, x) in outputs.lanes_mut(c).chunks_mut(replicas).zip(samples) {
+                    for (y, (x, w)) in y.iter_mut().zip(x.iter().zip(weights)) {
+                        *y += x * w;
+                    }
                 }
             }
         }

@@ -2,18 +2,25 @@
 
 mod digital;
 mod mapping;
+mod periphery;
+mod reads;
 mod refresh;
 mod trains;
 
 pub use digital::Digital;
 pub use mapping::{ArrayModel, Mapping, WeightMap};
+pub use periphery::{
+    Adc, AdcKind, BoundManagement, Compensation, Counts, Dac, Direction, Errors, Input, NoiseManagement, Periphery, RangeRule,
+    Resolution, Response, Rounding, Scope, best_range,
+};
 pub use refresh::Refresh;
 
 use std::sync::Arc;
 
+use self::periphery::Converters;
 use self::refresh::Refresher;
 
-use crate::backend::{Backend, Place, ReadNoise, Request, Shape, StackVector};
+use crate::backend::{Backend, Place, Request, Shape, StackVector};
 use crate::device::Counting;
 use crate::error::Result;
 use crate::number::{Purpose, Stream};
@@ -27,7 +34,8 @@ pub trait Synapses {
     fn replicas(&self) -> usize;
     /// Inputs and outputs.
     fn dimensions(&self) -> (usize, usize);
-    /// Weighted sums `y_c = Σ_r x_r w_rc` as the periphery reads them at step `step`, in units of the weights.
+    /// Weighted sums `y_c = Σ_r x_r w_rc` as the periphery reads them at step `step`, in units of the weights. The vectors may hold many
+    /// samples (lane = sample · replicas + replica): sample b is read at step `step` + b, wrapping.
     fn multiply(
         &mut self,
         step: u32,
@@ -69,7 +77,7 @@ pub trait Synapses {
 
 /// A stack of crossbars with their periphery: what training reads and writes.
 ///
-/// Converters and wires are ideal; every read of an output may carry Gaussian read noise.
+/// Wires are ideal. Reads pass the [`Periphery`]; every read of an output may carry Gaussian read noise.
 pub struct Crossbar {
     model: ArrayModel,
     backend: Box<dyn Backend>,
@@ -77,8 +85,15 @@ pub struct Crossbar {
     first_replica: u32,
     /// Standard deviation of the current of one column, in amperes.
     read_noise: f32,
+    /// None where converters are ideal: reads pass as they are.
+    converters: Option<Box<Converters>>,
+    counts: Counts,
+    /// Factors of the outputs of every replica, where drift is compensated.
+    compensation: Option<StackVector>,
     input_sum: Vec<f32>,
     currents: StackVector,
+    /// Voltages of pairs that are read against the flow.
+    driven: StackVector,
     columns: StackVector,
     scale: Vec<f32>,
     row_bits: Vec<u32>,
@@ -96,6 +111,8 @@ pub struct Plan {
     pub model: ArrayModel,
     /// Standard deviation of the read noise of one output, in units of the weighted sum.
     pub read_noise: f64,
+    /// Converters and their management.
+    pub periphery: Periphery,
     /// When and how pairs of one-sided cells are refreshed, if they are.
     pub refresh: Option<Refresh>,
     /// Whether the pulses that one cell gets in one step are drawn at once where the law allows it.
@@ -131,6 +148,17 @@ impl Crossbar {
             stream: plan.stream,
             first_replica,
             read_noise: read_noise as f32,
+            converters: (!plan.periphery.is_ideal()).then(|| {
+                Box::new(Converters::new(
+                    &plan.periphery,
+                    (map.inputs(), map.outputs()),
+                    (first_replica, replicas),
+                    plan.stream,
+                ))
+            }),
+            counts: Counts::default(),
+            compensation: None,
+            driven: StackVector::default(),
             input_sum: vec![0.0; replicas],
             currents: StackVector::zeros(shape.columns, replicas),
             columns: StackVector::zeros(shape.columns, replicas),
@@ -206,48 +234,13 @@ impl Synapses for Crossbar {
         self.backend.pulses()
     }
 
-    /// Inputs are voltages (1 V a unit); the reference current `g_ref Σ V`, or the current of the negative column, is subtracted.
     fn multiply(
         &mut self,
         step: u32,
         inputs: &StackVector,
         outputs: &mut StackVector,
     ) -> Result<()> {
-        let noise = ReadNoise {
-            step,
-            index: 0,
-            deviation: self.read_noise,
-        };
-        self.backend.multiply(inputs, noise, &mut self.currents)?;
-        let (map, window) = (self.model.map, self.model.cells.window());
-        let per_ampere = (map.per_window() / window.span()) as f32;
-        match map.mapping() {
-            Mapping::ReferenceColumn => {
-                let reference = (window.g_min + map.reference() * window.span()) as f32;
-                self.input_sum.fill(0.0);
-                for row in 0..map.inputs() {
-                    for (sum, v) in self.input_sum.iter_mut().zip(inputs.lanes(row)) {
-                        *sum += v;
-                    }
-                }
-                for column in 0..map.outputs() {
-                    let currents = self.currents.lanes(column).iter().zip(&self.input_sum);
-                    for (y, (i, sum)) in outputs.lanes_mut(column).iter_mut().zip(currents) {
-                        *y = (i - reference * sum) * per_ampere;
-                    }
-                }
-            }
-            Mapping::DifferentialPair | Mapping::OneSidedPair => {
-                for column in 0..map.outputs() {
-                    let plus = self.currents.lanes(2 * column).iter();
-                    let minus = self.currents.lanes(2 * column + 1);
-                    for (y, (p, m)) in outputs.lanes_mut(column).iter_mut().zip(plus.zip(minus)) {
-                        *y = (p - m) * per_ampere;
-                    }
-                }
-            }
-        }
-        Ok(())
+        self.read_samples(Direction::Forward, step, inputs, outputs)
     }
 
     /// Pulses as `counting` says. Without update management the gain η/δ sets how a train's probability is shared between

@@ -65,6 +65,12 @@ pub enum Purpose {
     Reset = 15,
     /// Drift of a conductance: the luck of a cell at step 0 where it has one exponent for ever, else a step of its walk.
     Drift = 16,
+    /// Stochastic rounding of an input by its converter. Index: the read, as that of [`Purpose::ReadNoise`].
+    InputRounding = 17,
+    /// Stochastic rounding of an output by its converter. Index: as that of [`Purpose::ReadNoise`].
+    OutputRounding = 18,
+    /// What a converter misses of its nominal self, at step 0 and replica 0. Index: which of its numbers.
+    ConverterMismatch = 19,
 }
 
 impl Purpose {

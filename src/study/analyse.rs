@@ -676,6 +676,7 @@ impl Analysis<'_> {
         }
         out.extend(self.model.and_then(stuck));
         out.extend(self.model.and_then(trapped));
+        out.extend(self.model.and_then(|_| converted(self.settings)));
         if self.output.replicas < 20 {
             out.push(format!(
                 "{} replicas are too few for trustworthy intervals (20 at least)",
@@ -761,6 +762,14 @@ fn trapped(model: &ArrayModel) -> Option<String> {
         "predictions leave out the random telegraph noise of the cells: traps that block {} of the conductance",
         telegraph.amplitude
     ))
+}
+
+/// What predictions leave out of the periphery.
+pub(super) fn converted(settings: &Settings) -> Option<String> {
+    (!settings.periphery().is_ideal()).then(|| {
+        "predictions leave out the converters ([array] dac, adc, noise-management, bound-management): they are those of ideal reads with          the read noise of an output"
+            .to_owned()
+    })
 }
 
 /// How many cells are stuck, and what that means for the numbers.

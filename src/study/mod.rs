@@ -4,6 +4,7 @@ mod analyse;
 mod expect;
 mod file;
 mod forecast;
+mod periphery;
 mod problem;
 mod run;
 mod settings;

@@ -8,9 +8,10 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
+use super::periphery::periphery;
 use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
-use crate::crossbar::{ArrayModel, Mapping, Plan, Refresh, WeightMap};
+use crate::crossbar::{ArrayModel, Mapping, Periphery, Plan, Refresh, WeightMap};
 use crate::device::{Counting, Device};
 use crate::document::{Origin, Rule, Section, Value, Violations};
 use crate::error::{Error, Result};
@@ -96,6 +97,7 @@ pub struct Settings {
     refresh: Option<Refresh>,
     unit: f64,
     read_noise: f64,
+    periphery: Periphery,
     aggregate: bool,
     /// Where it is computed.
     pub place: Place,
@@ -129,6 +131,7 @@ impl Settings {
         let window = parsed_device.window();
         let array = root.section("array");
         let read_noise = array.number("read-noise", Rule::NonNegative);
+        let periphery = periphery(&array);
         let aggregate = !array.optional_bool("pulse-by-pulse").unwrap_or(false);
         let (mapping, section) = array.choice(
             "mapping",
@@ -183,6 +186,7 @@ impl Settings {
             refresh,
             unit,
             read_noise,
+            periphery,
             aggregate,
             place: Place::default(),
             rate_origin,
@@ -605,6 +609,7 @@ impl Settings {
                 map,
             },
             read_noise: self.read_noise,
+            periphery: self.periphery.clone(),
             refresh: self.refresh,
             aggregate: self.aggregate,
             stream: Stream::new(self.seed),
@@ -662,6 +667,11 @@ impl Settings {
     /// Standard deviation of the read noise of an output.
     pub fn read_noise(&self) -> f64 {
         self.read_noise
+    }
+
+    /// Converters and their management.
+    pub fn periphery(&self) -> &Periphery {
+        &self.periphery
     }
 
     /// First step of the averaging window.

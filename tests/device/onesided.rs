@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use memridge::backend::{Place, StackVector};
 use memridge::bias::{Gradient, Setting, cycle_field, mean_field};
-use memridge::crossbar::{ArrayModel, Crossbar, Mapping, Plan, Refresh, Synapses, WeightMap};
+use memridge::crossbar::{
+    ArrayModel, Crossbar, Mapping, Periphery, Plan, Refresh, Synapses, WeightMap,
+};
 use memridge::device::{Cells, Counting, CycleNoise, Reset, Window};
 use memridge::number::Stream;
 use memridge::study::Study;
@@ -229,6 +231,7 @@ fn plan(cells: Arc<Cells>, refresh: Refresh) -> Plan {
             map: WeightMap::new(Mapping::OneSidedPair, level, 2.0, weights, 1),
         },
         read_noise: 0.0,
+        periphery: Periphery::default(),
         refresh: Some(refresh),
         aggregate: true,
         stream: Stream::new(77),
