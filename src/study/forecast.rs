@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::analyse::{no_closure, verdict};
+use super::analyse::{converted, no_closure, verdict};
 use super::file::Study;
 use super::run::{Prepared, labels};
 use crate::bias::Prediction;
@@ -108,10 +108,14 @@ fn one(point: &Prepared) -> Result<Forecast> {
     let (begin, end) = (time(point.settings.first_averaged()), time(t.steps));
     let single = problems.list.len() == 1;
     let pt = single.then(|| first.trajectory(end)).flatten();
-    let verdict = match (&first.p0, &first.p1) {
+    let mut verdict = match (&first.p0, &first.p1) {
         (Some(p0), Some(p1)) => verdict(first, p0, p1, Some(&point.plan.model), t, end),
         _ => no_closure(first, first.squares().h().nrows()),
     };
+    if let Some(left_out) = converted(&point.settings) {
+        verdict.push_str("; ");
+        verdict.push_str(&left_out);
+    }
     let gcv = match single && first.squares().samples().is_some() {
         true => first.spectrum.gcv_best(centre).ok().map(|best| best.lambda),
         false => None,

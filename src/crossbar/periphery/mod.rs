@@ -11,6 +11,8 @@ mod dac;
 mod manage;
 mod mismatch;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use self::adc::{Adc, AdcKind};
 pub use self::calibrate::{RangeRule, Scope, best_range};
@@ -155,30 +157,4 @@ impl Round for Continuous {
 fn cut(t: f32, limit: f32) -> f32 {
     let t = if t > limit { limit } else { t };
     if t < -limit { -limit } else { t }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bits_and_steps() {
-        assert_eq!(Resolution::bits(9).unwrap().levels(), 255);
-        assert_eq!(Resolution::bits(9).unwrap().digits(), 8);
-        assert_eq!(Resolution::bits(2).unwrap().levels(), 1);
-        assert!(Resolution::bits(1).is_none() && Resolution::bits(17).is_none());
-        assert!(Resolution::steps(7).is_none() && Resolution::steps(0).is_none());
-    }
-
-    #[test]
-    fn whole_numbers_are_never_rounded_away() {
-        for k in -70..=70 {
-            let t = k as f32;
-            for u in [0.5 / 8_388_608.0, 0.5, 1.0 - 0.5 / 8_388_608.0] {
-                assert_eq!(Stochastic::round(t, u), t);
-            }
-        }
-        assert_eq!(Stochastic::round(-0.25, 0.7), 0.0);
-        assert_eq!(Stochastic::round(-0.25, 0.8), -1.0);
-    }
 }
