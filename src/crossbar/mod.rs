@@ -10,8 +10,8 @@ mod trains;
 pub use digital::Digital;
 pub use mapping::{ArrayModel, Mapping, WeightMap};
 pub use periphery::{
-    Adc, AdcKind, BoundManagement, Compensation, Counts, Dac, Direction, Errors, Input, NoiseManagement, Periphery, RangeRule,
-    Resolution, Response, Rounding, Scope, best_range,
+    Adc, AdcKind, BoundManagement, Compensation, Counts, Dac, Direction, Errors, Input,
+    NoiseManagement, Periphery, RangeRule, Resolution, Response, Rounding, Scope, best_range,
 };
 pub use refresh::Refresh;
 

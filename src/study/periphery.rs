@@ -114,8 +114,7 @@ fn dac(section: &Section) -> Dac {
         Some(_) => Some(section.number("range", SIZE)),
         None => section.optional_number("range", SIZE),
     };
-    let input = match section
-        .optional_one_of("inputs", &["amplitude", "pulse-width", "bit-serial"])
+    let input = match section.optional_one_of("inputs", &["amplitude", "pulse-width", "bit-serial"])
     {
         Some("pulse-width") => Input::PulseWidth,
         Some("bit-serial") => Input::BitSerial,

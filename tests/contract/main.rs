@@ -16,6 +16,7 @@ mod faults;
 mod fixture;
 mod onesided;
 mod order;
+mod periphery;
 mod programming;
 mod reads;
 mod stuck;
@@ -129,6 +130,10 @@ macro_rules! suite {
             #[test]
             fn traps() {
                 cell_noise::traps($site);
+            }
+            #[test]
+            fn reads_through_converters() {
+                periphery::through_converters($site);
             }
             #[test]
             fn reads_see_the_write_noise() {

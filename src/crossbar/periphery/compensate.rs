@@ -58,10 +58,9 @@ impl Response {
             for c in 0..columns {
                 out.lanes_mut(c)[r] = match compensation {
                     Compensation::Global => global,
-                    Compensation::PerColumn => ratio(
-                        f64::from(self.0.lanes(c)[r]),
-                        f64::from(now.0.lanes(c)[r]),
-                    ),
+                    Compensation::PerColumn => {
+                        ratio(f64::from(self.0.lanes(c)[r]), f64::from(now.0.lanes(c)[r]))
+                    }
                 };
             }
         }

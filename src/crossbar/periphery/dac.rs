@@ -188,9 +188,7 @@ impl<R: Round> WithSimd for Convert<'_, R> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         let (per_unit, limit) = (self.bank.per_unit, self.bank.limit);
-        let level = |x: f32, scale: f32, u: f32| {
-            R::round(cut(x / scale * per_unit, limit), u)
-        };
+        let level = |x: f32, scale: f32, u: f32| R::round(cut(x / scale * per_unit, limit), u);
         if let [scale] = *self.scale {
             let inputs = self.inputs.all().iter().zip(self.dither.all());
             for (k, (&x, &u)) in self.out.all_mut().iter_mut().zip(inputs) {

@@ -61,15 +61,17 @@ impl Mismatch {
             Direction::Forward => 0,
             Direction::Transposed => 16,
         };
-        f64::from(self.stream.normal(Coordinates {
-            step: 0,
-            cell: (converter as u32)
-                .wrapping_mul(STRIDE)
-                .wrapping_add(k % STRIDE),
-            replica: 0,
-            purpose: Purpose::ConverterMismatch,
-            index: item as u32 + transposed,
-        }))
+        f64::from(
+            self.stream.normal(Coordinates {
+                step: 0,
+                cell: (converter as u32)
+                    .wrapping_mul(STRIDE)
+                    .wrapping_add(k % STRIDE),
+                replica: 0,
+                purpose: Purpose::ConverterMismatch,
+                index: item as u32 + transposed,
+            }),
+        )
     }
 
     /// One number a converter: `mean + deviation · z`.

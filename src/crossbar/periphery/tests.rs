@@ -114,9 +114,16 @@ fn whole_numbers_are_never_rounded_away() {
 #[test]
 fn errors_of_a_quantiser_are_uniform() {
     let n = 100_000;
-    let x: Vec<f32> = uniforms(n, 1).all().iter().map(|u| 3.8 * (u - 0.5)).collect();
+    let x: Vec<f32> = uniforms(n, 1)
+        .all()
+        .iter()
+        .map(|u| 3.8 * (u - 0.5))
+        .collect();
     let (y, saturated) = through(&adc(uniform(6), 2.0), 0, &x);
-    assert_eq!(saturated, y.iter().filter(|y| y.abs() == 2.0).count() as u32);
+    assert_eq!(
+        saturated,
+        y.iter().filter(|y| y.abs() == 2.0).count() as u32
+    );
     let step = 2.0 / 31.0;
     let mut errors: Vec<f64> = x
         .iter()
@@ -257,7 +264,11 @@ fn gains_and_offsets_are_exact() {
 
 #[test]
 fn a_perfect_sar_converter_and_a_perfect_ramp_are_uniform_quantisers() {
-    let x: Vec<f32> = uniforms(20_000, 2).all().iter().map(|u| 4.4 * (u - 0.5)).collect();
+    let x: Vec<f32> = uniforms(20_000, 2)
+        .all()
+        .iter()
+        .map(|u| 4.4 * (u - 0.5))
+        .collect();
     for bits in [2, 5, 9, 12] {
         // From the middle between two levels comparators go up, and rounding goes to the even one.
         let per_unit = (Resolution::bits(bits).unwrap().levels() as f32) / 2.0;
@@ -276,7 +287,10 @@ fn a_perfect_sar_converter_and_a_perfect_ramp_are_uniform_quantisers() {
             comparator_offset: 0.0,
         };
         assert!(through(&adc(sar, 2.0), 3, &x) == plain, "SAR, {bits} bits");
-        assert!(through(&adc(ramp, 2.0), 3, &x) == plain, "ramp, {bits} bits");
+        assert!(
+            through(&adc(ramp, 2.0), 3, &x) == plain,
+            "ramp, {bits} bits"
+        );
     }
 }
 
@@ -293,7 +307,11 @@ fn transitions_of_a_sar_converter_are_sums_of_capacitors() {
     );
     let units: Vec<f64> = (0..=bits)
         .map(|j| {
-            let nominal = if j == bits { 1.0 } else { 2.0_f64.powi(j as i32) };
+            let nominal = if j == bits {
+                1.0
+            } else {
+                2.0_f64.powi(j as i32)
+            };
             nominal + sigma * nominal.sqrt() * DRAW.normal(Item::Capacitor, c, j)
         })
         .collect();
@@ -307,7 +325,10 @@ fn transitions_of_a_sar_converter_are_sums_of_capacitors() {
         let expected = 64.0 * switched / total - 32.5;
         let found = transition(&sar, c, code as i32 - 33);
         // Sums of single precision of numbers up to 64.
-        assert!((found - expected).abs() < 2e-5, "{code}: {found} {expected}");
+        assert!(
+            (found - expected).abs() < 2e-5,
+            "{code}: {found} {expected}"
+        );
         moved = moved.max((found - (f64::from(code) - 32.5)).abs());
     }
     assert!(moved > 0.02, "{moved}");

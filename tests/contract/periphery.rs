@@ -1,0 +1,82 @@
+//! Converters are the host's: what the array's place rounds otherwise shows where a number lies next to a transition, and nowhere else.
+
+use memridge::backend::{Place, StackVector};
+use memridge::crossbar::{
+    Adc, AdcKind, ArrayModel, Crossbar, Dac, Mapping, NoiseManagement, Periphery, Plan, Resolution,
+    Rounding, Synapses, WeightMap,
+};
+
+use super::devices::counters;
+use super::fixture::{Site, scattered, stream, vector};
+
+const STEP: f32 = 4.0 / 255.0;
+
+fn outputs(place: &Place, direction: usize) -> StackVector {
+    let (rows, columns, replicas, samples) = (21, 8, 5, 3);
+    let plan = Plan {
+        model: ArrayModel {
+            cells: counters(rows * columns),
+            map: WeightMap::new(Mapping::ReferenceColumn, 0.5, 2.0, rows, columns),
+        },
+        read_noise: 0.05,
+        periphery: Periphery {
+            dac: Dac {
+                resolution: Resolution::bits(7),
+                range: Some(1.0),
+                rounding: Rounding::Stochastic,
+                ..Dac::default()
+            },
+            adc: Adc {
+                kind: AdcKind::Sar {
+                    bits: 9,
+                    mismatch: 0.01,
+                },
+                range: Some(4.0),
+                ..Adc::default()
+            },
+            noise_management: NoiseManagement::AbsMax,
+            ..Periphery::default()
+        },
+        refresh: None,
+        aggregate: true,
+        stream: stream(),
+        place: place.clone(),
+    };
+    let mut crossbar = Crossbar::new(&plan, 1000, replicas).unwrap();
+    let weights: Vec<f64> = (0..rows * columns).map(|k| scattered(k) - 0.5).collect();
+    crossbar.write(0, &weights).unwrap();
+    let lanes = samples * replicas;
+    let random = |len: usize| vector(len, lanes, |i, l| (scattered(7 * i + 5 * l) - 0.5) as f32);
+    if direction == 0 {
+        let mut y = StackVector::zeros(columns, lanes);
+        crossbar.multiply(3, &random(rows), &mut y).unwrap();
+        y
+    } else {
+        let mut y = StackVector::zeros(rows, lanes);
+        crossbar
+            .multiply_transposed(3, &random(columns), &mut y)
+            .unwrap();
+        y
+    }
+}
+
+/// Currents differ by a few roundings, 1e-5 of a step: none of 400 codes should be another one, and by no more than one step if so.
+pub fn through_converters(site: Site) {
+    // Instructions are chosen for updates; reads take the best.
+    let place = match site {
+        Site::Place(place) => place,
+        Site::Instructions(_) => Place::Cpu,
+    };
+    for direction in 0..2 {
+        let (there, here) = (outputs(&place, direction), outputs(&Place::Cpu, direction));
+        let mut other = 0;
+        for (a, b) in there.all().iter().zip(here.all()) {
+            // In units of the lane's scale, at most one half.
+            let steps = (a - b).abs() / (0.5 * STEP);
+            other += usize::from(steps > 1e-3);
+            assert!(steps < 1.001, "{a} {b}");
+        }
+        assert!(here.all().iter().any(|y| *y != 0.0));
+        assert!(other <= 2, "{other} codes differ");
+    }
+}
