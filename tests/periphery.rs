@@ -1,5 +1,6 @@
 //! Reads through the periphery: limits in which it is not there, managements, batches, both directions, counts, calibration, drift, studies.
 
+#[expect(dead_code, reason = "sites and windows are those of devices")]
 mod statistics;
 
 use std::sync::Arc;
