@@ -139,29 +139,27 @@ fn main() {
         .warm_up_time(Duration::from_millis(100))
         .output_directory(&table::folder())
         .configure_from_args();
-    let pool = rayon::ThreadPoolBuilder::new()
+    rayon::ThreadPoolBuilder::new()
         .num_threads(1)
-        .build()
-        .expect("one thread");
+        .build_global()
+        .expect("nothing has made a pool before");
     let mut rows = Vec::new();
-    pool.install(|| {
-        for size in [128, 512, 1024] {
-            for batch in [1, 64, 256] {
-                let mut case = Case::new(size, batch);
-                let mut group = c.benchmark_group(format!("periphery/{size}x{batch}"));
-                for (kind, name) in NAMES.into_iter().enumerate() {
-                    group.bench_function(name, |b| b.iter(|| case.run(kind)));
-                }
-                group.finish();
-                let once = case.time(0, 3).max(1e-7);
-                let iterations = (2e-3 / once).ceil() as u32;
-                let rounds: Vec<[f64; 3]> = (0..ROUNDS)
-                    .map(|_| std::array::from_fn(|kind| case.time(kind, iterations)))
-                    .collect();
-                rows.push((size, batch, rounds));
+    for size in [128, 512, 1024] {
+        for batch in [1, 64, 256] {
+            let mut case = Case::new(size, batch);
+            let mut group = c.benchmark_group(format!("periphery/{size}x{batch}"));
+            for (kind, name) in NAMES.into_iter().enumerate() {
+                group.bench_function(name, |b| b.iter(|| case.run(kind)));
             }
+            group.finish();
+            let once = case.time(0, 3).max(1e-7);
+            let iterations = (2e-3 / once).ceil() as u32;
+            let rounds: Vec<[f64; 3]> = (0..ROUNDS)
+                .map(|_| std::array::from_fn(|kind| case.time(kind, iterations)))
+                .collect();
+            rows.push((size, batch, rounds));
         }
-    });
+    }
     c.final_summary();
     println!("\n| size | batch | plain, µs | ideal | quartiles | converters | quartiles |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");

@@ -45,6 +45,7 @@ fn resolution(section: &Section, required: bool) -> Option<Resolution> {
             "a resolution is given by bits or by steps",
             "remove one of them",
         );
+        section.optional_integer::<u32>("bits", BITS);
     }
     if section.has("steps") {
         let steps = section.optional_integer("steps", Rule::Between(2.0, 65_534.0))?;
