@@ -139,7 +139,7 @@ pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
 
     let outputs: Vec<Output> = points
         .par_iter()
-        .map(|p| p.simulate(&Learner::Device(p.plan.clone()), progress))
+        .map(|p| p.simulate(&Learner::Device(Box::new(p.plan.clone())), progress))
         .collect::<Result<_>>()?;
     let mut findings: Vec<Point> = points
         .par_iter()
@@ -273,7 +273,7 @@ fn control_runs(study: &Study, points: &[Prepared]) -> Result<Vec<ControlRun>> {
         prepared.plan.model.cells = Arc::new(prepared.plan.model.cells.symmetric_control());
         out.push(ControlRun {
             name: "symmetric-device",
-            learner: Learner::Device(prepared.plan.clone()),
+            learner: Learner::Device(Box::new(prepared.plan.clone())),
             prepared,
         });
     }
@@ -284,7 +284,7 @@ fn control_runs(study: &Study, points: &[Prepared]) -> Result<Vec<ControlRun>> {
         let prepared = Prepared::new(settings).map_err(|e| in_control(name, e))?;
         out.push(ControlRun {
             name,
-            learner: Learner::Device(prepared.plan.clone()),
+            learner: Learner::Device(Box::new(prepared.plan.clone())),
             prepared,
         });
         Ok(())
@@ -491,9 +491,10 @@ impl Folds {
     }
 
     fn test(&self, progress: &dyn Progress) -> Result<TestError> {
-        let output = self
-            .prepared
-            .simulate(&Learner::Device(self.prepared.plan.clone()), progress)?;
+        let output = self.prepared.simulate(
+            &Learner::Device(Box::new(self.prepared.plan.clone())),
+            progress,
+        )?;
         let folds = self.held_out.len();
         let problems = &self.prepared.problems;
         let centre = &problems.centre;

@@ -18,7 +18,7 @@ use crate::training::{Probe, Task, Training, train};
 #[derive(Clone)]
 pub enum Learner {
     /// The device.
-    Device(Plan),
+    Device(Box<Plan>),
     /// Digital weights with an explicit ridge of this strength about this centre.
     Digital {
         /// λ
