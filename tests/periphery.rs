@@ -1,6 +1,7 @@
 //! Reads through the periphery: limits in which it is not there, managements, batches, both directions, counts, calibration, drift, studies.
 
 #[expect(dead_code, reason = "sites and windows are those of devices")]
+#[path = "device/statistics/mod.rs"]
 mod statistics;
 
 use std::sync::Arc;

@@ -8,9 +8,6 @@ use memridge::bias::{Gradient, Setting, cycle_field, mean_field};
 use memridge::crossbar::{
     ArrayModel, Crossbar, Mapping, Periphery, Plan, Refresh, Synapses, WeightMap,
 };
-use memridge::crossbar::{
-    ArrayModel, Crossbar, Mapping, Periphery, Plan, Refresh, Synapses, WeightMap,
-};
 use memridge::device::{Cells, Counting, CycleNoise, Reset, Window};
 use memridge::number::Stream;
 use memridge::study::Study;
