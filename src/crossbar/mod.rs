@@ -4,6 +4,7 @@ mod digital;
 mod mapping;
 mod refresh;
 mod trains;
+pub mod wires;
 
 pub use digital::Digital;
 pub use mapping::{ArrayModel, Mapping, WeightMap};
