@@ -87,10 +87,7 @@ impl Lines {
             if broken.line >= lines || broken.segment > cells {
                 out.push(violation(
                     format!("{name}.broken"),
-                    Some(format!(
-                        "line {}, segment {}",
-                        broken.line, broken.segment
-                    )),
+                    Some(format!("line {}, segment {}", broken.line, broken.segment)),
                     format!("there are {lines} lines with segments 0 to {cells}"),
                     "count lines and segments from 0",
                 ));

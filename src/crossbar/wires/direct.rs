@@ -92,8 +92,7 @@ impl Direct {
         )
         .map_err(|e| broken(format!("{n} unknown voltages: {e:?}")))?;
         places.truncate(graph.cells.len());
-        let memory =
-            symbolic.factorize_numeric_llt_scratch::<f64>(Par::Seq, Default::default());
+        let memory = symbolic.factorize_numeric_llt_scratch::<f64>(Par::Seq, Default::default());
         let mut new = Self {
             whole: circuit.word_wiring().is_whole() && circuit.bit_wiring().is_whole(),
             couplings: places,
@@ -148,14 +147,20 @@ impl Direct {
 
     /// Voltages of all nodes, a column each for every column of `terminals` (word lines, then bit lines) with the currents that are
     /// fed into word-line and bit-line places, where there are any. Word-line places come first.
-    pub(super) fn solve(&self, terminals: &[Vec<f64>], fed: Option<&[f64]>) -> Result<Vec<Vec<f64>>> {
+    pub(super) fn solve(
+        &self,
+        terminals: &[Vec<f64>],
+        fed: Option<&[f64]>,
+    ) -> Result<Vec<Vec<f64>>> {
         let n = self.graph.unknowns;
         let mut v: Vec<Vec<f64>> = terminals
             .iter()
             .map(|t| [vec![0.0; n], t.clone()].concat())
             .collect();
         let mut rhs = Mat::<f64>::zeros(n, v.len());
-        let scratch = self.symbolic.solve_in_place_scratch::<f64>(v.len(), Par::Seq);
+        let scratch = self
+            .symbolic
+            .solve_in_place_scratch::<f64>(v.len(), Par::Seq);
         let mut memory = MemBuffer::new(scratch);
         let mut before = f64::INFINITY;
         for _ in 0..MOST_CORRECTIONS {
@@ -172,7 +177,11 @@ impl Direct {
                     change = change.max(d.abs());
                 }
                 for v in v.iter() {
-                    largest = if v.is_finite() { largest.max(v.abs()) } else { f64::NAN };
+                    largest = if v.is_finite() {
+                        largest.max(v.abs())
+                    } else {
+                        f64::NAN
+                    };
                 }
                 if largest.is_nan() {
                     return Err(broken(format!("a voltage is no number; {TOO_FAR}")));

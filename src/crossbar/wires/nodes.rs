@@ -72,8 +72,7 @@ pub(super) fn for_each_wire(circuit: &Circuit, mut f: impl FnMut(usize, usize, f
 /// Nested dissection of the places of an m × n crossbar, last first: a cut between columns separates on word-line places, one
 /// between rows on bit-line places, so a cut has half the nodes that one through both planes would have.
 ///
-/// Reference: A. George, Nested dissection of a regular finite element mesh, SIAM J. Numer. Anal. 10, 345 (1973),
-/// <https://doi.org/10.1137/0710032>.
+/// Reference: A. George, Nested dissection of a regular finite element mesh, SIAM J. Numer. Anal. 10, 345 (1973).
 fn dissect(
     rows: std::ops::Range<usize>,
     columns: std::ops::Range<usize>,

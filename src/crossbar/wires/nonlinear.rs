@@ -4,9 +4,6 @@
 //! for currents that rise with the voltage: there is one solution. A Newton step solves the same circuit with differential
 //! conductances; along the step, the derivative of the co-content is brought to zero or left negative, so the method
 //! descends from any start, and ends with quadratic convergence.
-//!
-//! # Reference
-//! Co-content: W. Millar, Philos. Mag. 42, 1150 (1951), <https://doi.org/10.1080/14786445108561361>.
 
 use super::nodes::for_each_wire;
 use super::solver::{Solution, Solver};
@@ -101,7 +98,12 @@ impl Solver {
         done
     }
 
-    fn newton(&mut self, word: &[f64], bit: &[f64], law: CurrentVoltage) -> Result<NonlinearSolution> {
+    fn newton(
+        &mut self,
+        word: &[f64],
+        bit: &[f64],
+        law: CurrentVoltage,
+    ) -> Result<NonlinearSolution> {
         let fail = |detail: &str| {
             Err(Error::NotConverged {
                 what: "Newton's method on a crossbar".into(),
@@ -124,7 +126,10 @@ impl Solver {
                 p if p < 2 * m * n + m => ends.0[p - 2 * m * n],
                 p => ends.1[p - 2 * m * n - m],
             };
-            wires.iter().map(|&(p, q, g)| g * (at(p) - at(q)).powi(2)).sum()
+            wires
+                .iter()
+                .map(|&(p, q, g)| g * (at(p) - at(q)).powi(2))
+                .sum()
         };
         let at_rest = (vec![0.0; m], vec![0.0; n]);
         self.refactor(&ohmic)?;
@@ -141,7 +146,9 @@ impl Solver {
                 dissipated += ohmic[k] * i * u;
             }
             if !(dissipated.is_finite() && slopes.iter().all(|s| s.is_finite())) {
-                return fail("the current of a cell is no number; its law is too steep for these voltages");
+                return fail(
+                    "the current of a cell is no number; its law is too steep for these voltages",
+                );
             }
             self.refactor(&slopes)?;
             let (to_w, to_b) = self.voltages(word, bit, Some(&fed))?;

@@ -10,8 +10,7 @@
 //! `M ≤ S`, and `r·M⁻¹r` is never less than the squared error in the norm of S: the power that the error would dissipate.
 //!
 //! # Reference
-//! The conjugate gradient method: M. R. Hestenes and E. Stiefel, J. Res. Natl. Bur. Stand. 49, 409 (1952),
-//! <https://doi.org/10.6028/jres.049.044>.
+//! The conjugate gradient method: M. R. Hestenes and E. Stiefel, J. Res. Natl. Bur. Stand. 49, 409 (1952).
 
 use pulp::Arch;
 

@@ -75,7 +75,11 @@ impl Solver {
     pub fn new(circuit: Circuit, method: Method) -> Result<Self> {
         let engine = match method {
             Method::Iterative { tolerance } if !(tolerance > 0.0 && tolerance < 1.0) => {
-                return Err(invalid("tolerance", tolerance.to_string(), "must be between 0 and 1"));
+                return Err(invalid(
+                    "tolerance",
+                    tolerance.to_string(),
+                    "must be between 0 and 1",
+                ));
             }
             Method::Iterative { tolerance } if !circuit.has_ideal_lines() => {
                 Engine::Iterative(Box::new(Schur::new(&circuit)), tolerance)
@@ -113,7 +117,6 @@ impl Solver {
     /// As [`Circuit::set_conductances`] and [`Solver::new`].
     pub fn set_conductances(&mut self, conductances: &[f64]) -> Result<()> {
         self.circuit.set_conductances(conductances)?;
-        self.spare = None;
         self.refactor(conductances)
     }
 
@@ -139,7 +142,12 @@ impl Solver {
     pub fn solve(&mut self, word: &[f64], bit: &[f64]) -> Result<Solution> {
         self.check(word, bit)?;
         let (word_voltages, bit_voltages) = self.voltages(word, bit, None)?;
-        Ok(solution(&self.circuit, (word, bit), word_voltages, bit_voltages))
+        Ok(solution(
+            &self.circuit,
+            (word, bit),
+            word_voltages,
+            bit_voltages,
+        ))
     }
 
     /// Solves for many pairs of terminal voltages, as [`Solver::solve`]; the direct method solves them together.
@@ -252,7 +260,10 @@ impl Solver {
                 if let Ok(iterations) = schur.solve(&f_w, f_b, *tolerance, self.warm) {
                     self.iterations = iterations;
                     self.warm = true;
-                    return Ok((schur.word_voltages().to_vec(), schur.bit_voltages().to_vec()));
+                    return Ok((
+                        schur.word_voltages().to_vec(),
+                        schur.bit_voltages().to_vec(),
+                    ));
                 }
                 self.warm = false;
                 self.fallbacks += 1;
