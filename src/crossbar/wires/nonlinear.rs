@@ -3,7 +3,7 @@
 //! The voltages minimise the co-content, a sum over wires of `s v²/2` and over cells of the integral of their current, which is convex
 //! for currents that rise with the voltage: there is one solution. A Newton step solves the same circuit with differential
 //! conductances; along the step, the derivative of the co-content is brought to zero or left negative, so the method
-//! descends from any start, and ends with quadratic convergence.
+//! descends from any start, and ends with quadratic convergence. Steep laws are approached from less steep ones.
 
 use super::nodes::for_each_wire;
 use super::solver::{Solution, Solver};
@@ -41,6 +41,25 @@ impl CurrentVoltage {
         }
     }
 
+    /// The same law with `part` of its slope, which is less steep.
+    fn softened(self, part: f64) -> Self {
+        match self {
+            Self::Sinh { slope } => Self::Sinh {
+                slope: part * slope,
+            },
+            other => other,
+        }
+    }
+
+    /// Part of the slope to begin with where terminals are `span` volt apart: with all of it, cells would conduct better than anything in
+    /// double precision.
+    fn first_part(self, span: f64) -> f64 {
+        match self {
+            Self::Sinh { slope } if slope * span > 5.0 => 5.0 / (slope * span),
+            _ => 1.0,
+        }
+    }
+
     fn check(self) -> Result<()> {
         let numbers = match self {
             Self::Ohmic => [0.0, 0.0],
@@ -67,11 +86,14 @@ impl CurrentVoltage {
 pub struct NonlinearSolution {
     /// Voltages and currents.
     pub solution: Solution,
-    /// Newton's steps, relative: the square root of a step's power in the linearised circuit over the power in the circuit.
+    /// Newton's steps with the whole law, relative: the square root of a step's power in the linearised circuit over the power in the circuit.
     pub steps: Vec<f64>,
 }
 
-/// Newton's steps before giving up. An exponential law needs about one for each factor of e that its current must fall.
+/// A step after which a softened law is made steeper, by a factor of two.
+const SOFT_STEP: f64 = 0.1;
+
+/// Newton's steps before giving up.
 const MOST_STEPS: usize = 500;
 
 /// A step after which there is none: the error left is of the order of its square.
@@ -135,7 +157,11 @@ impl Solver {
         self.refactor(&ohmic)?;
         let (mut w, mut b) = self.voltages(word, bit, None)?;
         let (mut steps, mut slopes, mut fed) = (Vec::new(), vec![0.0; m * n], vec![0.0; 2 * m * n]);
+        let ends = || word.iter().chain(bit).copied();
+        let span = ends().fold(f64::MIN, f64::max) - ends().fold(f64::MAX, f64::min);
+        let (whole, mut part) = (law, law.first_part(span));
         for _ in 0..MOST_STEPS {
+            let law = whole.softened(part);
             let mut dissipated = power(&w, &b, (word, bit));
             for k in 0..m * n {
                 let u = w[k] - b[k];
@@ -163,8 +189,12 @@ impl Solver {
             } else {
                 0.0
             };
-            steps.push(step);
-            if step <= LAST_STEP {
+            if part == 1.0 {
+                steps.push(step);
+            }
+            if step <= SOFT_STEP && part < 1.0 {
+                part = (2.0 * part).min(1.0);
+            } else if step <= LAST_STEP {
                 return Ok(self.nonlinear_solution(to_w, to_b, law, steps));
             }
             // Derivative of the co-content along the step, from what Newton's equations say of it.
