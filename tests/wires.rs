@@ -184,22 +184,16 @@ fn wires(lines: &Lines, cells: usize, line: usize) -> (Vec<f64>, [f64; 2]) {
 }
 
 /// What all wires of one side dissipate at node voltages `at(line, cell)` and terminal voltages `ends`; nothing in ideal ones.
-fn dissipated(
-    lines: &Lines,
-    count: usize,
-    cells: usize,
-    at: impl Fn(usize, usize) -> f64,
-    ends: &[f64],
-) -> f64 {
+fn dissipated(lines: &Lines, cells: usize, at: impl Fn(usize, usize) -> f64, ends: &[f64]) -> f64 {
     let power = |g: f64, v: f64| if g.is_finite() { g * v * v } else { 0.0 };
     let mut sum = 0.0;
-    for line in 0..count {
+    for (line, &end) in ends.iter().enumerate() {
         let (links, leads) = wires(lines, cells, line);
         for (k, g) in links.into_iter().enumerate() {
             sum += power(g, at(line, k) - at(line, k + 1));
         }
-        sum += power(leads[0], at(line, 0) - ends[line]);
-        sum += power(leads[1], at(line, cells - 1) - ends[line]);
+        sum += power(leads[0], at(line, 0) - end);
+        sum += power(leads[1], at(line, cells - 1) - end);
     }
     sum
 }
@@ -219,6 +213,8 @@ fn random_circuits_by_three_methods() {
         let exact = direct.solve(&v, &w).unwrap();
         let close = iterative.solve(&v, &w).unwrap();
         let scale = largest(&exact.bit_currents).max(largest(&exact.word_currents));
+        // Where next to nothing flows, the rounding of voltages of 1 V across the cells is left.
+        let scale = scale.max(1e-4 * largest(circuit.conductances()));
         // Corrections of the direct method end below 1e-10.
         let tolerance = 1e-10 * scale;
         // A voltage error of 1e-10 in the norm of power, of up to 144 cells, in the current of one line.
@@ -246,9 +242,12 @@ fn random_circuits_by_three_methods() {
             .map(|(g, v)| g * v * v)
             .sum();
         let all = cells
-            + dissipated(circuit.word(), m, n, |i, j| exact.word[i * n + j], &v)
-            + dissipated(circuit.bit(), n, m, |j, i| exact.bit[i * n + j], &w);
-        assert!((power - all).abs() <= 1e-9 * all, "{case}: {power} {all}");
+            + dissipated(circuit.word(), n, |i, j| exact.word[i * n + j], &v)
+            + dissipated(circuit.bit(), m, |j, i| exact.bit[i * n + j], &w);
+        assert!(
+            (power - all).abs() <= 1e-9 * all + tolerance,
+            "{case}: {power} {all}"
+        );
         let sums: f64 =
             exact.word_currents.iter().sum::<f64>() - exact.bit_currents.iter().sum::<f64>();
         assert!(sums.abs() <= tolerance, "{case}: {sums}");

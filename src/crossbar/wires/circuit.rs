@@ -65,7 +65,7 @@ impl Lines {
 
     /// Every rule that these lines break, as lines called `name`, `lines` of them with so many cells.
     fn violations(&self, name: &str, lines: usize, cells: usize, out: &mut Vec<Violation>) {
-        if !(self.segment >= 0.0) {
+        if self.segment.is_nan() || self.segment < 0.0 {
             out.push(violation(
                 format!("{name}.segment"),
                 Some(self.segment.to_string()),
@@ -74,7 +74,7 @@ impl Lines {
             ));
         }
         for (end, resistance) in ["first", "last"].into_iter().zip(self.terminals) {
-            if !(resistance >= 0.0) {
+            if resistance.is_nan() || resistance < 0.0 {
                 out.push(violation(
                     format!("{name}.terminals.{end}"),
                     Some(resistance.to_string()),
@@ -252,9 +252,9 @@ fn check(rows: usize, columns: usize, conductances: &[f64]) -> impl Iterator<Ite
             "give one conductance a cell, row by row",
         )
     });
-    let bad = |g: &f64| !(*g >= 0.0 && g.is_finite());
-    let count = conductances.iter().filter(|g| bad(g)).count();
-    let first = conductances.iter().position(|g| bad(g));
+    let bad = |g: &&f64| !(g.is_finite() && **g >= 0.0);
+    let count = conductances.iter().filter(bad).count();
+    let first = conductances.iter().position(|g| bad(&g));
     let value = first.filter(|_| number.is_none()).map(|k| {
         let more = match count {
             1 => String::new(),

@@ -7,7 +7,8 @@
 //!
 //! The preconditioner M is S with its coupling of word lines lumped on the diagonal: the chains of the word lines, each cell leading to
 //! ground through what conducts when all word lines have one voltage. S is M plus a Laplacian of nonnegative conductances, so
-//! `M ≤ S`, and `r·M⁻¹r` is never less than the squared error in the norm of S: the power that the error would dissipate.
+//! `M ≤ S`, and `r·M⁻¹r` is never less than the squared error in the norm of S: the power that the error would dissipate. (Where lines are
+//! broken, M is kept regular by a small part of the cells, and this holds only nearly.)
 //!
 //! # Reference
 //! The conjugate gradient method: M. R. Hestenes and E. Stiefel, J. Res. Natl. Bur. Stand. 49, 409 (1952).
@@ -21,6 +22,9 @@ use crate::error::{Error, Result};
 
 /// Conductance that holds a floating part at 0 V, in siemens: no current flows through it, so any would do.
 const PIN: f64 = 1.0;
+
+/// Part of a cell's conductance that leads to ground at least, where lines are broken: pieces of them may lead nowhere.
+const LEAST: f64 = 1e-8;
 
 /// Times that the equations are begun anew because rounding has made the residual drift.
 const RESTARTS: usize = 4;
@@ -131,9 +135,10 @@ impl Schur {
         self.down(None, Some(&leads));
         self.up();
         self.q.fill(0.0);
+        let least = if self.graph.is_some() { LEAST } else { 0.0 };
         let drops = self.g.iter().zip(&self.y);
         for (e, (g, drop)) in self.q.iter_mut().zip(drops) {
-            *e = g * drop;
+            *e = g * drop.max(least);
         }
         for i in 0..m {
             self.q[i * n] += self.word_leads[0][i];
