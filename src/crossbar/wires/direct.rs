@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 const MOST_CORRECTIONS: usize = 12;
 
 /// A correction, of the largest voltage, after which there is none.
-const CORRECTED: f64 = 1e-13;
+const CORRECTED: f64 = 1e-12;
 
 /// The same where corrections no longer shrink, because of rounding.
 const ACCEPTED: f64 = 1e-10;
