@@ -228,7 +228,7 @@ fn labels(args: &FitArgs) -> Labels {
 }
 
 /// Fails where a file cannot be written, before the work is done; the data themselves are never replaced.
-fn check_target(target: &Path, data: &Path) -> Result<()> {
+pub(super) fn check_target(target: &Path, data: &Path) -> Result<()> {
     let same = matches!((target.canonicalize(), data.canonicalize()), (Ok(a), Ok(b)) if a == b);
     if same {
         let reason = "these are the data, and they are not replaced";
@@ -262,7 +262,7 @@ fn beside(target: &Path) -> PathBuf {
 }
 
 /// Writes under a temporary name and renames: the file is whole or as it was.
-fn write_whole(target: &Path, content: &[u8]) -> Result<()> {
+pub(super) fn write_whole(target: &Path, content: &[u8]) -> Result<()> {
     let fresh = beside(target);
     let done = std::fs::write(&fresh, content).and_then(|()| std::fs::rename(&fresh, target));
     done.map_err(|e| {

@@ -3,6 +3,7 @@
 mod backends;
 mod catalogue;
 mod cite;
+mod crossbar;
 mod device;
 mod fit;
 mod predict;
@@ -38,6 +39,9 @@ enum Command {
     /// Look at the devices that come with the program, or at a device file.
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Solve circuits of crossbars.
+    #[command(subcommand)]
+    Crossbar(CrossbarCommand),
     /// List where memridge can compute on this machine; the exit status is 1 where there is no graphics processor.
     Backends {
         /// Print it as JSON.
@@ -138,6 +142,12 @@ enum DeviceCommand {
     Fit(fit::FitArgs),
 }
 
+#[derive(Subcommand)]
+enum CrossbarCommand {
+    /// Voltages and currents of a resistive crossbar whose wires have resistance.
+    Solve(crossbar::SolveArgs),
+}
+
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
@@ -153,6 +163,7 @@ pub fn main() -> ExitCode {
             csv,
             json,
         }) => device::show(&name, [svg.as_deref(), csv.as_deref()], json),
+        Command::Crossbar(CrossbarCommand::Solve(args)) => crossbar::solve(&args),
         Command::Backends { json } => backends::list(json),
         Command::Cite(args) => cite::cite(&args.study),
     };

@@ -6,6 +6,7 @@ mod periphery;
 mod reads;
 mod refresh;
 mod trains;
+pub mod wires;
 
 pub use digital::Digital;
 pub use mapping::{ArrayModel, Mapping, WeightMap};

@@ -1,0 +1,230 @@
+//! `memridge crossbar solve` from outside: what it writes, what it refuses and how it says so.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use npyz::WriterBuilder;
+use npyz::npz::{NpzArchive, NpzWriter};
+use tempfile::TempDir;
+
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs the program in a folder. Whatever it is given, it must not panic.
+fn memridge(folder: &Path, args: &[&str]) -> Ran {
+    let output = Command::new(env!("CARGO_BIN_EXE_memridge"))
+        .args(["crossbar", "solve"])
+        .args(args)
+        .env("RUST_BACKTRACE", "0")
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let ran = Ran {
+        code: output.status.code(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    };
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    ran
+}
+
+type Array<'a> = (&'a str, &'a [u64], Vec<f64>);
+
+fn circuit() -> Vec<Array<'static>> {
+    vec![
+        ("conductances_S", &[2, 2], vec![1e-3, 2e-3, 3e-3, 4e-3]),
+        ("voltages_V", &[2, 1], vec![1.0, 0.5]),
+        ("r_word_ohm", &[], vec![1.0]),
+        ("r_bit_ohm", &[], vec![1.0]),
+    ]
+}
+
+fn write(path: &Path, arrays: &[Array], order: npyz::Order) {
+    let mut npz = NpzWriter::create(path).unwrap();
+    for (name, shape, values) in arrays {
+        let array = npz.array(name, Default::default()).unwrap();
+        let mut array = array
+            .default_dtype()
+            .shape(shape)
+            .order(order)
+            .begin_nd()
+            .unwrap();
+        array.extend(values.iter().copied()).unwrap();
+        array.finish().unwrap();
+    }
+}
+
+/// The message for arrays that differ from [`circuit`] in one.
+fn refusal(changed: Array) -> String {
+    let folder = TempDir::new().unwrap();
+    let mut arrays = circuit();
+    let place = arrays.iter_mut().find(|a| a.0 == changed.0).unwrap();
+    *place = changed;
+    write(&folder.path().join("c.npz"), &arrays, npyz::Order::C);
+    refused(folder.path(), &["c.npz", "--out", "i.npz"])
+}
+
+fn refused(folder: &Path, args: &[&str]) -> String {
+    let ran = memridge(folder, args);
+    assert_eq!(ran.code, Some(2), "{}{}", ran.stdout, ran.stderr);
+    assert!(!folder.join("i.npz").exists());
+    ran.stderr
+}
+
+fn read(path: &Path, name: &str) -> (Vec<u64>, Vec<f64>) {
+    let mut archive = NpzArchive::open(path).unwrap();
+    let array = archive.by_name(name).unwrap().unwrap();
+    (array.shape().to_vec(), array.into_vec::<f64>().unwrap())
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/irdrop")
+        .join(name)
+}
+
+fn close(a: &[f64], b: &[f64], tolerance: f64) {
+    assert_eq!(a.len(), b.len());
+    let largest = b.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+    for (a, b) in a.iter().zip(b) {
+        assert!((a - b).abs() <= tolerance * largest, "{a} {b}");
+    }
+}
+
+/// A file of the reference solver goes in, its answers come out under the same names and shapes.
+#[test]
+fn a_reference_file_is_solved() {
+    let folder = TempDir::new().unwrap();
+    let file = data("8x24_rw1_rb3.npz");
+    let out = folder.path().join("i.npz");
+    for (method, tolerance) in [("direct", 1e-11), ("iterative", 1e-7)] {
+        let ran = memridge(
+            folder.path(),
+            &[file.to_str().unwrap(), "--out", "i.npz", "--method", method],
+        );
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        for part in ["8 x 24", method, "largest drop"] {
+            assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+        }
+        for name in [
+            "output_currents_A",
+            "word_line_voltages_V",
+            "bit_line_voltages_V",
+        ] {
+            let (shape, ours) = read(&out, name);
+            let (expected, theirs) = read(&file, name);
+            assert_eq!(shape, expected);
+            close(&ours, &theirs, tolerance);
+        }
+    }
+    // whole: nothing temporary is left
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Options add what a file does not hold: one cell with everything in series.
+#[test]
+fn drivers_and_senses_have_resistance() {
+    let folder = TempDir::new().unwrap();
+    let arrays: Vec<Array> = vec![
+        ("conductances_S", &[1, 1], vec![0.01]),
+        ("voltages_V", &[1], vec![2.0]),
+        ("r_word_ohm", &[], vec![3.0]),
+        ("r_bit_ohm", &[], vec![2.0]),
+    ];
+    write(&folder.path().join("c.npz"), &arrays, npyz::Order::C);
+    let out = folder.path().join("i.npz");
+    let current = |more: &[&str]| {
+        let args = [&["c.npz", "--out", "i.npz"], more].concat();
+        assert_eq!(memridge(folder.path(), &args).code, Some(0));
+        read(&out, "output_currents_A").1[0]
+    };
+    close(&[current(&[])], &[2.0 / 105.0], 1e-14);
+    let terminals = ["--driver-resistance", "7", "--sense-resistance", "8"];
+    close(&[current(&terminals)], &[2.0 / 120.0], 1e-14);
+    let both = [&terminals[..], &["--drive", "both", "--sense", "both"]].concat();
+    close(&[current(&both)], &[2.0 / 110.0], 1e-14);
+}
+
+#[test]
+fn bad_files_are_refused() {
+    let text = refusal(("conductances_S", &[2, 2], vec![1e-3, f64::NAN, -1.0, 0.0]));
+    assert!(
+        text.contains("c.npz: conductances_S = NaN in row 0, column 1 (and 1 more)"),
+        "{text}"
+    );
+    let text = refusal(("conductances_S", &[4], vec![1e-3; 4]));
+    assert!(text.contains("conductances_S: has 1 dimensions"), "{text}");
+    let text = refusal(("voltages_V", &[3, 1], vec![1.0; 3]));
+    assert!(
+        text.contains("voltages_V: is 3 x 1 where conductances_S has 2 rows"),
+        "{text}"
+    );
+    let text = refusal(("voltages_V", &[2, 1], vec![1.0, f64::INFINITY]));
+    assert!(
+        text.contains("voltages_V = inf in row 1, vector 0"),
+        "{text}"
+    );
+    let text = refusal(("r_word_ohm", &[], vec![-1.0]));
+    assert!(text.contains("r_word_ohm = -1"), "{text}");
+    let text = refusal(("r_bit_ohm", &[2], vec![1.0, 1.0]));
+    assert!(text.contains("r_bit_ohm: has 2 values"), "{text}");
+    let text = refusal(("conductances_S", &[0, 2], vec![]));
+    assert!(text.contains("at least 1 x 1"), "{text}");
+}
+
+#[test]
+fn missing_keys_types_and_orders_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("c.npz");
+    let args = ["c.npz", "--out", "i.npz"];
+    let mut arrays = circuit();
+    arrays[0].0 = "conductance_S";
+    arrays.remove(3);
+    write(&file, &arrays, npyz::Order::C);
+    let text = refused(folder.path(), &args);
+    assert!(
+        text.contains("conductances_S: is missing; did you mean conductance_S?"),
+        "{text}"
+    );
+    assert!(text.contains("r_bit_ohm: is missing"), "{text}");
+    write(&file, &circuit(), npyz::Order::Fortran);
+    let text = refused(folder.path(), &args);
+    assert!(
+        text.contains("conductances_S: is stored column by column"),
+        "{text}"
+    );
+    let mut npz = NpzWriter::create(&file).unwrap();
+    let array = npz.array("conductances_S", Default::default()).unwrap();
+    let mut array = array.default_dtype().shape(&[2, 2]).begin_nd().unwrap();
+    array.extend([1.0_f32; 4]).unwrap();
+    array.finish().unwrap();
+    drop(npz);
+    let text = refused(folder.path(), &args);
+    assert!(
+        text.contains("conductances_S: has the type '<f4'"),
+        "{text}"
+    );
+    fs::write(&file, b"no archive").unwrap();
+    let text = refused(folder.path(), &args);
+    assert!(text.contains("c.npz: is no NPZ file"), "{text}");
+    let text = refused(folder.path(), &["d.npz", "--out", "i.npz"]);
+    assert!(
+        text.contains("d.npz: cannot be read") && text.contains("c.npz"),
+        "{text}"
+    );
+    write(&file, &circuit(), npyz::Order::C);
+    let text = refused(
+        folder.path(),
+        &["c.npz", "--out", "i.npz", "--driver-resistance", "-1"],
+    );
+    assert!(text.contains("--driver-resistance = -1"), "{text}");
+    let text = refused(folder.path(), &["c.npz", "--out", "c.npz"]);
+    assert!(text.contains("not replaced"), "{text}");
+    let text = refused(folder.path(), &["c.npz", "--out", "no/i.npz"]);
+    assert!(text.contains("cannot be written"), "{text}");
+}
