@@ -113,6 +113,9 @@ fn text(outcome: &Outcome, out: &Path) -> String {
     if !s.controls.is_empty() {
         text.push_str(&format!("\nControls\n{}", report::controls(s)));
     }
+    if let Some(costs) = report::costs(s) {
+        text.push_str(&format!("\nCost of one crossbar over the run\n{costs}"));
+    }
     if let Some(answer) = report::answer(s) {
         text.push_str(&format!("\n{answer}\n"));
     }

@@ -1,5 +1,6 @@
 //! The crossbar: weights held by conductances, read and updated through the periphery.
 
+mod cost;
 mod digital;
 mod mapping;
 mod periphery;
@@ -8,6 +9,7 @@ mod refresh;
 mod trains;
 pub mod wires;
 
+pub use cost::{Built, Conversion, Cost, Item, Parallel, Technology, Usage};
 pub use digital::Digital;
 pub use mapping::{ArrayModel, Mapping, WeightMap};
 pub use periphery::{
@@ -74,6 +76,10 @@ pub trait Synapses {
     fn pulses(&mut self) -> Result<u64>;
     /// Resets of cells so far.
     fn resets(&self) -> u64;
+    /// What was done so far, where that is metered.
+    fn usage(&mut self) -> Result<Option<Usage>> {
+        Ok(None)
+    }
 }
 
 /// A stack of crossbars with their periphery: what training reads and writes.
@@ -95,6 +101,8 @@ pub struct Crossbar {
     currents: StackVector,
     /// Voltages of pairs that are read against the flow.
     driven: StackVector,
+    /// `Σ V²` over all reads and cells of every replica, where it is metered.
+    drive: Option<Vec<f64>>,
     columns: StackVector,
     scale: Vec<f32>,
     row_bits: Vec<u32>,
@@ -160,6 +168,7 @@ impl Crossbar {
             counts: Counts::default(),
             compensation: None,
             driven: StackVector::default(),
+            drive: None,
             input_sum: vec![0.0; replicas],
             currents: StackVector::zeros(shape.columns, replicas),
             columns: StackVector::zeros(shape.columns, replicas),
@@ -332,6 +341,21 @@ impl Synapses for Crossbar {
 
     fn resets(&self) -> u64 {
         self.refresher.as_ref().map_or(0, |r| r.resets)
+    }
+
+    fn usage(&mut self) -> Result<Option<Usage>> {
+        let Some(drive) = self.drive.clone() else {
+            return Ok(None);
+        };
+        let usage = Usage {
+            counts: self.counts,
+            drive,
+            pulses: self.backend.pulses()?,
+            resets: self.resets(),
+            conductance: self.mean_conductances()?,
+            worn: self.worn()?,
+        };
+        Ok(Some(usage))
     }
 
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {

@@ -38,9 +38,11 @@ impl Array for Crossbar {
                     let other = self.driven.lanes_mut(2 * c + 1).iter_mut();
                     other.zip(own).for_each(|(o, v)| *o = -v);
                 }
+                meter(&mut self.drive, &self.driven, map.inputs());
                 self.backend
                     .multiply_transposed(&self.driven, noise, sums)?;
             } else {
+                meter(&mut self.drive, voltages, map.inputs());
                 self.backend.multiply_transposed(voltages, noise, sums)?;
                 self.sum_inputs(voltages);
             }
@@ -56,6 +58,7 @@ impl Array for Crossbar {
             }
             return Ok(());
         }
+        meter(&mut self.drive, voltages, map.columns());
         self.currents.reshape(map.columns(), width);
         self.backend.multiply(voltages, noise, &mut self.currents)?;
         if pairs {
@@ -251,6 +254,17 @@ impl Crossbar {
     /// Ends the compensation of drift.
     pub fn end_compensation(&mut self) {
         self.compensation = None;
+    }
+}
+
+/// Adds what a read applies to its cells: the squares of the voltages of every replica, each on so many cells.
+fn meter(drive: &mut Option<Vec<f64>>, voltages: &StackVector, cells: usize) {
+    let Some(drive) = drive else { return };
+    let replicas = drive.len();
+    for lanes in voltages.all().chunks_exact(replicas) {
+        for (sum, &v) in drive.iter_mut().zip(lanes) {
+            *sum += f64::from(v) * f64::from(v) * cells as f64;
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod abscissa;
 mod answer;
 mod budget;
 mod canvas;
+mod cost;
 mod curve;
 mod device;
 mod fit;
@@ -38,6 +39,7 @@ use serde::Serialize;
 use crate::study::summary::{Point, Summary};
 
 pub use answer::answer;
+pub use cost::costs;
 pub use device::{DeviceCurve, device_figure};
 pub use fit::fit_figure;
 pub use page::page;

@@ -38,6 +38,7 @@ pub fn page(
         test_errors(summary),
         controls(summary),
         budgets(summary),
+        super::cost::section(summary),
         weights(summary),
         expectations(summary),
         data(summary),

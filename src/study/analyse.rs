@@ -9,7 +9,7 @@ use super::summary::{Budget, CurvePoint, Estimate, Mode, Point, Ridge, Weight};
 use crate::bias::interval::{jackknife, mean_interval};
 use crate::bias::tikhonov::Norm;
 use crate::bias::{Prediction, Sums, Trajectory};
-use crate::crossbar::ArrayModel;
+use crate::crossbar::{ArrayModel, Built, Cost};
 use crate::training::{Schedule, Training};
 
 const LEVEL: f64 = 0.95;
@@ -564,6 +564,7 @@ impl Analysis<'_> {
                 // Both cells of a pair.
                 self.output.resets as f64 / (2 * self.output.weights * self.output.replicas) as f64
             }),
+            cost: self.cost(),
             budget: self.budget(),
             test_error: None,
             lambda_gcv: self
@@ -604,6 +605,19 @@ impl Analysis<'_> {
             },
         }
         .warned()
+    }
+
+    /// What one crossbar costs, where that was metered.
+    fn cost(&self) -> Option<Cost> {
+        let (technology, usage) = (self.settings.technology?, self.output.usage.as_ref()?);
+        let map = self.model?.map;
+        let built = Built {
+            rows: map.inputs(),
+            columns: map.columns(),
+            dimensions: (map.inputs(), map.outputs()),
+            pulse: self.settings.device.write_pulse(),
+        };
+        Some(Cost::new(&technology, &built, usage))
     }
 
     /// Mean over weights of the measured `E|g|` times `R'(w⋄)`, and retention's own strength.

@@ -10,7 +10,14 @@ use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violat
 use crate::error::{Error, Result, Violation};
 
 /// Tables that hold exactly one named table.
-const CHOICES: [&str; 5] = ["law", "mapping", "pulses", "retention", "schedule"];
+const CHOICES: [&str; 6] = [
+    "adc-energy",
+    "law",
+    "mapping",
+    "pulses",
+    "retention",
+    "schedule",
+];
 
 /// What an overlay replaces whole where it chooses otherwise: [`CHOICES`], and the spread of every parameter.
 fn choices() -> Vec<&'static str> {

@@ -11,7 +11,7 @@ use rand_pcg::Pcg64;
 use super::periphery::periphery;
 use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
-use crate::crossbar::{ArrayModel, Mapping, Periphery, Plan, Refresh, WeightMap};
+use crate::crossbar::{ArrayModel, Mapping, Periphery, Plan, Refresh, Technology, WeightMap};
 use crate::device::{Counting, Device};
 use crate::document::{Origin, Rule, Section, Value, Violations};
 use crate::error::{Error, Result};
@@ -99,6 +99,8 @@ pub struct Settings {
     read_noise: f64,
     periphery: Periphery,
     aggregate: bool,
+    /// What its circuits cost, where that is asked for.
+    pub technology: Option<Technology>,
     /// Where it is computed.
     pub place: Place,
     /// Where the learning rate was written.
@@ -172,6 +174,7 @@ impl Settings {
             .node("learning-rate")
             .map_or_else(|| section.origin().clone(), |n| n.origin.clone());
         section.finish();
+        let technology = Technology::parse(root);
         Self {
             swept,
             device: parsed_device,
@@ -188,6 +191,7 @@ impl Settings {
             read_noise,
             periphery,
             aggregate,
+            technology,
             place: Place::default(),
             rate_origin,
         }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::settings::Settings;
 use crate::backend::StackVector;
 use crate::bias::{Curve, Landscape, Log, Recorder, Sums};
-use crate::crossbar::{Crossbar, Digital, Plan, Synapses};
+use crate::crossbar::{Crossbar, Digital, Plan, Synapses, Usage};
 use crate::error::Result;
 use crate::number::Stream;
 use crate::training::{Probe, Task, Training, train};
@@ -49,6 +49,8 @@ pub struct Output {
     pub pulses: u64,
     /// Resets of cells.
     pub resets: u64,
+    /// What it took, where that is metered.
+    pub usage: Option<Usage>,
 }
 
 /// One run to simulate.
@@ -69,6 +71,8 @@ pub struct Run<'a> {
     pub log: Log,
     /// The centre that offsets are counted from.
     pub centre: Vec<f64>,
+    /// Whether to meter what it takes.
+    pub metered: bool,
     /// Loss landscapes: replica r lives on `r mod len`.
     pub landscapes: Arc<Vec<Landscape>>,
 }
@@ -130,6 +134,7 @@ impl Run<'_> {
             updates: 0.0,
             pulses: 0,
             resets: 0,
+            usage: None,
         };
         for part in parts {
             let r = part.recorder;
@@ -152,6 +157,9 @@ impl Run<'_> {
             out.updates += part.updates;
             out.pulses += part.pulses;
             out.resets += part.resets;
+            if let Some(usage) = part.usage {
+                out.usage.get_or_insert_default().join(usage);
+            }
         }
         let n = self.replicas as f64;
         out.curve.weights.iter_mut().for_each(|w| *w /= n);
@@ -166,6 +174,9 @@ impl Run<'_> {
             Learner::Device(plan) => {
                 let mut crossbar = Crossbar::new(plan, first, count)?;
                 crossbar.write(0, &initial)?;
+                if self.metered {
+                    crossbar.meter();
+                }
                 (Box::new(crossbar), Some(plan.model.clone()))
             }
             Learner::Digital { lambda, centre } => (
@@ -211,6 +222,7 @@ impl Run<'_> {
                 * (cells * count) as f64,
             pulses: synapses.pulses()?,
             resets: synapses.resets(),
+            usage: synapses.usage()?,
             recorder: probe.recorder,
         })
     }
@@ -222,6 +234,7 @@ struct Part {
     updates: f64,
     pulses: u64,
     resets: u64,
+    usage: Option<Usage>,
 }
 
 /// First replica and size of each stack of at most `most`: as few as fit, about equally large, whole vectors where possible.
@@ -270,6 +283,7 @@ impl Settings {
             stack: self.place.replicas_at_once(),
             log: self.log(),
             centre,
+            metered: self.technology.is_some(),
             landscapes,
         }
     }

@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use crate::crossbar::Cost;
+
 /// The version of this schema; it grows when a key changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
 
@@ -241,6 +243,8 @@ pub struct Point {
     pub excess_loss: Estimate,
     /// Refreshes of a weight over the run, mean over weights and replicas; for one-sided pairs.
     pub refreshes: Option<f64>,
+    /// What one crossbar of the run costs, where `[technology]` says what its parts do.
+    pub cost: Option<Cost>,
     /// Drift budget.
     pub budget: Option<Budget>,
     /// Test errors.
@@ -335,6 +339,7 @@ impl Point {
             lambda_law: estimate,
             weight_deviation: estimate,
             excess_loss: estimate,
+            cost: Some(Cost::template()),
             budget: Some(Budget::default()),
             test_error: Some(TestError::default()),
             ..Self::default()

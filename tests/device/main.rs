@@ -1,4 +1,4 @@
-//! Devices: laws, noise, variation, faults, what time does, and the files of the library. One program, because each costs its own link.
+//! Devices: laws, noise, variation, faults, what time does, the files of the library, and the periphery that reads them. One program, because each costs its own link.
 
 mod affine_noise;
 mod aging;
@@ -7,6 +7,7 @@ mod faults;
 mod laws;
 mod library;
 mod onesided;
+mod periphery;
 mod physical;
 mod pulses;
 mod readouts;

@@ -414,4 +414,13 @@ impl Counts {
         self.dac += reads * inputs as u64;
         self.adc += reads * outputs as u64;
     }
+
+    /// Adds what another stack did.
+    pub(in crate::crossbar) fn add(&mut self, other: &Self) {
+        self.reads += other.reads;
+        self.repeated += other.repeated;
+        self.dac += other.dac;
+        self.adc += other.adc;
+        self.saturated += other.saturated;
+    }
 }

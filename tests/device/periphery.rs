@@ -1,9 +1,5 @@
 //! Reads through the periphery: limits in which it is not there, managements, batches, both directions, counts, calibration, drift, studies.
 
-#[expect(dead_code, reason = "sites and windows are those of devices")]
-#[path = "device/statistics/mod.rs"]
-mod statistics;
-
 use std::sync::Arc;
 
 use memridge::backend::{Place, StackVector};
@@ -16,7 +12,7 @@ use memridge::device::{Cells, load_device};
 use memridge::number::{Coordinates, Purpose, Stream};
 use memridge::study::{Overrides, Study, forecast, run_study};
 
-use statistics::{SEED, check_independent};
+use crate::statistics::{SEED, check_independent, check_normal};
 
 fn cells(count: usize) -> Arc<Cells> {
     let device = load_device("ideal/soft-bounds", "".as_ref()).unwrap();
@@ -202,8 +198,8 @@ fn both_directions_have_their_own_noise() {
             back.extend(y.all().iter().map(|y| f64::from(*y) / 0.3));
             assert!(read(&mut c, step, &x).all().iter().all(|y| *y == 0.0));
         }
-        statistics::check_normal("forward", &forward);
-        statistics::check_normal("transposed", &back);
+        check_normal("forward", &forward);
+        check_normal("transposed", &back);
         let pairs = forward.iter().copied().zip(back.iter().copied());
         check_independent(&format!("{mapping:?}"), pairs);
     }
@@ -314,7 +310,7 @@ fn repeated_reads_have_noise_of_their_own() {
     let first = noise(&p, 0..5);
     p.bound_management = BoundManagement::Iterative { most_halvings: 1 };
     let second: Vec<f64> = noise(&p, 0..5).into_iter().map(|z| 0.5 * z).collect();
-    statistics::check_normal("second read", &second);
+    check_normal("second read", &second);
     check_independent("two reads", first.into_iter().zip(second));
 }
 
@@ -359,7 +355,7 @@ fn every_plane_has_its_noise() {
     let planes: f64 = (0..6).map(|p| 4.0_f64.powi(p)).sum();
     let deviation = 0.2 * planes.sqrt() / 63.0;
     let z: Vec<f64> = y.all().iter().map(|y| f64::from(*y) / deviation).collect();
-    statistics::check_normal("planes", &z);
+    check_normal("planes", &z);
 }
 
 /// However replicas are cut into stacks, and however samples into batches, for both directions.
