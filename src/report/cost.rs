@@ -31,10 +31,10 @@ const HEADERS: [&str; 7] = [
     "point",
     "energy",
     "reads take",
-    "pulses take at least",
+    "pulses take",
     "area",
     "pulses a cell",
-    "cells past their endurance",
+    "worn out",
 ];
 
 /// One row a point whose cost is known.
@@ -61,6 +61,8 @@ fn rows(points: &[Point]) -> Vec<[String; 7]> {
         .collect()
 }
 
+const NOTE: &str = "pulses take at least this long; worn out: share of cells that had more pulses than they endure";
+
 const PARTIAL: &str = "* without what the device does not say: the energy of its pulses";
 
 /// The costs of all points as text, if any are known.
@@ -78,7 +80,7 @@ pub fn costs(summary: &Summary) -> Option<String> {
     } else {
         String::new()
     };
-    Some(format!("{table}{note}\n"))
+    Some(format!("{table}\n{NOTE}{note}\n"))
 }
 
 /// The section of the page, if any cost is known.
@@ -96,7 +98,7 @@ pub(super) fn section(summary: &Summary) -> String {
     let items: Vec<Vec<Cell>> = items.flat_map(|(p, c)| of(&p.label, c)).collect();
     format!(
         "<h2>Cost</h2>\n<p>Of one crossbar over the whole run (means over replicas). Lines, decoders, buffers, leakage and the digital work of training itself are not \
-        modelled. {}</p>\n{}\n{}",
+        modelled; {NOTE}. {}</p>\n{}\n{}",
         if all.iter().any(|r| r[1].ends_with('*')) {
             PARTIAL
         } else {
