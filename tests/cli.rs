@@ -457,10 +457,23 @@ fn a_value_of_an_axis_may_bring_others() {
     let points = &place.summary("out")["points"];
     assert_eq!(points[0]["bias-norm"], points[2]["bias-norm"]);
     assert_ne!(points[0]["bias-norm"], points[1]["bias-norm"]);
-    for with in ["{ title = \"a\" }", "3"] {
+    for with in [
+        "{ title = \"a\" }",
+        "{ device = { model = \"ecram/tang2018\" } }",
+        "3",
+    ] {
         let axis = axis(&format!("[{{ value = 0.01, with = {with} }}]"));
         Place::and(&axis).refused(&["study.toml:39:", "a value that brings others is"]);
     }
+    // It does not change what another axis says.
+    let other = "\n\"training.steps\" = [300, { value = 200, with = { training = { learning-rate = 0.001 } } }]";
+    let place = Place::and(&(axis("[0.01, 0.02]") + other));
+    assert_eq!(place.run("out").code, Some(0));
+    let points = &place.summary("out")["points"];
+    let rates: Vec<f64> = (0..4)
+        .map(|k| points[k]["learning-rate"].as_f64().unwrap())
+        .collect();
+    assert_eq!(rates, [0.01, 0.01, 0.02, 0.02]);
     Place::and(&axis(
         "[{ value = 0.01, with = { array = { read-nois = 0.5 } } }]",
     ))
@@ -536,6 +549,15 @@ fn a_run_says_what_it_costs() {
 fn a_technology_is_complete_and_possible() {
     let without = TECHNOLOGY.replace("read-time = \"10 ns\"\n", "");
     Place::and(&without).refused(&["technology.read-time: missing"]);
+    let expected = Place::of(format!(
+        "{}\n{TECHNOLOGY}",
+        STUDY.replace("\"stochastic-rounding\"", "\"expected\"")
+    ));
+    expected.refused(&["technology", "without pulses"]);
+    let long = STUDY
+        .replace("steps = 300", "steps = 90000000")
+        .replace("batch = 1", "batch = 60");
+    Place::of(long).refused(&["training.steps", "2³²"]);
     let wrong = TECHNOLOGY.replace("\"3000 um2\"", "\"3000 um\"");
     Place::and(&wrong).refused(&["technology.adc-area = \"3000 um\"", "unit of length"]);
 }
@@ -867,6 +889,33 @@ fn the_study_as_run_is_whole() {
                 "{file}"
             );
         }
+    }
+}
+
+/// Devices that a study sweeps over keep their own numbers, and are found by their paths.
+#[test]
+fn the_study_as_run_sweeps_over_the_same_devices() {
+    let device = include_str!("../device-models/ecram/tang2018.toml");
+    let place = Place::and(
+        "[sweep]\ncombine = \"product\"\n[sweep.axes]\n\"device.model\" = [\"ideal/soft-bounds\", \
+        { value = \"own.toml\", with = { array = { read-noise = 0.1 } } }]",
+    );
+    place.write("own.toml", device);
+    // Keys of one law would be refused by the other device.
+    let text = place.read("study.toml");
+    place.write(
+        "study.toml",
+        text.replace("[device.law.soft-bounds]\nstep = \"400 nS\"\n", ""),
+    );
+    let ran = place.run("deep/out");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let points = &place.summary("deep/out")["points"];
+    assert_ne!(points[0]["device"], points[1]["device"]);
+    let again = place.memridge(&["run", "deep/out/study.toml", "--out", "again"]);
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
+    for file in ["runs.csv", "study.toml"] {
+        let files = [format!("deep/out/{file}"), format!("again/{file}")];
+        assert_eq!(place.read(&files[0]), place.read(&files[1]), "{file}");
     }
 }
 

@@ -96,12 +96,12 @@ pub struct Crossbar {
     converters: Option<Box<Converters>>,
     counts: Counts,
     /// Factors of the outputs of every replica, where drift is compensated.
-    compensation: Option<StackVector>,
+    compensation: Option<(StackVector, Compensation)>,
     input_sum: Vec<f32>,
     currents: StackVector,
     /// Voltages of pairs that are read against the flow.
     driven: StackVector,
-    /// `Σ V²` over all reads and cells of every replica, where it is metered.
+    /// `Σ V²` over all reads and cells of every replica, weighted with how long each lasts; where it is metered.
     drive: Option<Vec<f64>>,
     columns: StackVector,
     scale: Vec<f32>,

@@ -1,6 +1,6 @@
 //! Reads of a crossbar, through the periphery where there is one.
 
-use super::periphery::Array;
+use super::periphery::{Array, Driven};
 use super::{
     Compensation, Counts, Crossbar, Direction, Mapping, RangeRule, Response, Scope, best_range,
 };
@@ -14,9 +14,10 @@ impl Array for Crossbar {
         &mut self,
         direction: Direction,
         (step, index): (u32, u32),
-        voltages: &StackVector,
+        driven: &Driven,
         sums: &mut StackVector,
     ) -> Result<()> {
+        let voltages = driven.voltages;
         let (map, window) = (self.model.map, self.model.cells.window());
         let per_ampere = (map.per_window() / window.span()) as f32;
         let reference = (window.g_min + map.reference() * window.span()) as f32;
@@ -38,11 +39,11 @@ impl Array for Crossbar {
                     let other = self.driven.lanes_mut(2 * c + 1).iter_mut();
                     other.zip(own).for_each(|(o, v)| *o = -v);
                 }
-                meter(&mut self.drive, &self.driven, map.inputs());
+                self.meter_read(driven, map.inputs() * map.cells_per_weight());
                 self.backend
                     .multiply_transposed(&self.driven, noise, sums)?;
             } else {
-                meter(&mut self.drive, voltages, map.inputs());
+                self.meter_read(driven, map.inputs());
                 self.backend.multiply_transposed(voltages, noise, sums)?;
                 self.sum_inputs(voltages);
             }
@@ -58,7 +59,7 @@ impl Array for Crossbar {
             }
             return Ok(());
         }
-        meter(&mut self.drive, voltages, map.columns());
+        self.meter_read(driven, map.columns());
         self.currents.reshape(map.columns(), width);
         self.backend.multiply(voltages, noise, &mut self.currents)?;
         if pairs {
@@ -94,6 +95,20 @@ impl Crossbar {
         }
     }
 
+    /// Adds what a read applies to `cells` cells on each of its lines.
+    fn meter_read(&mut self, driven: &Driven, cells: usize) {
+        let Some(drive) = &mut self.drive else { return };
+        let replicas = drive.len();
+        for lanes in driven.voltages.all().chunks_exact(replicas) {
+            for (r, (sum, &v)) in drive.iter_mut().zip(lanes).enumerate() {
+                let read = driven.again.is_none_or(|again| again[r] > 0);
+                let v = f64::from(v).abs();
+                let squared = v * driven.full.map_or(v, f64::from);
+                *sum += if read { squared * cells as f64 } else { 0.0 };
+            }
+        }
+    }
+
     /// One read of whole samples (lane = sample · replicas + replica), through the periphery and the compensation of drift. Random numbers
     /// of sample b are those of step `step` + b.
     pub(super) fn read_samples(
@@ -109,12 +124,18 @@ impl Crossbar {
         let done = match direction {
             Direction::Forward => {
                 let done = self.read_raw(direction, step, inputs, outputs);
-                scale(outputs, &factors);
+                scale(outputs, &factors.0);
+                done
+            }
+            // One factor for all columns is one for all rows, and scaled inputs could leave the range of the converters.
+            Direction::Transposed if factors.1 == Compensation::Global => {
+                let done = self.read_raw(direction, step, inputs, outputs);
+                scale_all(outputs, &factors.0);
                 done
             }
             Direction::Transposed => {
                 let mut inputs = inputs.clone();
-                scale(&mut inputs, &factors);
+                scale(&mut inputs, &factors.0);
                 self.read_raw(direction, step, &inputs, outputs)
             }
         };
@@ -134,7 +155,12 @@ impl Crossbar {
         let done = match self.converters.take() {
             None => {
                 counts.count(inputs.width() as u64, inputs.len(), outputs.len());
-                self.read(direction, (step, no_index(direction)), inputs, outputs)
+                let driven = Driven {
+                    voltages: inputs,
+                    again: None,
+                    full: None,
+                };
+                self.read(direction, (step, no_index(direction)), &driven, outputs)
             }
             Some(mut converters) => {
                 let done = converters.read(self, direction, step, inputs, outputs, &mut counts);
@@ -234,8 +260,8 @@ impl Crossbar {
         Ok(Response::new(&outputs, self.backend.shape().replicas))
     }
 
-    /// Measures the response to the inputs that `then` was measured with, and scales outputs from now on (inputs, against the flow) so
-    /// that it is `then` again.
+    /// Measures the response to the inputs that `then` was measured with, and scales outputs from now on so that it is `then` again. Against the flow
+    /// factors of single columns scale inputs, which may leave the range of the converters.
     ///
     /// # Errors
     /// Those of the backend.
@@ -247,7 +273,7 @@ impl Crossbar {
         compensation: Compensation,
     ) -> Result<()> {
         let now = self.response(step, inputs)?;
-        self.compensation = Some(then.factors(&now, compensation));
+        self.compensation = Some((then.factors(&now, compensation), compensation));
         Ok(())
     }
 
@@ -257,22 +283,21 @@ impl Crossbar {
     }
 }
 
-/// Adds what a read applies to its cells: the squares of the voltages of every replica, each on so many cells.
-fn meter(drive: &mut Option<Vec<f64>>, voltages: &StackVector, cells: usize) {
-    let Some(drive) = drive else { return };
-    let replicas = drive.len();
-    for lanes in voltages.all().chunks_exact(replicas) {
-        for (sum, &v) in drive.iter_mut().zip(lanes) {
-            *sum += f64::from(v) * f64::from(v) * cells as f64;
-        }
-    }
-}
-
 /// The index of a read without converters: against the flow another one, so that a step may have both.
 fn no_index(direction: Direction) -> u32 {
     match direction {
         Direction::Forward => 0,
         Direction::Transposed => 1 << 23,
+    }
+}
+
+/// Multiplies every element by the factor that all columns of its replica share.
+fn scale_all(vector: &mut StackVector, factors: &StackVector) {
+    let factors = factors.lanes(0);
+    for sample in vector.all_mut().chunks_mut(factors.len()) {
+        for (y, f) in sample.iter_mut().zip(factors) {
+            *y *= f;
+        }
     }
 }
 

@@ -94,6 +94,7 @@ impl Programming {
                 let unit = window.span() / steps;
                 ((g - window.g_min) / unit)
                     .round()
+                    .clamp(0.0, *steps)
                     .mul_add(unit, window.g_min)
             }
             None => g,

@@ -6,7 +6,8 @@ use crate::units::{Seconds, Volts};
 
 /// Voltage and width of a device's programming pulses.
 ///
-/// Behavioural laws do not know them, so that files give them in `[write-pulse]`; of physical laws they are parameters. They say what pulses cost, and
+/// Behavioural laws do not know them, so that files give them in `[write-pulse]`; of physical laws they are parameters, and unknown where a
+/// `[pulse-scheme]` makes them follow the level of a cell. They say what pulses cost, and
 /// nothing of what they do.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WritePulse {
@@ -42,6 +43,16 @@ impl WritePulse {
             let mut named = parameters.zip(nominal);
             named.find(|(p, _)| p.name == key).map(|(_, &v)| v)
         };
+        let ramps = [
+            "set-voltage-ramp",
+            "reset-voltage-ramp",
+            "set-width-ramp",
+            "reset-width-ramp",
+        ];
+        // Pulses that follow the level of a cell have no one voltage and width.
+        if ramps.iter().any(|key| value(key).is_some_and(|v| v != 0.0)) {
+            return None;
+        }
         Some(Self {
             voltages: [value("set-voltage")?, value("reset-voltage")?],
             widths: [value("set-width")?, value("reset-width")?],

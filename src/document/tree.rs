@@ -152,6 +152,12 @@ impl Table {
         self.entry(key).map(|entry| &entry.node)
     }
 
+    /// The value under a key, to be changed.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        let index = self.position(key)?;
+        Some(&mut self.entries[index].node)
+    }
+
     /// The entry under a key.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key)

@@ -97,7 +97,7 @@ pub(super) fn section(summary: &Summary) -> String {
         .filter_map(|p| Some((p, p.cost.as_ref()?)));
     let items: Vec<Vec<Cell>> = items.flat_map(|(p, c)| of(&p.label, c)).collect();
     format!(
-        "<h2>Cost</h2>\n<p>Of one crossbar over the whole run (means over replicas). Lines, decoders, buffers, leakage and the digital work of training itself are not \
+        "<h2>Cost</h2>\n<p>Of one crossbar over the whole run (means over replicas). Reference columns, lines, decoders, buffers, leakage and the digital work of training itself are not \
         modelled; {NOTE}. {}</p>\n{}\n{}",
         if all.iter().any(|r| r[1].ends_with('*')) {
             PARTIAL

@@ -781,7 +781,7 @@ fn trapped(model: &ArrayModel) -> Option<String> {
 /// What predictions leave out of the periphery.
 pub(super) fn converted(settings: &Settings) -> Option<String> {
     (!settings.periphery().is_ideal()).then(|| {
-        "predictions leave out the converters ([array] dac, adc, noise-management, bound-management): they are those of ideal reads with          the read noise of an output"
+        "predictions leave out the converters ([array] dac, adc, noise-management, bound-management): they are those of ideal reads with the read noise of an output"
             .to_owned()
     })
 }

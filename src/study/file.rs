@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use super::expect::Expect;
 use super::settings::{Settings, TaskSpec};
 use crate::backend::Place;
-use crate::device::{COMMON, device_document, laws};
+use crate::device::{COMMON, LIBRARY, device_document, laws};
 use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violations};
 use crate::error::{Error, Result, Violation};
 
 /// Tables that hold exactly one named table.
-const CHOICES: [&str; 6] = [
+const CHOICES: [&str; 9] = [
+    "adc",
     "adc-energy",
+    "bound-management",
     "law",
     "mapping",
+    "noise-management",
     "pulses",
     "retention",
     "schedule",
@@ -165,7 +168,11 @@ impl Study {
                 }
             }
         }
-        if !sweep.axes.iter().any(|(key, _)| key == MODEL) {
+        if sweep.axes.iter().any(|(key, _)| key == MODEL) {
+            // Each point lays the study over its own device, so none of their files is merged into it.
+            document = raw;
+            find_models(&mut document, &folder);
+        } else {
             forget_model(&mut document);
         }
         make_absolute(&mut document, "task.data", Some(&folder))?;
@@ -295,6 +302,9 @@ const INERT: [&str; 7] = [
     "title", "claim", "cite", "quick", "controls", "expect", "sweep",
 ];
 
+/// What belongs to a point.
+const OWN: [&str; 5] = ["device", "array", "task", "training", "technology"];
+
 /// Removes the device's name, whose values are all in the document: the study as run needs no other file.
 fn forget_model(document: &mut Document) {
     if let Value::Table(root) = &mut document.root.value
@@ -304,6 +314,44 @@ fn forget_model(document: &mut Document) {
             device.remove("model");
         }
         root.insert(entry);
+    }
+}
+
+/// Makes the paths of device files independent of the folder that they are read from, where they are not names of the library.
+fn find_models(document: &mut Document, folder: &Path) {
+    let absolute = |node: &mut Node| {
+        if let Value::Text(name) = &mut node.value
+            && !LIBRARY.iter().any(|(known, _)| known == name)
+        {
+            let path = folder.join(&*name);
+            *name = std::path::absolute(&path)
+                .unwrap_or(path)
+                .display()
+                .to_string();
+        }
+    };
+    if let Some(model) = within(&mut document.root, &["device", "model"]) {
+        absolute(model);
+    }
+    let axis = within(&mut document.root, &["sweep", "axes", MODEL]);
+    if let Some(Value::List(values)) = axis.map(|n| &mut n.value) {
+        for value in values {
+            match within(value, &["value"]) {
+                Some(own) => absolute(own),
+                None => absolute(value),
+            }
+        }
+    }
+}
+
+/// What is below these keys.
+fn within<'n>(node: &'n mut Node, keys: &[&str]) -> Option<&'n mut Node> {
+    let Some((first, rest)) = keys.split_first() else {
+        return Some(node);
+    };
+    match &mut node.value {
+        Value::Table(table) => within(table.get_mut(first)?, rest),
+        _ => None,
     }
 }
 
@@ -365,12 +413,19 @@ impl Choice {
         let (Some(value), Some(with)) = (table.get("value"), table.get("with")) else {
             return plain;
         };
-        let inert = |t: &Table| t.keys().any(|k| INERT.contains(&k));
-        if !matches!(&with.value, Value::Table(t) if !inert(t)) || table.len() > 2 {
+        let own = |t: &Table| {
+            let device = t.get("device").map(|d| &d.value);
+            let named = matches!(device, Some(Value::Table(d)) if d.get("model").is_some());
+            t.keys().all(|k| OWN.contains(&k)) && !named
+        };
+        if !matches!(&with.value, Value::Table(t) if own(t)) || table.len() > 2 {
             axes.violation(
                 key,
-                "a value that brings others is { value = …, with = { … } }, where `with` holds tables of device, array, task or training",
-                "for example { value = \"pcm/nandakumar2020\", with = { training = { steps = 1000 } } }",
+                format!(
+                    "a value that brings others is {{ value = …, with = {{ … }} }}, where `with` holds tables of {}, and names no device",
+                    OWN.join(", ")
+                ),
+                "for example { value = \"pcm/nandakumar2020\", with = { training = { steps = 1000 } } }; devices are values of \"device.model\"",
             );
         }
         Self {
@@ -463,10 +518,13 @@ fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Setti
             here.set(key, values[k].value.clone())?;
         }
         here = with_device(here, folder)?;
-        for ((key, values), &k) in axes() {
+        // What values bring does not change what another axis says.
+        for ((_, values), &k) in axes() {
             if let Some(with) = &values[k].with {
                 here.merge(with.clone(), &choices());
             }
+        }
+        for ((key, values), &k) in axes() {
             if key != MODEL {
                 here.set(key, values[k].value.clone())?;
             }

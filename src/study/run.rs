@@ -49,6 +49,7 @@ impl Prepared {
     /// Broken data, an unstable learning rate, predictions that do not converge.
     pub fn new(settings: Settings) -> Result<Self> {
         let material = settings.material()?;
+        settings.check_numbers(&material.task)?;
         settings.check_stability(&material.task)?;
         let plan = settings.plan(material.task.features)?;
         let problems = Problems::new(&settings, &material, &plan.model)?;

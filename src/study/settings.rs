@@ -175,6 +175,13 @@ impl Settings {
             .map_or_else(|| section.origin().clone(), |n| n.origin.clone());
         section.finish();
         let technology = Technology::parse(root);
+        if technology.is_some() && training.counting == Counting::Expected {
+            root.violation(
+                "technology",
+                "mean changes are made without pulses, so there is nothing to count",
+                "write other training.pulses, such as \"stochastic-rounding\", or remove the table",
+            );
+        }
         Self {
             swept,
             device: parsed_device,
@@ -448,6 +455,15 @@ fn training(section: &Section, task: &TaskSpec) -> (Training, f64, u32) {
             "write update = \"summed\"",
         );
     }
+    if let Batch::Samples(n) = batch
+        && u64::from(steps) * u64::from(n) >= 1 << 32
+    {
+        section.violation(
+            "steps",
+            "steps times the batch must stay below 2³²: beyond, the random numbers of reads would repeat",
+            "train for fewer steps, or with a smaller batch",
+        );
+    }
     // One loss so far; studies name it, so that they keep their meaning when there are more.
     section.one_of("loss", &["squared-error"]);
     let loss = Loss::SquaredError;
@@ -695,6 +711,27 @@ impl Settings {
             every: self.log_every,
             curve,
         }
+    }
+
+    /// Fails if the samples of all steps cannot be numbered in 32 bits, where batches are the whole set.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the limit.
+    pub fn check_numbers(&self, task: &Task) -> Result<()> {
+        let (Batch::Full, Source::Sets(sets)) = (self.training.batch, &task.source) else {
+            return Ok(());
+        };
+        let largest = sets.iter().map(|s| s.len() as u64).max().unwrap_or(1);
+        let most = (1 << 32) / largest.max(1);
+        if u64::from(self.training.steps) >= most {
+            return Err(Error::from(self.rate_origin.violation(
+                "training.steps",
+                Some(self.training.steps.to_string()),
+                format!("with a full batch of {largest} samples, steps must stay below {most}: beyond, the random numbers of reads would repeat"),
+                "train for fewer steps, or with a smaller batch",
+            )));
+        }
+        Ok(())
     }
 
     /// Fails if the first learning rate is beyond the mean-square stability limit of the digital twin.

@@ -233,6 +233,73 @@ fn the_largest_input_sets_the_scale() {
     }
 }
 
+/// Inputs are divided by the constant, and outputs multiplied with it: those of inputs that were as much smaller, bit for bit for a power of two.
+#[test]
+fn a_constant_sets_the_scale() {
+    let mut p = usual(4.0);
+    p.noise_management = NoiseManagement::Constant(4.0);
+    let x = inputs(30, 7, 0, 1);
+    let make = |p: &Periphery| made(&plan(Mapping::DifferentialPair, (30, 5), 0.05, p), 0, 7);
+    let constant = read(&mut make(&p), 3, &x);
+    p.noise_management = NoiseManagement::None;
+    let mut small = x.clone();
+    small.all_mut().iter_mut().for_each(|x| *x *= 0.25);
+    let plain = read(&mut make(&p), 3, &small);
+    let pairs = constant.all().iter().zip(plain.all());
+    assert!(pairs.clone().all(|(a, b)| *a == b * 4.0));
+    // Without it, other levels: inputs beyond the range are cut.
+    let cut = read(&mut make(&p), 3, &x);
+    assert!(pairs.zip(cut.all()).any(|((a, _), c)| a != c));
+}
+
+/// What reads apply to cells: of each replica its own, repetitions at half the voltage included, however replicas are cut into stacks. By hand, on the
+/// eight cells of each line: `x²`, and full voltage for as long as |x| where inputs are widths.
+#[test]
+fn what_reads_apply_is_metered() {
+    let drive = |p: &Periphery, cuts: &[usize]| -> Vec<f64> {
+        let mut all = Vec::new();
+        for cut in cuts.windows(2) {
+            let (first, replicas) = (cut[0], cut[1] - cut[0]);
+            let mut c = made(
+                &plan(Mapping::DifferentialPair, (40, 4), 0.0, p),
+                first,
+                replicas,
+            );
+            c.meter();
+            read(&mut c, 1, &inputs(40, replicas, first, 8));
+            all.extend(c.usage().unwrap().unwrap().drive);
+        }
+        all
+    };
+    let mut bounded = usual(1.0);
+    bounded.noise_management = NoiseManagement::None;
+    bounded.bound_management = BoundManagement::Iterative { most_halvings: 4 };
+    bounded.dac.errors.offset = 0.01;
+    let whole = drive(&bounded, &[0, 50]);
+    assert_eq!(whole, drive(&bounded, &[0, 13, 50]));
+    bounded.bound_management = BoundManagement::None;
+    let once = drive(&bounded, &[0, 50]);
+    let more = whole.iter().zip(&once).filter(|(a, b)| a > b).count();
+    assert!(more > 5 && more < 50, "{more}");
+    let x = inputs(40, 50, 0, 8);
+    let mut wide = Periphery::default();
+    let by_hand = |power: i32, r: usize| -> f64 {
+        let inputs = (0..40).map(|i| f64::from(x.lanes(i)[r].abs()).powi(power));
+        8.0 * inputs.sum::<f64>()
+    };
+    for (input, power) in [(Input::Amplitude, 2), (Input::PulseWidth, 1)] {
+        wide.dac.input = input;
+        wide.adc.range = Some(1e3);
+        let found = drive(&wide, &[0, 50]);
+        for (r, sum) in found.iter().enumerate() {
+            assert!(
+                (sum / by_hand(power, r) - 1.0).abs() < 1e-6,
+                "{input:?} {r}"
+            );
+        }
+    }
+}
+
 /// What saturates is read again at half, a quarter …, until it does not: the read of inputs that were as small from the start. And each
 /// repetition draws its own noise.
 #[test]
@@ -443,17 +510,27 @@ fn ranges_are_chosen_from_data() {
     assert_eq!(each.iter().copied().fold(0.0, f64::max), all[0]);
     let before = c.counts().saturated;
     read(&mut c, 0, &x);
-    // The largest of each column is its last code, and few others round to it.
-    let ends = c.counts().saturated - before;
-    assert!((8..40).contains(&ends), "{ends}");
-    c.calibrate(
-        0,
-        Direction::Forward,
-        &x,
-        RangeRule::LeastSquares,
-        Scope::Array,
-    )
-    .unwrap();
+    // The largest of each column is the last code but one.
+    assert_eq!(c.counts().saturated, before);
+    let best = c
+        .calibrate(
+            0,
+            Direction::Forward,
+            &x,
+            RangeRule::LeastSquares,
+            Scope::Array,
+        )
+        .unwrap();
+    // What is set is what was returned: the best range of these sums cuts the largest, which come out as the range.
+    let most = read(&mut c, 0, &x);
+    let most = most
+        .all()
+        .iter()
+        .fold(0.0_f64, |m, y| m.max(f64::from(y.abs())));
+    assert!(
+        best[0] < all[0] && (most / best[0] - 1.0).abs() < 1e-5,
+        "{most} {best:?}"
+    );
     let least = error(&mut c, &mut analog);
     // The same to rounding where the largest is the best.
     assert!(least < 1.001 * largest, "{least} {largest}");
@@ -502,6 +579,27 @@ fn drift_is_compensated() {
             .zip(b.all())
             .all(|(a, b)| (a - b).abs() < 2e-5)
     };
+    // Against the flow, inputs at the end of the converters' range come back whole all the same.
+    let mut ends = Periphery::default();
+    ends.dac.range = Some(1.0);
+    let mut narrow = made(&plan(Mapping::DifferentialPair, (n, m), 0.0, &ends), 0, 3);
+    let ones = {
+        let mut v = StackVector::zeros(m, 3);
+        v.fill(1.0);
+        v
+    };
+    let rows = |c: &mut Crossbar| {
+        let mut y = StackVector::zeros(n, 3);
+        c.multiply_transposed(9, &ones, &mut y).unwrap();
+        y
+    };
+    let (rows_before, first) = (rows(&mut narrow), narrow.response(1, &known).unwrap());
+    let faded: Vec<f64> = weights(n * m).iter().map(|w| 0.7 * w).collect();
+    narrow.write(2, &faded).unwrap();
+    narrow
+        .compensate(3, &known, &first, Compensation::Global)
+        .unwrap();
+    assert!(close(&rows_before, &rows(&mut narrow)));
     for (how, left) in [
         (Compensation::Global, [0.7; 4]),
         (Compensation::PerColumn, [0.9, 0.6, 0.5, 0.8]),

@@ -312,10 +312,10 @@ fn cells_of_levels_are_written_to_the_nearest() {
     let place = sites().into_iter().next().unwrap().1;
     let mut bench = Bench::new(&place, 1, cells, true);
     let mut positions = vec![0.5001; bench.shape.cells()];
-    positions[..3].copy_from_slice(&[0.0, 0.4999, 1.0]);
+    positions[..5].copy_from_slice(&[0.0, 0.4999, 1.0, -0.6, 1.6]);
     bench.stack.program(1, &positions).unwrap();
     let found = bench.states();
-    assert_eq!(found[..4], [0.0, 0.0, 1.0, 1.0]);
+    assert_eq!(found[..6], [0.0, 0.0, 1.0, 0.0, 1.0, 1.0]);
     assert_eq!(
         device.programming().unwrap().moments(60e-6)[0],
         device.window().g_min

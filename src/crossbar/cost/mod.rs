@@ -16,7 +16,8 @@ use crate::error::Result;
 pub struct Usage {
     /// Reads and conversions.
     pub counts: Counts,
-    /// `Σ x²` over all reads and cells for each replica, x what the line of a cell is driven with.
+    /// `Σ x²` over all reads and cells for each replica, x what the line of a cell is driven with; of pulses whose width is the input, the square
+    /// of their voltage times the part of a read that they last.
     pub drive: Vec<f64>,
     /// Programming pulses, those of refreshes included.
     pub pulses: u64,
@@ -114,12 +115,12 @@ pub struct Item {
 /// of a potentiating and a depressing one. Every converted output takes one digital operation (subtraction, shift, scale, threshold).
 ///
 /// Time: reads follow each other, each `read-time` and the conversions of the outputs that share a converter. Pulses come in slots of both
-/// polarities, as many cells at once as `writes` says, as if all of these used every slot: a lower bound.
+/// polarities, as many cells at once as `writes` says, as if all of these used every slot: a lower bound. A reset takes a depressing pulse.
 ///
 /// Area: cells, a converter an input, converters of outputs.
 ///
 /// # Differences
-/// Not modelled: charging of lines, decoders, buffers, leakage, links between arrays, and the digital work of training itself (losses, gradients).
+/// Not modelled: reference columns, charging of lines, decoders, buffers, leakage, links between arrays, and the digital work of training itself (losses, gradients).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Cost {
@@ -204,9 +205,10 @@ impl Cost {
             energy: items.iter().filter_map(|i| i.energy).sum(),
             items,
             read_time: mean(usage.counts.reads) * (shared as f64).mul_add(t.adc_time, t.read_time),
-            write_time: built
-                .pulse
-                .map(|p| mean(usage.pulses) / together * (p.widths[0] + p.widths[1])),
+            write_time: built.pulse.map(|p| {
+                let slots = mean(usage.pulses) * (p.widths[0] + p.widths[1]);
+                mean(usage.resets).mul_add(p.widths[1], slots) / together
+            }),
             area: (cells * t.cell_area).mul_add(
                 t.node * t.node,
                 (built.dimensions.0 as f64).mul_add(t.dac_area, converters as f64 * t.adc_area),
@@ -295,7 +297,7 @@ mod tests {
         close(cost.energy, by_hand.iter().map(|(n, u)| n * u).sum());
         // 20 reads, with three conversions after each other; two converters for five outputs.
         close(cost.read_time, 20.0 * (10e-9 + 3.0 * 5e-9));
-        close(cost.write_time.unwrap(), 800.0 / 10.0 * 3e-6);
+        close(cost.write_time.unwrap(), (800.0 * 3e-6 + 2.0 * 2e-6) / 10.0);
         close(cost.area, 80.0 * 12.0 * 9e-16 + 8.0 * 1e-11 + 2.0 * 3e-9);
         close(cost.pulses_per_cell, 10.0);
         close(cost.worn.unwrap(), 0.5);
@@ -346,6 +348,7 @@ mod tests {
             let usage = Usage {
                 pulses: 7_000_000_000 * levels * 10,
                 drive: vec![0.0],
+                resets: 0,
                 ..usage()
             };
             let cost = Cost::new(&technology(Parallel::Row), &built(Some(pulse)), &usage);

@@ -16,7 +16,8 @@ pub struct Adc {
     pub kind: AdcKind,
     /// Largest weighted sum; none for no bound, which only ideal converters can do without (others take 1).
     pub range: Option<f64>,
-    /// What the converters miss. A ramp is shared by all columns, and so is its nonlinearity.
+    /// What the converters miss. A ramp is shared by all columns, and so is its nonlinearity; gain errors are those of the columns' own
+    /// amplifiers.
     pub errors: Errors,
 }
 

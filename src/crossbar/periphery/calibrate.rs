@@ -5,7 +5,7 @@ use super::Resolution;
 /// By what a range is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RangeRule {
-    /// The largest |value|: nothing saturates.
+    /// So that the largest |value| rounds to the last level but one: no code is at an end, unless converters add an offset or noise.
     Max,
     /// The |value| that this share of the values, above 0 and up to 1, does not exceed.
     Quantile(f64),
@@ -37,7 +37,12 @@ pub fn best_range(values: &[f32], resolution: Option<Resolution>, rule: RangeRul
     sizes.sort_by(f32::total_cmp);
     let largest = f64::from(*sizes.last()?);
     let chosen = match (rule, resolution) {
-        (RangeRule::Max, _) | (RangeRule::LeastSquares, None) => largest,
+        (RangeRule::Max | RangeRule::LeastSquares, None) => largest,
+        (RangeRule::Max, Some(resolution)) => {
+            // Half a step below the last level, and a little for the rounding of single precision.
+            let l = f64::from(resolution.levels());
+            largest * l / (l - 0.5) * (1.0 + 1e-5)
+        }
         (RangeRule::Quantile(share), _) => {
             assert!(
                 share > 0.0 && share <= 1.0,
@@ -106,6 +111,8 @@ mod tests {
         assert_eq!(best_range(&v, None, RangeRule::Quantile(0.75)), Some(2.0));
         assert_eq!(best_range(&v, None, RangeRule::Quantile(0.5)), Some(1.0));
         assert_eq!(best_range(&v, None, RangeRule::LeastSquares), Some(3.0));
+        let two = best_range(&v, Resolution::bits(3), RangeRule::Max).unwrap();
+        assert!((two - 3.0 * 3.0 / 2.5).abs() < 1e-4, "{two}");
         assert_eq!(best_range(&[], None, RangeRule::Max), None);
         assert_eq!(best_range(&[0.0; 3], None, RangeRule::Max), None);
     }

@@ -20,7 +20,7 @@ pub use self::compensate::{Compensation, Response};
 pub use self::dac::{Dac, Input};
 pub use self::manage::{BoundManagement, NoiseManagement};
 pub use self::mismatch::Errors;
-pub(super) use self::read::{Array, Converters};
+pub(super) use self::read::{Array, Converters, Driven};
 
 /// Converters and their management. The default is ideal: inputs and outputs pass as they are.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -5,12 +5,12 @@ use pulp::Arch;
 use super::adc::AdcBank;
 use super::dac::DacBank;
 use super::mismatch::Mismatch;
-use super::{BoundManagement, Counts, Direction, Periphery, manage};
+use super::{BoundManagement, Counts, Direction, Input, Periphery, manage};
 use crate::backend::{StackVector, WIDE};
 use crate::error::Result;
 use crate::number::{Draw, Purpose, Stream};
 
-/// The array between the converters: `currents` in units of the weighted sum for `voltages` in volts, with noise of the periphery and the
+/// The array between the converters: `sums` in units of the weighted sum for voltages in volts, with noise of the periphery and the
 /// cells at this step and index.
 pub(in crate::crossbar) trait Array {
     /// `at` is the step of the first sample and the index.
@@ -18,9 +18,20 @@ pub(in crate::crossbar) trait Array {
         &mut self,
         direction: Direction,
         at: (u32, u32),
-        voltages: &StackVector,
+        driven: &Driven,
         sums: &mut StackVector,
     ) -> Result<()>;
+}
+
+/// What the lines are driven with.
+#[derive(Clone, Copy)]
+pub(in crate::crossbar) struct Driven<'a> {
+    /// Voltages, or the parts of a read that pulses of full voltage last times that.
+    pub voltages: &'a StackVector,
+    /// Where only lanes of one sample with a number above 0 are read: the others are computed along, and nothing is made of them.
+    pub again: Option<&'a [u32]>,
+    /// The full voltage, where inputs are widths of pulses.
+    pub full: Option<f32>,
 }
 
 /// The converters of a stack with their buffers.
@@ -135,7 +146,7 @@ impl Converters {
             step,
             halvings: 0,
         };
-        self.once(array, place, inputs, &scale, outputs)?;
+        self.once(array, place, inputs, None, &scale, outputs)?;
         let lanes = inputs.width();
         self.count(lanes, inputs.len(), outputs.len(), counts);
         if let BoundManagement::Iterative { most_halvings } = self.periphery.bound_management {
@@ -193,7 +204,7 @@ impl Converters {
                 *scale *= if *n > 0 { 2.0 } else { 1.0 };
             }
             place.halvings = halvings;
-            self.once(array, place, &x, scale, &mut y)?;
+            self.once(array, place, &x, Some(saturated), scale, &mut y)?;
             self.count(again, inputs.len(), outputs.len(), counts);
             counts.repeated += again as u64;
             for o in 0..outputs.len() {
@@ -257,8 +268,8 @@ impl Converters {
         for plane in 0..planes.unwrap_or(1) {
             let mut sums = StackVector::zeros(outputs, inputs.width());
             let at = (step, place.index(plane));
-            let voltages = self.voltages(direction, planes.map(|_| plane));
-            array.read(direction, at, voltages, &mut sums)?;
+            self.voltages(direction, planes.map(|_| plane));
+            array.read(direction, at, &self.driven(None), &mut sums)?;
             seen.push(sums);
         }
         self.scale = scale;
@@ -286,7 +297,7 @@ impl Converters {
     }
 
     /// Voltages of the levels, or of one of their planes.
-    fn voltages(&mut self, direction: Direction, plane: Option<u32>) -> &StackVector {
+    fn voltages(&mut self, direction: Direction, plane: Option<u32>) {
         let mut buffers = std::mem::take(&mut self.buffers);
         let arch = self.arch;
         let dac = &self.side(direction).dac;
@@ -302,7 +313,15 @@ impl Converters {
             }
         }
         self.buffers = buffers;
-        &self.buffers.voltages
+    }
+
+    fn driven<'a>(&'a self, again: Option<&'a [u32]>) -> Driven<'a> {
+        let dac = &self.periphery.dac;
+        Driven {
+            voltages: &self.buffers.voltages,
+            again,
+            full: (dac.input == Input::PulseWidth).then(|| dac.full()),
+        }
     }
 
     /// One read of all lanes; the saturated outputs of each go to the buffers.
@@ -311,6 +330,7 @@ impl Converters {
         array: &mut dyn Array,
         place: Place,
         inputs: &StackVector,
+        again: Option<&[u32]>,
         scale: &[f32],
         outputs: &mut StackVector,
     ) -> Result<()> {
@@ -322,7 +342,7 @@ impl Converters {
         let Some(planes) = self.periphery.dac.planes() else {
             self.voltages(place.direction, None);
             let at = (place.step, place.index(0));
-            array.read(place.direction, at, &self.buffers.voltages, outputs)?;
+            array.read(place.direction, at, &self.driven(again), outputs)?;
             self.digitise(place, 0, outputs);
             return Ok(());
         };
@@ -337,7 +357,7 @@ impl Converters {
             }
             self.voltages(place.direction, Some(plane));
             let at = (place.step, place.index(plane));
-            array.read(place.direction, at, &self.buffers.voltages, &mut sums)?;
+            array.read(place.direction, at, &self.driven(again), &mut sums)?;
             self.digitise(place, plane, &mut sums);
             for (y, part) in outputs.all_mut().iter_mut().zip(sums.all()) {
                 *y += part;
