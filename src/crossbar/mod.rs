@@ -137,7 +137,11 @@ impl Crossbar {
     ///
     /// # Errors
     /// Where the stack does not fit into the memory of its place.
+    ///
+    /// # Panics
+    /// For a periphery with a successive approximation of fewer than 2 or more than 16 bits, or with bit-serial inputs without levels.
     pub fn new(plan: &Plan, first_replica: usize, replicas: usize) -> Result<Self> {
+        plan.periphery.assert_possible();
         let map = plan.model.map;
         let shape = Shape {
             replicas,

@@ -554,4 +554,8 @@ fn pulses_have_their_energy() {
         ],
     );
     assert_eq!(device("rpu/gokmen2016").write_pulse(), None);
+    // Pulses that follow the level of a cell have no one voltage.
+    let ramped = include_str!("../../device-models/reram/yakopcic2011.toml").to_owned()
+        + "\n[pulse-scheme]\nlevels = 50\nset-voltage-step = \"1 mV\"\n";
+    assert_eq!(crate::text::read(&ramped).unwrap().write_pulse(), None);
 }

@@ -40,6 +40,22 @@ impl Periphery {
     pub fn is_ideal(&self) -> bool {
         *self == Self::default()
     }
+
+    /// # Panics
+    /// For successive approximation of fewer than 2 or more than 16 bits, and bit-serial inputs without levels.
+    pub(super) fn assert_possible(&self) {
+        if let AdcKind::Sar { bits, .. } = self.adc.kind {
+            assert!(
+                Resolution::bits(bits).is_some(),
+                "a converter of {bits} bits: 2 to 16 are possible"
+            );
+        }
+        let serial = self.dac.input == Input::BitSerial;
+        assert!(
+            !serial || self.dac.resolution.is_some(),
+            "inputs without levels have no bit planes"
+        );
+    }
 }
 
 /// Steps of a converter on each side of zero: levels `-L … L`, zero among them, and `range = L` steps.
