@@ -114,6 +114,11 @@ impl Study {
         self
     }
 
+    /// Whether its tasks are read and not trained.
+    pub fn is_read(&self) -> bool {
+        self.points.iter().all(|p| p.task.reading().is_some())
+    }
+
     /// The same study, computed at `place`.
     pub fn at(mut self, place: &Place) -> Self {
         for point in &mut self.points {
@@ -145,6 +150,18 @@ impl Study {
                 study.points.len(),
             ));
         }
+        if !study.is_read() && study.points.iter().any(|p| p.task.reading().is_some()) {
+            return Err(Violation {
+                file: path.display().to_string(),
+                line: None,
+                column: None,
+                key: "sweep".into(),
+                value: None,
+                rule: "some points of the sweep are trained and some are only read".into(),
+                way_out: "make two studies of it".into(),
+            }
+            .into());
+        }
         let known: Vec<&str> = study.controls.iter().flat_map(Controls::names).collect();
         let unknown = study.expect.iter().filter_map(|e| e.unknown(&known));
         let unknown: Vec<Violation> = unknown.collect();
@@ -157,6 +174,8 @@ impl Study {
                     return Err(outside(path, "expect.point", point, study.points.len()));
                 }
             }
+            let reads = study.points.iter().map(|p| p.task.reading().map_or(0, |r| r.times.len()));
+            expect.check_read(reads.min().unwrap_or(0))?;
         }
         if !sweep.axes.iter().any(|(key, _)| key == MODEL) {
             forget_model(&mut document);
