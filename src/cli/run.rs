@@ -129,7 +129,13 @@ fn text(outcome: &Outcome, out: &Path) -> String {
             text.push_str(&format!("warning: {}: {warning}\n", point.label));
         }
     }
-    let done = match s.points.iter().flat_map(|p| &p.reads).map(|r| r.vectors).sum() {
+    let done = match s
+        .points
+        .iter()
+        .flat_map(|p| &p.reads)
+        .map(|r| r.vectors)
+        .sum()
+    {
         0_u64 => format!(
             "{:.3e} device updates a second and core, {:.2} pulses each",
             s.device_updates_per_second, s.pulses_per_device_update

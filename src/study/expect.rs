@@ -218,9 +218,12 @@ impl Expect {
     pub(super) fn check_read(&self, reads: usize) -> Result<()> {
         let refuse = |rule: String, way_out: String| {
             let value = self.read.map(|r| r.to_string());
-            Err(Error::from(
-                self.origin.violation("expect.read", value, rule, way_out),
-            ))
+            Err(Error::from(self.origin.violation(
+                "expect.read",
+                value,
+                rule,
+                way_out,
+            )))
         };
         match (self.of_reads(), self.read) {
             (None, Some(_)) => refuse(
@@ -251,13 +254,13 @@ impl Expect {
 
     /// The number at point k, or one for every time that it is read.
     fn values(&self, points: &[Point], k: usize) -> Vec<Option<f64>> {
-        let Some(point) = points
-            .get(k)
-            .and_then(|p| serde_json::to_value(p).ok())
-        else {
+        let Some(point) = points.get(k).and_then(|p| serde_json::to_value(p).ok()) else {
             return vec![None];
         };
-        match (self.of_reads(), point.get("reads").and_then(Value::as_array)) {
+        match (
+            self.of_reads(),
+            point.get("reads").and_then(Value::as_array),
+        ) {
             (Some(path), Some(reads)) => reads
                 .iter()
                 .enumerate()

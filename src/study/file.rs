@@ -10,7 +10,16 @@ use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violat
 use crate::error::{Error, Result, Violation};
 
 /// Tables that hold exactly one named table.
-const CHOICES: [&str; 5] = ["law", "mapping", "pulses", "retention", "schedule"];
+const CHOICES: [&str; 8] = [
+    "law",
+    "mapping",
+    "pulses",
+    "retention",
+    "rule",
+    "schedule",
+    "vectors",
+    "weights",
+];
 
 /// What an overlay replaces whole where it chooses otherwise: [`CHOICES`], and the spread of every parameter.
 fn choices() -> Vec<&'static str> {
@@ -174,13 +183,22 @@ impl Study {
                     return Err(outside(path, "expect.point", point, study.points.len()));
                 }
             }
-            let reads = study.points.iter().map(|p| p.task.reading().map_or(0, |r| r.times.len()));
+            let reads = study
+                .points
+                .iter()
+                .map(|p| p.task.reading().map_or(0, |r| r.times.len()));
             expect.check_read(reads.min().unwrap_or(0))?;
         }
         if !sweep.axes.iter().any(|(key, _)| key == MODEL) {
             forget_model(&mut document);
         }
-        make_absolute(&mut document, "task.data", Some(&folder))?;
+        for key in [
+            "task.data",
+            "task.inference.data",
+            "task.inference.weights.csv.file",
+        ] {
+            make_absolute(&mut document, key, Some(&folder))?;
+        }
         make_absolute(&mut document, "device.law.piecewise.csv", None)?;
         for key in arrays() {
             make_absolute(&mut document, &key, None)?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::file::Study;
-use super::product::{Product, Vectors};
+use super::product::{Answers, Product, Vectors};
 use super::reading::Reading;
 use super::run::{Outcome, Progress, swept_label};
 use super::settings::Settings;
@@ -39,6 +39,12 @@ struct Misses {
     miss: f64,
     /// max |ŷ - y|
     largest: f64,
+    /// Samples with an answer.
+    answered: f64,
+    /// How well what is read answers them, summed.
+    score: f64,
+    /// The same of the exact products.
+    digital: f64,
 }
 
 /// One replica at one time.
@@ -51,16 +57,19 @@ pub struct ReadRow {
     /// Seconds since programming.
     pub time: f64,
     /// What was found: a name of [`READ_COLUMNS`] each.
-    pub values: [f64; 5],
+    pub values: [f64; 7],
 }
 
-/// Columns of `reads.csv` after point, label, replica and time.
-pub const READ_COLUMNS: [&str; 5] = [
+/// Columns of `reads.csv` after point, label, replica and time. The score is the accuracy of classes, the mean squared error of numbers, and
+/// NaN where there are no answers.
+pub const READ_COLUMNS: [&str; 7] = [
     "error",
     "effective-bits",
     "largest-error",
     "gain",
     "unexplained-error",
+    "score",
+    "digital-score",
 ];
 
 impl Misses {
@@ -75,7 +84,7 @@ impl Misses {
     }
 
     /// In the order of [`READ_COLUMNS`].
-    fn values(&self) -> [f64; 5] {
+    fn values(&self) -> [f64; 7] {
         let error = (self.miss / self.exact).sqrt();
         let slope = self.along / self.exact;
         let unexplained = (self.miss / self.exact - slope * slope).max(0.0).sqrt();
@@ -85,6 +94,8 @@ impl Misses {
             self.largest / (self.exact / self.count).sqrt(),
             1.0 + slope,
             unexplained,
+            self.score / self.answered,
+            self.digital / self.answered,
         ]
     }
 }
@@ -114,9 +125,9 @@ struct Found {
 
 impl<'a> Bench<'a> {
     fn new(settings: &'a Settings, reading: &'a Reading) -> Result<Self> {
-        let (inputs, outputs) = reading.operands.dimensions();
+        let (inputs, outputs) = reading.operands.dimensions()?;
         let plan = settings.plan(inputs, outputs)?;
-        let product = reading.operands.product(settings.seed, &plan.model.map);
+        let product = reading.operands.product(settings.seed, &plan.model.map)?;
         Ok(Self {
             settings,
             reading,
@@ -238,6 +249,18 @@ impl<'a> Bench<'a> {
                         e.add(*read, *exact);
                     }
                 }
+                if product.answers.is_some() {
+                    let width = inputs.width();
+                    for lane in 0..width {
+                        let sample = first + lane / replicas;
+                        let e = &mut errors[lane % replicas];
+                        let own = product.score(sample, |c| f64::from(read.lanes(c)[lane]));
+                        let digital = product.score(sample, |c| exact[c * width + lane]);
+                        e.answered += 1.0;
+                        e.score += own.unwrap_or(0.0);
+                        e.digital += digital.unwrap_or(0.0);
+                    }
+                }
             }
             step += product.samples as u32;
             found.errors.push(errors);
@@ -279,7 +302,10 @@ impl<'a> Bench<'a> {
         if !exact_cells || !exact_converters {
             return None;
         }
-        let levels = periphery.adc.resolution().map_or(1.0, |r| f64::from(r.levels()));
+        let levels = periphery
+            .adc
+            .resolution()
+            .map_or(1.0, |r| f64::from(r.levels()));
         let own = [periphery.adc.range.unwrap_or(1.0)];
         let ranges = ranges.unwrap_or(&own);
         let steps = ranges.iter().map(|r| (r / levels).powi(2)).sum::<f64>() / ranges.len() as f64;
@@ -290,7 +316,7 @@ impl<'a> Bench<'a> {
         let noise = self.expected_noise(ranges);
         let read = |k: usize| {
             let (errors, counts) = (&found.errors[k], &found.counts[k]);
-            let values: Vec<[f64; 5]> = errors.iter().map(Misses::values).collect();
+            let values: Vec<[f64; 7]> = errors.iter().map(Misses::values).collect();
             let over = |column: usize, predicted: Option<f64>| {
                 let values: Vec<f64> = values.iter().map(|v| v[column]).collect();
                 estimate(&values, predicted)
@@ -300,7 +326,18 @@ impl<'a> Bench<'a> {
                 let all = errors.iter().map(|e| noise / (e.exact / e.count).sqrt());
                 all.sum::<f64>() / errors.len() as f64
             });
+            let score = || {
+                let digital = errors.iter().map(|e| e.digital / e.answered);
+                over(5, Some(digital.sum::<f64>() / errors.len() as f64))
+            };
+            let (accuracy, mean_squared_error) = match &self.product.answers {
+                Some(Answers::Classes(_)) => (score(), Estimate::default()),
+                Some(Answers::Numbers(..)) => (Estimate::default(), score()),
+                None => Default::default(),
+            };
             Read {
+                accuracy,
+                mean_squared_error,
                 time: self.reading.times[k],
                 error: over(0, error),
                 effective_bits: over(1, error.map(effective_bits)),

@@ -19,7 +19,7 @@ pub use file::{Controls, Overrides, Study};
 pub use forecast::{Forecast, forecast};
 pub use measure::{READ_COLUMNS, ReadRow};
 pub use problem::{Problem, Problems};
-pub use reading::{Draw, Operands, Reading};
+pub use reading::{Answer, Draw, LayerWeights, Operands, Reading};
 pub use run::{Outcome, Prepared, Progress, RunRow, run_study};
 pub use settings::{Material, Settings, TaskSpec};
 pub use store::{Artifact, check_target, reads_csv, runs_csv, store};

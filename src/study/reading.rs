@@ -1,6 +1,6 @@
 //! Tasks that are not trained: weights are programmed once and read. What the study file says of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::periphery::SIZE;
 use crate::crossbar::{Compensation, Periphery, RangeRule, Scope};
@@ -9,7 +9,7 @@ use crate::document::{Rule, Section, Value};
 use crate::units::Seconds;
 
 /// Names of the tasks that are read.
-pub(super) const READ: [&str; 1] = ["products"];
+pub(super) const READ: [&str; 2] = ["products", "inference"];
 
 /// A matrix that is programmed into an array at time 0 and read.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,41 @@ pub enum Operands {
         /// Elements of the vectors.
         vectors: Draw,
     },
+    /// A trained layer and the samples of a table.
+    Layer {
+        /// The CSV file with the samples.
+        data: PathBuf,
+        /// The column with the right answers, and what they are.
+        answer: (String, Answer),
+        /// Whether columns are standardised.
+        standardise: bool,
+        /// The constant input of a further row of weights; none without such a row.
+        bias: Option<f64>,
+        /// The weights.
+        weights: LayerWeights,
+    },
+}
+
+/// What the outputs of a layer mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// One output a class, in ascending order of the labels: the largest decides.
+    Class,
+    /// One output: a number.
+    Number,
+}
+
+/// Where the weights of a layer come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LayerWeights {
+    /// Least squares on the samples themselves, towards 1 for the own class and 0 for others (or the number), with `½ ridge |w|²` for each
+    /// output over the mean square error; the weights of the bias are free.
+    LeastSquares {
+        /// Strength of the ridge.
+        ridge: f64,
+    },
+    /// A CSV file: one column an output, one line a feature in the order of the data, and one more for the bias.
+    File(PathBuf),
 }
 
 /// A distribution with mean zero.
@@ -74,12 +109,15 @@ pub(super) fn kind(root: &Section) -> Option<&'static str> {
 pub(super) fn reading(
     task: &Section,
     kind: &str,
-    _folder: &Path,
+    folder: &Path,
     device: &Device,
     periphery: &Periphery,
 ) -> Reading {
     let section = task.section(kind);
-    let operands = random(&section);
+    let operands = match kind {
+        "inference" => layer(&section, folder),
+        _ => random(&section),
+    };
     let times = times(&section, device);
     let compensation = section
         .optional_one_of("compensation", &["none", "global", "per-column"])
@@ -120,6 +158,37 @@ fn random(section: &Section) -> Operands {
         samples: size("samples"),
         weights: Draw::parse(section, "weights"),
         vectors: Draw::parse(section, "vectors"),
+    }
+}
+
+fn layer(section: &Section, folder: &Path) -> Operands {
+    if section.has("label") && section.has("target") {
+        section.violation(
+            "target",
+            "answers are labels of classes or numbers",
+            "remove label or target",
+        );
+    }
+    let answer = match section.has("target") {
+        true => {
+            section.optional_text("label");
+            (section.text("target"), Answer::Number)
+        }
+        false => (section.text("label"), Answer::Class),
+    };
+    let bias = section.number("bias", Rule::NonNegative);
+    let weights = match section.choice("weights", &["least-squares", "csv"]) {
+        ("csv", s) => LayerWeights::File(folder.join(s.text("file"))),
+        (_, s) => LayerWeights::LeastSquares {
+            ridge: s.number("ridge", Rule::NonNegative),
+        },
+    };
+    Operands::Layer {
+        data: folder.join(section.text("data")),
+        answer,
+        standardise: section.bool("standardise"),
+        bias: (bias > 0.0).then_some(bias),
+        weights,
     }
 }
 

@@ -9,7 +9,7 @@ use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
 use super::periphery::periphery;
-use super::reading::{self, Operands, Reading};
+use super::reading::{self, Reading};
 use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
 use crate::crossbar::{ArrayModel, Mapping, Periphery, Plan, Refresh, WeightMap};
@@ -187,7 +187,10 @@ impl Settings {
         let mut rate_origin = task_section.origin().clone();
         task_section.finish();
         let (training, average_from, log_every) = if let Some(kind) = read {
-            for (key, what) in [("training", "trained"), ("controls", "trained, so there is nothing to control")] {
+            for (key, what) in [
+                ("training", "trained"),
+                ("controls", "trained, so there is nothing to control"),
+            ] {
                 root.node(key);
                 if root.has(key) {
                     root.violation(
@@ -639,11 +642,10 @@ impl Settings {
     /// Those of [`Settings::material`].
     pub fn states(&self) -> Result<usize> {
         let weights = match &self.task {
-            TaskSpec::Reading(reading) => match &reading.operands {
-                Operands::Random {
-                    inputs, outputs, ..
-                } => inputs * outputs,
-            },
+            TaskSpec::Reading(reading) => {
+                let (inputs, outputs) = reading.operands.dimensions()?;
+                inputs * outputs
+            }
             _ => self.material()?.task.features,
         };
         Ok(weights * self.mapping.cells_per_weight() * self.replicas)

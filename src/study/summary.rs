@@ -193,6 +193,10 @@ pub struct Read {
     pub gain: Estimate,
     /// Root mean square error that is left when that slope is taken off.
     pub unexplained_error: Estimate,
+    /// Share of samples whose class the largest output is; predicted is that of the exact products, digital weights.
+    pub accuracy: Estimate,
+    /// Mean squared error of the output against the right number; predicted likewise.
+    pub mean_squared_error: Estimate,
     /// Share of conversions that saturated.
     pub saturated: f64,
     /// Vectors that were put on arrays, over all replicas, bit planes and repetitions.
@@ -346,6 +350,8 @@ impl Read {
             largest_error: estimate,
             gain: estimate,
             unexplained_error: estimate,
+            accuracy: estimate,
+            mean_squared_error: estimate,
             ..Self::default()
         }
     }
