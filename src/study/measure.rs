@@ -5,6 +5,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::file::Study;
+use super::misses::{Misses, effective_bits};
 use super::product::{Answers, Product, Vectors};
 use super::reading::Reading;
 use super::run::{Outcome, Progress, swept_label};
@@ -26,27 +27,6 @@ const LANES: usize = 4096;
 /// Replicas that calibration looks at: it must not depend on how replicas are cut into stacks.
 const CALIBRATED: usize = 16;
 
-/// One replica's reads at one time, against exact products.
-#[derive(Debug, Clone, Copy, Default)]
-struct Misses {
-    /// Outputs.
-    count: f64,
-    /// Σ y²
-    exact: f64,
-    /// Σ (ŷ - y) y
-    along: f64,
-    /// Σ (ŷ - y)²
-    miss: f64,
-    /// max |ŷ - y|
-    largest: f64,
-    /// Samples with an answer.
-    answered: f64,
-    /// How well what is read answers them, summed.
-    score: f64,
-    /// The same of the exact products.
-    digital: f64,
-}
-
 /// One replica at one time.
 #[derive(Debug, Clone)]
 pub struct ReadRow {
@@ -56,56 +36,8 @@ pub struct ReadRow {
     pub replica: usize,
     /// Seconds since programming.
     pub time: f64,
-    /// What was found: a name of [`READ_COLUMNS`] each.
+    /// What was found: a name of [`READ_COLUMNS`](super::READ_COLUMNS) each.
     pub values: [f64; 7],
-}
-
-/// Columns of `reads.csv` after point, label, replica and time. The score is the accuracy of classes, the mean squared error of numbers, and
-/// NaN where there are no answers.
-pub const READ_COLUMNS: [&str; 7] = [
-    "error",
-    "effective-bits",
-    "largest-error",
-    "gain",
-    "unexplained-error",
-    "score",
-    "digital-score",
-];
-
-impl Misses {
-    /// Over outputs of one lane each, `read` and `exact` of the same order.
-    fn add(&mut self, read: f32, exact: f64) {
-        let miss = f64::from(read) - exact;
-        self.count += 1.0;
-        self.exact += exact * exact;
-        self.along += miss * exact;
-        self.miss += miss * miss;
-        self.largest = self.largest.max(miss.abs());
-    }
-
-    /// In the order of [`READ_COLUMNS`].
-    fn values(&self) -> [f64; 7] {
-        let error = (self.miss / self.exact).sqrt();
-        let slope = self.along / self.exact;
-        let unexplained = (self.miss / self.exact - slope * slope).max(0.0).sqrt();
-        [
-            error,
-            effective_bits(error),
-            self.largest / (self.exact / self.count).sqrt(),
-            1.0 + slope,
-            unexplained,
-            self.score / self.answered,
-            self.digital / self.answered,
-        ]
-    }
-}
-
-/// `(SNR - 1.76 dB)/6.02 dB` of an error relative to the rms of the exact outputs, exactly `-log₂(ε √(3/2))`: the bits of a quantiser that
-/// leaves a sine of its full range the same signal-to-noise ratio, `3/2 · 4^bits`.
-///
-/// R. H. Walden, IEEE J. Sel. Areas Commun. 17 (1999) 539–550, doi:10.1109/49.761034.
-fn effective_bits(error: f64) -> f64 {
-    -(error * 1.5_f64.sqrt()).log2()
 }
 
 /// A point made ready.

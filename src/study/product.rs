@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
-use super::reading::{Answer, Draw, LayerWeights, Operands};
+use super::reading::{Answer, Draw, Layer, LayerWeights, Operands};
 use crate::backend::StackVector;
 use crate::crossbar::WeightMap;
 use crate::error::{Error, Result};
@@ -63,8 +63,8 @@ impl Operands {
             Self::Random {
                 inputs, outputs, ..
             } => Ok((*inputs, *outputs)),
-            layer => {
-                let layer = Layer::read(layer)?;
+            Self::Layer(layer) => {
+                let layer = Loaded::read(layer)?;
                 Ok((layer.x.ncols(), layer.outputs))
             }
         }
@@ -76,15 +76,15 @@ impl Operands {
     /// Unreadable or broken data; least squares without a solution.
     pub(super) fn product(&self, seed: u64, map: &WeightMap) -> Result<Product> {
         let [low, high] = map.range();
-        let Self::Random {
-            inputs,
-            outputs,
-            samples,
-            weights,
-            vectors,
-        } = *self
-        else {
-            return Layer::read(self)?.product(high.min(-low));
+        let (inputs, outputs, samples, weights, vectors) = match self {
+            Self::Layer(layer) => return Loaded::read(layer)?.product(high.min(-low)),
+            Self::Random {
+                inputs,
+                outputs,
+                samples,
+                weights,
+                vectors,
+            } => (*inputs, *outputs, *samples, *weights, *vectors),
         };
         let mut rng = Pcg64::seed_from_u64(seed);
         let mut draw = || -> f64 {
@@ -110,7 +110,7 @@ impl Operands {
 }
 
 /// A layer with its data.
-struct Layer {
+struct Loaded {
     /// One sample a row, the bias its last column.
     x: DMatrix<f64>,
     /// What is right.
@@ -123,18 +123,15 @@ struct Layer {
     file: String,
 }
 
-impl Layer {
-    fn read(operands: &Operands) -> Result<Self> {
-        let Operands::Layer {
+impl Loaded {
+    fn read(layer: &Layer) -> Result<Self> {
+        let Layer {
             data,
             answer: (column, answer),
             standardise,
             bias,
             weights,
-        } = operands
-        else {
-            unreachable!("random operands have no table");
-        };
+        } = layer;
         let table = read_table(data)?;
         // Labels are never standardised: they are names.
         let (raw, _) = table.regression(column, false)?;

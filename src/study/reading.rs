@@ -43,18 +43,22 @@ pub enum Operands {
         vectors: Draw,
     },
     /// A trained layer and the samples of a table.
-    Layer {
-        /// The CSV file with the samples.
-        data: PathBuf,
-        /// The column with the right answers, and what they are.
-        answer: (String, Answer),
-        /// Whether columns are standardised.
-        standardise: bool,
-        /// The constant input of a further row of weights; none without such a row.
-        bias: Option<f64>,
-        /// The weights.
-        weights: LayerWeights,
-    },
+    Layer(Layer),
+}
+
+/// A trained layer and the samples of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    /// The CSV file with the samples.
+    pub data: PathBuf,
+    /// The column with the right answers, and what they are.
+    pub answer: (String, Answer),
+    /// Whether columns are standardised.
+    pub standardise: bool,
+    /// The constant input of a further row of weights; none without such a row.
+    pub bias: Option<f64>,
+    /// The weights.
+    pub weights: LayerWeights,
 }
 
 /// What the outputs of a layer mean.
@@ -115,7 +119,7 @@ pub(super) fn reading(
 ) -> Reading {
     let section = task.section(kind);
     let operands = match kind {
-        "inference" => layer(&section, folder),
+        "inference" => Operands::Layer(layer(&section, folder)),
         _ => random(&section),
     };
     let times = times(&section, device);
@@ -161,7 +165,7 @@ fn random(section: &Section) -> Operands {
     }
 }
 
-fn layer(section: &Section, folder: &Path) -> Operands {
+fn layer(section: &Section, folder: &Path) -> Layer {
     if section.has("label") && section.has("target") {
         section.violation(
             "target",
@@ -183,7 +187,7 @@ fn layer(section: &Section, folder: &Path) -> Operands {
             ridge: s.number("ridge", Rule::NonNegative),
         },
     };
-    Operands::Layer {
+    Layer {
         data: folder.join(section.text("data")),
         answer,
         standardise: section.bool("standardise"),

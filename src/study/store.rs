@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::measure::{READ_COLUMNS, ReadRow};
+use super::measure::ReadRow;
+use super::misses::READ_COLUMNS;
 use super::run::RunRow;
 use crate::error::{Error, Result};
 
