@@ -6,9 +6,9 @@ use std::process::{Command, ExitCode};
 use indicatif::{ProgressBar, ProgressStyle};
 use memridge::backend::Place;
 use memridge::error::{Error, Result};
-use memridge::report::{self, DeviceCurve};
+use memridge::report::{self, DeviceCurve, ProgrammingCurve};
 use memridge::study::{
-    Artifact, Outcome, Progress, Study, check_target, run_study, runs_csv, store,
+    Artifact, Outcome, Progress, Study, check_target, reads_csv, run_study, runs_csv, store,
 };
 
 use super::{Backend, RunArgs, json, print};
@@ -71,7 +71,11 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
 
     let mut figures = report::plots(summary).map_err(|e| broken("the plots", &e))?;
     let base = &study.points[study.points.len() / 2];
-    figures.push(report::device_figure(&DeviceCurve::of(&base.device)?));
+    if base.device.law().is_pulsed() {
+        figures.push(report::device_figure(&DeviceCurve::of(&base.device)?));
+    } else if let Some(curve) = ProgrammingCurve::of(&base.device) {
+        figures.push(report::programming_figure(&curve));
+    }
     let study_toml = study.document.to_toml();
     let provenance = provenance(&outcome, args, &place)?;
     let labels: Vec<String> = summary.points.iter().map(|p| p.label.clone()).collect();
@@ -79,16 +83,20 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
         name: name.into(),
         content,
     };
+    let rows = match study.is_read() {
+        true => file("reads.csv", reads_csv(&outcome.reads, &labels)?),
+        false => file(
+            "runs.csv",
+            runs_csv(&outcome.runs, &labels, &summary.features)?,
+        ),
+    };
     let mut artifacts = vec![
         file(
             "report.html",
             report::page(summary, &figures, &study_toml, &provenance).into_bytes(),
         ),
         file("summary.json", json(summary)?.into_bytes()),
-        file(
-            "runs.csv",
-            runs_csv(&outcome.runs, &labels, &summary.features)?,
-        ),
+        rows,
         file("study.toml", study_toml.into_bytes()),
         file("provenance.json", provenance.into_bytes()),
     ];
@@ -124,10 +132,21 @@ fn text(outcome: &Outcome, out: &Path) -> String {
             text.push_str(&format!("warning: {}: {warning}\n", point.label));
         }
     }
+    let done = match s
+        .points
+        .iter()
+        .flat_map(|p| &p.reads)
+        .map(|r| r.vectors)
+        .sum()
+    {
+        0_u64 => format!(
+            "{:.3e} device updates a second and core, {:.2} pulses each",
+            s.device_updates_per_second, s.pulses_per_device_update
+        ),
+        vectors => format!("{vectors} vectors read"),
+    };
     text.push_str(&format!(
-        "\n{:.3e} device updates a second and core, {:.2} pulses each; {:.1} s in all\nreport: {}\n\n",
-        s.device_updates_per_second,
-        s.pulses_per_device_update,
+        "\n{done}; {:.1} s in all\nreport: {}\n\n",
         s.wall_seconds,
         out.join("report.html").display(),
     ));

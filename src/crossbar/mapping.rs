@@ -147,6 +147,20 @@ impl WeightMap {
         (0..self.cells()).map(value).collect()
     }
 
+    /// Least and largest weight that the window can hold.
+    pub fn range(&self) -> [f64; 2] {
+        let [low, high] = [self.value(0.0), self.value(1.0)];
+        match self.mapping {
+            Mapping::ReferenceColumn => [low, high],
+            // Each cell moves by half of the weight, one up and one down.
+            Mapping::DifferentialPair => {
+                let most = 2.0 * high.min(-low);
+                [-most, most]
+            }
+            Mapping::OneSidedPair => [-high, high],
+        }
+    }
+
     /// Positions of all cells for given weights.
     pub fn positions(&self, weights: &[f64]) -> Vec<f64> {
         let values = self.values(weights).into_iter();

@@ -244,10 +244,19 @@ impl Crossbar {
             Scope::Array => vec![array; outputs],
             Scope::Column => (0..outputs).map(of).collect(),
         };
-        if let Some(converters) = &mut self.converters {
-            converters.set_ranges(direction, &ranges);
-        }
+        self.set_ranges(direction, &ranges);
         Ok(ranges)
+    }
+
+    /// Sets the ranges of the output converters, one an output, in units of the weighted sum, as [`Crossbar::calibrate`] returns them:
+    /// what one stack found serves others. Nothing happens where the periphery is ideal.
+    ///
+    /// # Panics
+    /// If there is not one range an output.
+    pub fn set_ranges(&mut self, direction: Direction, ranges: &[f64]) {
+        if let Some(converters) = &mut self.converters {
+            converters.set_ranges(direction, ranges);
+        }
     }
 
     /// The response to known inputs (whole samples), without compensation: to be kept from after programming, and measured again later.

@@ -21,6 +21,7 @@ mod learning;
 mod page;
 mod panel;
 mod programming;
+mod reads;
 mod ridge_path;
 mod scale;
 mod shrinkage;
@@ -74,6 +75,7 @@ pub fn plots(summary: &Summary) -> Result<Vec<Figure>, String> {
         learning::figure(summary)?,
         test_error::figure(summary)?,
         budget::figure(summary)?,
+        reads::figure(summary)?,
     ];
     Ok(figures.into_iter().flatten().collect())
 }

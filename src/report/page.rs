@@ -4,8 +4,15 @@ use super::Figure;
 use super::answer::{amount, answer};
 use super::format::{MISSING, escape, estimate_parts, percent, short, significant, trimmed};
 use super::html::{Cell, STYLE, grid, measured, name, number, words};
+use super::reads::age;
 use super::table::{expected, known};
 use crate::study::summary::{Point, Summary};
+
+/// How to read the page of a study that is not trained.
+const PROGRAMMED: &str = "Weights are programmed into the array, vectors are read through its periphery, and what comes out is compared with the exact product. \
+    Errors are over the root mean square of the exact outputs; means over replicas carry 95 % intervals. \
+    Effective bits are (SNR − 1.76 dB)/6.02 dB of the error. The gain is the slope of what is read on what is exact: a digital factor could take it back, and not the error beside it. \
+    Predicted, set small beneath, is the closed form of read noise and quantisation where nothing else is between, and for answers that of digital weights.";
 
 const READ: &str = "While it trains, an asymmetric device pulls each weight toward its symmetric point; the strength of that pull, λ, \
     is in the units of the explicit penalty ½ λ ‖w − w⋄‖², so the two can be compared directly. \
@@ -32,7 +39,10 @@ pub fn page(
     let title = escape(title);
     let body = [
         head(summary, &title),
-        results(summary),
+        match is_read(summary) {
+            true => reads(summary),
+            false => results(summary),
+        },
         pictures(figures),
         verdicts(summary),
         test_errors(summary),
@@ -52,6 +62,56 @@ pub fn page(
     )
 }
 
+/// Whether arrays are read and not trained.
+fn is_read(summary: &Summary) -> bool {
+    summary.points.iter().any(|p| !p.reads.is_empty())
+}
+
+fn reads(summary: &Summary) -> String {
+    let headers = [
+        "point",
+        "device",
+        "time",
+        "rms error",
+        "effective bits",
+        "largest error",
+        "gain",
+        "error beside the gain",
+        "accuracy",
+        "mean squared error",
+        "saturated %",
+        "vectors read",
+        "repeated",
+        "input conversions",
+        "output conversions",
+    ];
+    let rows: Vec<_> = summary
+        .points
+        .iter()
+        .flat_map(|p| p.reads.iter().map(move |r| (p, r)))
+        .map(|(p, r)| {
+            vec![
+                number(p.label.clone()),
+                name(&p.device),
+                number(age(r.time)),
+                measured(&r.error),
+                measured(&r.effective_bits),
+                measured(&r.largest_error),
+                measured(&r.gain),
+                measured(&r.unexplained_error),
+                measured(&r.accuracy),
+                measured(&r.mean_squared_error),
+                number(percent(Some(r.saturated))),
+                number(r.vectors.to_string()),
+                number(r.repeated.to_string()),
+                number(r.input_conversions.to_string()),
+                number(r.output_conversions.to_string()),
+            ]
+        })
+        .collect();
+    format!("<h2>Results</h2>\n{}", grid(&headers, &rows))
+}
+
 fn head(summary: &Summary, title: &str) -> String {
     let mut facts = vec![
         format!("study {}", summary.study),
@@ -59,15 +119,17 @@ fn head(summary: &Summary, title: &str) -> String {
         format!("{} replicas a point", summary.replicas),
         format!("{} points", summary.points.len()),
         format!("{} s", short(Some(summary.wall_seconds))),
-        format!(
+    ];
+    if !is_read(summary) {
+        facts.push(format!(
             "{} device updates a second and core",
             short(Some(summary.device_updates_per_second))
-        ),
-        format!(
+        ));
+        facts.push(format!(
             "{} pulses a device update",
             short(Some(summary.pulses_per_device_update))
-        ),
-    ];
+        ));
+    }
     if !summary.cite.is_empty() {
         facts.push(format!("after {}", summary.cite.join(", ")));
     }
@@ -84,7 +146,7 @@ fn head(summary: &Summary, title: &str) -> String {
         <h2>How to read this page</h2>\n<p>{}</p>\n",
         escape(&summary.claim),
         escape(&facts.join(" · ")),
-        escape(READ)
+        escape(if is_read(summary) { PROGRAMMED } else { READ })
     )
 }
 
@@ -251,7 +313,11 @@ fn verdicts(summary: &Summary) -> String {
     if items.is_empty() {
         return String::new();
     }
-    format!("<h2>Which prediction is valid</h2>\n<ul>\n{items}</ul>\n")
+    let title = match is_read(summary) {
+        true => "Warnings",
+        false => "Which prediction is valid",
+    };
+    format!("<h2>{title}</h2>\n<ul>\n{items}</ul>\n")
 }
 
 fn test_errors(summary: &Summary) -> String {

@@ -5,7 +5,8 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, Tab
 use super::format::{
     MISSING, clip, estimate, estimate_parts, finite, fixed, percent, short, significant, trimmed,
 };
-use crate::study::summary::{Estimate, Expectation, Point, Summary};
+use super::reads::age;
+use crate::study::summary::{Estimate, Expectation, Point, Read, Summary};
 
 /// Columns of a terminal that every table fits in.
 const ROOM: usize = 110;
@@ -44,6 +45,9 @@ pub fn table(summary: &Summary) -> String {
     let points = &summary.points;
     if points.is_empty() {
         return "no points\n".into();
+    }
+    if points.iter().any(|p| !p.reads.is_empty()) {
+        return reads_table(points);
     }
     let mut text = tables(points);
     if points.iter().any(misses) {
@@ -90,6 +94,57 @@ fn tables(points: &[Point]) -> String {
         }
         text.push_str(&layout(std::iter::once(&name).chain(here), true));
         rest = later;
+    }
+    text
+}
+
+/// One row a point and time, with intervals where they fit.
+fn reads_table(points: &[Point]) -> String {
+    let rows: Vec<(&Point, &Read)> = points
+        .iter()
+        .flat_map(|p| p.reads.iter().map(move |r| (p, r)))
+        .collect();
+    let column = |header: &str, cell: &dyn Fn(&Point, &Read) -> String| Column {
+        header: header.into(),
+        cells: rows.iter().map(|(p, r)| cell(p, r)).collect(),
+    };
+    let timed = rows.iter().any(|(_, r)| r.time > 0.0);
+    let mut text = String::new();
+    for (most, intervals) in [
+        (40, true),
+        (28, true),
+        (40, false),
+        (28, false),
+        (14, false),
+    ] {
+        let number = |e: &Estimate| match intervals {
+            true => estimate(e),
+            false => estimate_parts(e).0,
+        };
+        let mut columns = vec![column("point", &|p, _| clip(&p.label, most))];
+        if timed {
+            columns.push(column("time", &|_, r| age(r.time)));
+        }
+        columns.extend([
+            column("rms error", &|_, r| number(&r.error)),
+            column("bits", &|_, r| number(&r.effective_bits)),
+            column("largest", &|_, r| significant(r.largest_error.value, 3)),
+            column("gain", &|_, r| number(&r.gain)),
+            column("error\nbeside\ngain", &|_, r| {
+                significant(r.unexplained_error.value, 3)
+            }),
+            column("accuracy", &|_, r| number(&r.accuracy)),
+            column("digital", &|_, r| significant(r.accuracy.predicted, 4)),
+            column("squared\nerror", &|_, r| number(&r.mean_squared_error)),
+            column("digital", &|_, r| {
+                significant(r.mean_squared_error.predicted, 4)
+            }),
+            column("saturated\n%", &|_, r| percent(Some(r.saturated))),
+        ]);
+        text = layout(columns.iter(), false);
+        if width(&text) <= ROOM {
+            break;
+        }
     }
     text
 }

@@ -509,6 +509,7 @@ impl Analysis<'_> {
         let squares = first.squares();
         let prediction_error_p1 = self.error(|p| p.p1.as_ref().map(|p| p.weights.clone()));
         Point {
+            reads: Vec::new(),
             label: String::new(),
             settings: settings.swept.clone(),
             device: settings.device.name().to_owned(),

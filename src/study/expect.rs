@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::summary::{Control, Estimate, Expectation, Point};
 use crate::document::{Origin, Rule, Section};
-use crate::error::{Violation, closest};
+use crate::error::{Error, Result, Violation, closest};
 
 /// Numbers of the symmetric control.
 const SYMMETRIC: [&str; 5] = [
@@ -47,6 +47,8 @@ pub struct Expect {
     point: Option<usize>,
     /// Divide by the same metric at this point.
     over_point: Option<usize>,
+    /// Which of the times that a point is read at, for metrics `reads.…`; all of them if missing.
+    read: Option<usize>,
     /// Look at a control instead of a point: its name, and `metric` names one of its values.
     control: Option<String>,
     /// Two-sided: the value; one-sided: none.
@@ -85,6 +87,7 @@ impl Expect {
             metric: section.text("metric"),
             point: index("point").map(usize::from),
             over_point: index("over-point").map(usize::from),
+            read: index("read").map(usize::from),
             control: section.optional_text("control"),
             value,
             tolerance: absolute.or(relative).unwrap_or(0.0),
@@ -141,7 +144,13 @@ impl Expect {
             };
         }
         let point = serde_json::to_value(Point::template()).unwrap_or_default();
-        if at(&point, &self.metric).is_some() {
+        let found = match self.of_reads() {
+            Some(path) => point
+                .pointer("/reads/0")
+                .is_some_and(|r| at(r, path).is_some()),
+            None => at(&point, &self.metric).is_some(),
+        };
+        if found {
             return None;
         }
         let known: Vec<&str> = point
@@ -178,8 +187,10 @@ impl Expect {
                     .find(|c| c.name == *control)
                     .and_then(|c| at(&control_value(c), &self.metric)),
             ],
-            (None, Some(k)) => vec![self.ratio(points, k)],
-            (None, None) => (0..points.len()).map(|k| self.ratio(points, k)).collect(),
+            (None, Some(k)) => self.ratios(points, k),
+            (None, None) => (0..points.len())
+                .flat_map(|k| self.ratios(points, k))
+                .collect(),
         };
         let excess = |m: &Option<f64>| match (m, tolerance) {
             (None, _) => f64::INFINITY,
@@ -198,23 +209,73 @@ impl Expect {
         }
     }
 
-    fn ratio(&self, points: &[Point], k: usize) -> Option<f64> {
-        let value = metric(points.get(k)?, &self.metric)?;
-        match self.over_point {
-            Some(base) => Some(value / metric(points.get(base)?, &self.metric)?),
-            None => Some(value),
+    /// The metric in one entry of `reads`, if it is there that it is looked for.
+    fn of_reads(&self) -> Option<&str> {
+        self.metric.strip_prefix("reads.")
+    }
+
+    /// Fails if it names a read that points with `reads` of them do not have, or names one for a metric of the whole point.
+    pub(super) fn check_read(&self, reads: usize) -> Result<()> {
+        let refuse = |rule: String, way_out: String| {
+            let value = self.read.map(|r| r.to_string());
+            Err(Error::from(self.origin.violation(
+                "expect.read",
+                value,
+                rule,
+                way_out,
+            )))
+        };
+        match (self.of_reads(), self.read) {
+            (None, Some(_)) => refuse(
+                "only metrics that start with reads. differ from time to time".into(),
+                "remove read".into(),
+            ),
+            (Some(_), _) if reads == 0 => refuse(
+                "in a study that is trained nothing is read for itself".into(),
+                "expect another metric".into(),
+            ),
+            (Some(_), Some(k)) if k >= reads => refuse(
+                format!("points are read {reads} times, counted from 0"),
+                format!("choose a read from 0 to {}", reads - 1),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// The numbers at point k, over those at the point that they are compared with.
+    fn ratios(&self, points: &[Point], k: usize) -> Vec<Option<f64>> {
+        let values = self.values(points, k);
+        let Some(base) = self.over_point else {
+            return values;
+        };
+        let pairs = values.into_iter().zip(self.values(points, base));
+        pairs.map(|(v, b)| Some(v? / b?)).collect()
+    }
+
+    /// The number at point k, or one for every time that it is read.
+    fn values(&self, points: &[Point], k: usize) -> Vec<Option<f64>> {
+        let Some(point) = points.get(k).and_then(|p| serde_json::to_value(p).ok()) else {
+            return vec![None];
+        };
+        match (
+            self.of_reads(),
+            point.get("reads").and_then(Value::as_array),
+        ) {
+            (Some(path), Some(reads)) => reads
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| self.read.is_none_or(|r| r == *i))
+                .map(|(_, read)| at(read, path))
+                .collect(),
+            _ => vec![at(&point, &self.metric)],
         }
     }
 }
 
-/// A number of a point by its dotted path in `summary.json`, or one of the derived ones:
+/// Numbers are named by their dotted path in a point of `summary.json`, or are one of the derived ones:
 /// `PATH.distance` = |value - predicted| over the half width of the 95 % interval,
 /// `PATH.deviation` = |value/predicted - 1|,
 /// `PATH.errors` = |value - predicted| over the standard error of the interval.
-fn metric(point: &Point, path: &str) -> Option<f64> {
-    at(&serde_json::to_value(point).ok()?, path)
-}
-
 fn control_value(control: &Control) -> Value {
     let entries = control
         .values

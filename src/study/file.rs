@@ -10,7 +10,7 @@ use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violat
 use crate::error::{Error, Result, Violation};
 
 /// Tables that hold exactly one named table.
-const CHOICES: [&str; 9] = [
+const CHOICES: [&str; 12] = [
     "adc",
     "adc-energy",
     "bound-management",
@@ -19,7 +19,10 @@ const CHOICES: [&str; 9] = [
     "noise-management",
     "pulses",
     "retention",
+    "rule",
     "schedule",
+    "vectors",
+    "weights",
 ];
 
 /// What an overlay replaces whole where it chooses otherwise: [`CHOICES`], and the spread of every parameter.
@@ -124,6 +127,11 @@ impl Study {
         self
     }
 
+    /// Whether its tasks are read and not trained.
+    pub fn is_read(&self) -> bool {
+        self.points.iter().all(|p| p.task.reading().is_some())
+    }
+
     /// The same study, computed at `place`.
     pub fn at(mut self, place: &Place) -> Self {
         for point in &mut self.points {
@@ -155,6 +163,18 @@ impl Study {
                 study.points.len(),
             ));
         }
+        if !study.is_read() && study.points.iter().any(|p| p.task.reading().is_some()) {
+            return Err(Violation {
+                file: path.display().to_string(),
+                line: None,
+                column: None,
+                key: "sweep".into(),
+                value: None,
+                rule: "some points of the sweep are trained and some are only read".into(),
+                way_out: "make two studies of it".into(),
+            }
+            .into());
+        }
         let known: Vec<&str> = study.controls.iter().flat_map(Controls::names).collect();
         let unknown = study.expect.iter().filter_map(|e| e.unknown(&known));
         let unknown: Vec<Violation> = unknown.collect();
@@ -167,6 +187,11 @@ impl Study {
                     return Err(outside(path, "expect.point", point, study.points.len()));
                 }
             }
+            let reads = study
+                .points
+                .iter()
+                .map(|p| p.task.reading().map_or(0, |r| r.times.len()));
+            expect.check_read(reads.min().unwrap_or(0))?;
         }
         if sweep.axes.iter().any(|(key, _)| key == MODEL) {
             // Each point lays the study over its own device, so none of their files is merged into it.
@@ -175,7 +200,13 @@ impl Study {
         } else {
             forget_model(&mut document);
         }
-        make_absolute(&mut document, "task.data", Some(&folder))?;
+        for key in [
+            "task.data",
+            "task.inference.data",
+            "task.inference.weights.csv.file",
+        ] {
+            make_absolute(&mut document, key, Some(&folder))?;
+        }
         make_absolute(&mut document, "device.law.piecewise.csv", None)?;
         for key in arrays() {
             make_absolute(&mut document, &key, None)?;

@@ -70,7 +70,7 @@ fn resolution(section: &Section, required: bool) -> Option<Resolution> {
 const BITS: Rule = Rule::Between(2.0, 16.0);
 
 /// What divides, and what is divided by, must stay a number of single precision.
-const SIZE: Rule = Rule::Between(1e-9, 1e9);
+pub(super) const SIZE: Rule = Rule::Between(1e-9, 1e9);
 
 fn rounding(section: &Section) -> Rounding {
     match section.optional_one_of("rounding", &["nearest", "stochastic"]) {

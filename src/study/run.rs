@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::analyse::Analysis;
 use super::file::Study;
+use super::measure::{self, ReadRow};
 use super::problem::{Problems, explicit};
 use super::settings::{Material, Settings, TaskSpec};
 use super::simulate::{Learner, Output, stacks};
@@ -51,7 +52,7 @@ impl Prepared {
         let material = settings.material()?;
         settings.check_numbers(&material.task)?;
         settings.check_stability(&material.task)?;
-        let plan = settings.plan(material.task.features)?;
+        let plan = settings.plan(material.task.features, 1)?;
         let problems = Problems::new(&settings, &material, &plan.model)?;
         Ok(Self {
             settings,
@@ -92,8 +93,10 @@ impl Prepared {
 pub struct Outcome {
     /// What it found.
     pub summary: Summary,
-    /// One row a replica and point: window-mean weights and excess loss.
+    /// One row a replica and point: window-mean weights and excess loss. None where nothing is trained.
     pub runs: Vec<RunRow>,
+    /// One row a replica, point and time: what was read. None where something is trained.
+    pub reads: Vec<ReadRow>,
 }
 
 /// One replica at one sweep point.
@@ -119,8 +122,11 @@ struct ControlRun {
 /// Runs a study.
 ///
 /// # Errors
-/// Whatever [`Prepared::new`] finds; nothing is simulated then.
+/// Whatever [`Prepared::new`] finds; nothing is simulated then. Those of the backend.
 pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
+    if study.is_read() {
+        return measure::run(study, progress);
+    }
     let start = Instant::now();
     let points: Vec<Prepared> = study
         .points
@@ -203,6 +209,7 @@ pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
             wall_seconds: start.elapsed().as_secs_f64(),
         },
         runs,
+        reads: Vec::new(),
     })
 }
 
@@ -239,17 +246,24 @@ pub(super) fn labels(points: &[Prepared]) -> Vec<String> {
                 parts = vec![name.trim_matches('"').to_owned()];
             }
             if parts.is_empty() {
-                let swept = p.settings.swept.iter();
-                parts.extend(
-                    swept.map(|(k, v)| format!("{} = {v}", k.rsplit('.').next().unwrap_or(k))),
-                );
-            }
-            if parts.is_empty() {
-                parts.push("the device".into());
+                return swept_label(&p.settings);
             }
             parts.join(", ")
         })
         .collect()
+}
+
+/// The swept keys, without the tables that they are in, and their values.
+pub(super) fn swept_label(settings: &Settings) -> String {
+    if settings.swept.is_empty() {
+        return "the device".into();
+    }
+    let named = |(k, v): &(String, String)| match k == "device.model" {
+        true => v.trim_matches('"').to_owned(),
+        false => format!("{} = {v}", k.rsplit('.').next().unwrap_or(k)),
+    };
+    let parts: Vec<String> = settings.swept.iter().map(named).collect();
+    parts.join(", ")
 }
 
 fn control_runs(study: &Study, points: &[Prepared]) -> Result<Vec<ControlRun>> {

@@ -9,6 +9,7 @@ use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
 use super::periphery::periphery;
+use super::reading::{self, Reading};
 use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
 use crate::crossbar::{ArrayModel, Mapping, Periphery, Plan, Refresh, Technology, WeightMap};
@@ -58,6 +59,18 @@ pub enum TaskSpec {
         /// Standard deviation of the label noise.
         label_noise: f64,
     },
+    /// Nothing is learned: weights are programmed and read.
+    Reading(Reading),
+}
+
+impl TaskSpec {
+    /// The reading of a task that is not trained.
+    pub fn reading(&self) -> Option<&Reading> {
+        match self {
+            Self::Reading(reading) => Some(reading),
+            _ => None,
+        }
+    }
 }
 
 /// Numbers whose squares and products stay numbers.
@@ -86,7 +99,7 @@ pub struct Settings {
     pub replicas: usize,
     /// What is learned.
     pub task: TaskSpec,
-    /// How.
+    /// How; of no steps where the task is only read.
     pub training: Training,
     /// Start of the averaging window as a fraction of the run.
     pub average_from: f64,
@@ -103,7 +116,7 @@ pub struct Settings {
     pub technology: Option<Technology>,
     /// Where it is computed.
     pub place: Place,
-    /// Where the learning rate was written.
+    /// Where the learning rate was written, or the task that is only read.
     rate_origin: Origin,
 }
 
@@ -119,14 +132,15 @@ impl Settings {
         let replicas = usize::from(root.integer::<u16>("replicas", Rule::AtLeast(2.0)));
         let device = root.section("device");
         let parsed_device = Device::parse(&device, violations);
-        if !parsed_device.law().is_pulsed() {
+        let read = reading::kind(root);
+        if read.is_none() && !parsed_device.law().is_pulsed() {
             device.violation(
                 "law",
                 format!(
                     "the device {} has no pulses, so nothing can be trained with it",
                     parsed_device.name()
                 ),
-                "choose a device whose law is not programmed; memridge device list shows them",
+                "choose a device whose law is not programmed (memridge device list shows them), or a task that is only read, [task.products]",
             );
         }
         device.finish();
@@ -144,7 +158,7 @@ impl Settings {
             ONE_SIDED => Mapping::OneSidedPair,
             _ => Mapping::ReferenceColumn,
         };
-        check_sides(&array, mapping, &parsed_device);
+        check_sides(&array, mapping, &parsed_device, read.is_some());
         let unit = unit(&section, window);
         let (zero, refresh) = match mapping {
             Mapping::OneSidedPair => (Zero::Reset, refresh(&section)),
@@ -164,18 +178,57 @@ impl Settings {
         section.finish();
         array.finish();
         let task_section = root.section("task");
-        let task = task(&task_section, folder);
+        let task = match read {
+            Some(kind) => {
+                let reading =
+                    reading::reading(&task_section, kind, folder, &parsed_device, &periphery);
+                TaskSpec::Reading(reading)
+            }
+            None => task(&task_section, folder),
+        };
+        let mut rate_origin = task_section.origin().clone();
         task_section.finish();
-        let section = root.section("training");
-        let (training, average_from, log_every) = training(&section, &task);
-        check_retention(&section, &parsed_device, &training);
-        check_refresh(&section, &training, refresh);
-        let rate_origin = section
-            .node("learning-rate")
-            .map_or_else(|| section.origin().clone(), |n| n.origin.clone());
-        section.finish();
+        let (training, average_from, log_every) = if let Some(kind) = read {
+            for (key, what) in [
+                ("training", "trained"),
+                ("controls", "trained, so there is nothing to control"),
+            ] {
+                root.node(key);
+                if root.has(key) {
+                    root.violation(
+                        key,
+                        format!("in a task of kind {kind} nothing is {what}: weights are programmed and read"),
+                        format!("remove [{key}]"),
+                    );
+                }
+            }
+            if refresh.is_some() {
+                root.violation(
+                    "array",
+                    "refreshes belong to training: nothing fills up while an array is read",
+                    format!("remove [array.mapping.{ONE_SIDED}.refresh]"),
+                );
+            }
+            (untrained(), 0.0, 1)
+        } else {
+            let section = root.section("training");
+            let (training, average_from, log_every) = training(&section, &task);
+            check_retention(&section, &parsed_device, &training);
+            check_refresh(&section, &training, refresh);
+            rate_origin = section
+                .node("learning-rate")
+                .map_or_else(|| section.origin().clone(), |n| n.origin.clone());
+            section.finish();
+            (training, average_from, log_every)
+        };
         let technology = Technology::parse(root);
-        if technology.is_some() && training.counting == Counting::Expected {
+        if technology.is_some() && read.is_some() {
+            root.violation(
+                "technology",
+                "what a run costs is counted while it trains",
+                "remove [technology]",
+            );
+        } else if technology.is_some() && training.counting == Counting::Expected {
             root.violation(
                 "technology",
                 "mean changes are made without pulses, so there is nothing to count",
@@ -205,13 +258,30 @@ impl Settings {
     }
 }
 
+/// Training of no steps.
+fn untrained() -> Training {
+    Training {
+        learning_rate: 0.0,
+        schedule: Schedule::Constant,
+        steps: 0,
+        batch: Batch::Full,
+        update: Update::Summed,
+        gradient_noise: 0.0,
+        counting: Counting::Deterministic,
+        loss: Loss::SquaredError,
+        start: 0.0,
+        seconds_per_step: 0.0,
+    }
+}
+
 const ONE_SIDED: &str = "one-sided-pair";
 
 /// One-sided cells make weights of both signs, and weights that fall, in pairs of their own only.
-fn check_sides(array: &Section, mapping: Mapping, device: &Device) {
+/// Pairs that are only read need no reset: weight 0 is two cells at g-min.
+fn check_sides(array: &Section, mapping: Mapping, device: &Device, read: bool) {
     let name = device.name();
     match (mapping, device.reset()) {
-        (Mapping::OneSidedPair, None) => array.violation(
+        (Mapping::OneSidedPair, None) if !read => array.violation(
             "mapping",
             format!("the device {name} has no reset: how its cells are emptied is not known"),
             "add a [device.reset] with level, deviation and device-to-device: then its depressing pulses are not used; or choose another mapping",
@@ -583,28 +653,40 @@ impl Settings {
                 features: numbered(features),
                 standardisation: Vec::new(),
             }),
+            TaskSpec::Reading(_) => Err(Error::from(self.rate_origin.violation(
+                "task",
+                None,
+                "nothing is trained in this task, so there is nothing to predict: weights are programmed and read",
+                "memridge run reads them",
+            ))),
         }
     }
 
-    /// States of all replicas: what one step of training updates.
+    /// States of all replicas: what one step of training updates, or one read looks at.
     ///
     /// # Errors
     /// Those of [`Settings::material`].
     pub fn states(&self) -> Result<usize> {
-        let cells = self.material()?.task.features * self.mapping.cells_per_weight();
-        Ok(cells * self.replicas)
+        let weights = match &self.task {
+            TaskSpec::Reading(reading) => {
+                let (inputs, outputs) = reading.operands.dimensions()?;
+                inputs * outputs
+            }
+            _ => self.material()?.task.features,
+        };
+        Ok(weights * self.mapping.cells_per_weight() * self.replicas)
     }
 
-    /// The array with its drawn cells. `features` rows, one output.
+    /// The array with its drawn cells.
     ///
     /// # Errors
     /// Device-to-device variation that finds no physical cell, or lists of the wrong length.
-    pub fn plan(&self, features: usize) -> Result<Plan> {
+    pub fn plan(&self, inputs: usize, outputs: usize) -> Result<Plan> {
         let per_weight = self.mapping.cells_per_weight();
         // A seed of its own, so that the same devices serve every sweep point.
         let cells = self
             .device
-            .cells(features * per_weight, self.seed ^ 0xD2D)?;
+            .cells(inputs * outputs * per_weight, self.seed ^ 0xD2D)?;
         let zero = match self.zero {
             Zero::SymmetricPoint => cells.nominal_symmetric_point().unwrap_or(0.5),
             Zero::Middle => 0.5,
@@ -620,8 +702,8 @@ impl Settings {
             self.mapping,
             zero,
             self.device.window().span() / self.unit,
-            features,
-            1,
+            inputs,
+            outputs,
         );
         Ok(Plan {
             model: ArrayModel {

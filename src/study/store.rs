@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::measure::ReadRow;
+use super::misses::READ_COLUMNS;
 use super::run::RunRow;
 use crate::error::{Error, Result};
 
@@ -107,23 +109,51 @@ fn write_all(folder: &Path, artifacts: &[Artifact]) -> Result<()> {
 /// # Errors
 /// [`Error::Write`] if the table cannot be made.
 pub fn runs_csv(rows: &[RunRow], labels: &[String], features: &[String]) -> Result<Vec<u8>> {
-    let fail = |e: csv::Error| Error::write("runs.csv", std::io::Error::other(e));
+    let names = features.iter().map(String::as_str);
+    let columns = std::iter::once("excess-loss").chain(names);
+    let rows = rows.iter().map(|row| {
+        let loss = std::iter::once(row.excess_loss);
+        let values = loss.chain(row.weights.iter().copied()).collect();
+        (row.point, row.replica, values)
+    });
+    csv_of("runs.csv", labels, columns, rows)
+}
+
+/// The table of reads as CSV: point, label, replica, seconds since programming, one column a finding.
+///
+/// # Errors
+/// [`Error::Write`] if the table cannot be made.
+pub fn reads_csv(rows: &[ReadRow], labels: &[String]) -> Result<Vec<u8>> {
+    let columns = std::iter::once("time").chain(READ_COLUMNS);
+    let rows = rows.iter().map(|row| {
+        let time = std::iter::once(row.time);
+        (row.point, row.replica, time.chain(row.values).collect())
+    });
+    csv_of("reads.csv", labels, columns, rows)
+}
+
+/// Point, label, replica and then what the columns name.
+fn csv_of<'a>(
+    file: &str,
+    labels: &[String],
+    columns: impl Iterator<Item = &'a str>,
+    rows: impl Iterator<Item = (usize, usize, Vec<f64>)>,
+) -> Result<Vec<u8>> {
+    let fail = |e: csv::Error| Error::write(file, std::io::Error::other(e));
     let mut out = csv::Writer::from_writer(Vec::new());
-    let mut header = vec!["point", "label", "replica", "excess-loss"];
-    header.extend(features.iter().map(String::as_str));
-    out.write_record(&header).map_err(fail)?;
-    for row in rows {
+    let header = ["point", "label", "replica"].into_iter().chain(columns);
+    out.write_record(header).map_err(fail)?;
+    for (point, replica, values) in rows {
         let mut record = vec![
-            row.point.to_string(),
-            labels.get(row.point).cloned().unwrap_or_default(),
-            row.replica.to_string(),
-            row.excess_loss.to_string(),
+            point.to_string(),
+            labels.get(point).cloned().unwrap_or_default(),
+            replica.to_string(),
         ];
-        record.extend(row.weights.iter().map(f64::to_string));
+        record.extend(values.iter().map(f64::to_string));
         out.write_record(&record).map_err(fail)?;
     }
     out.into_inner()
-        .map_err(|e| Error::write("runs.csv", std::io::Error::other(e.to_string())))
+        .map_err(|e| Error::write(file, std::io::Error::other(e.to_string())))
 }
 
 #[cfg(test)]

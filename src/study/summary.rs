@@ -179,6 +179,38 @@ pub struct Ridge {
     pub weights: Vec<f64>,
 }
 
+/// What was read at one time, against exact products; means over replicas. Errors are over the root mean square of the exact outputs.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Read {
+    /// Seconds since programming.
+    pub time: f64,
+    /// Root mean square error; predicted by read noise and quantisation, where there is nothing else.
+    pub error: Estimate,
+    /// `(SNR - 1.76 dB)/6.02 dB` of that error.
+    pub effective_bits: Estimate,
+    /// Largest error.
+    pub largest_error: Estimate,
+    /// Slope of the regression of what is read on what is exact, through zero.
+    pub gain: Estimate,
+    /// Root mean square error that is left when that slope is taken off.
+    pub unexplained_error: Estimate,
+    /// Share of samples whose class the largest output is; predicted is that of the exact products, digital weights.
+    pub accuracy: Estimate,
+    /// Mean squared error of the output against the right number; predicted likewise.
+    pub mean_squared_error: Estimate,
+    /// Share of conversions that saturated.
+    pub saturated: f64,
+    /// Vectors that were put on arrays, over all replicas, bit planes and repetitions.
+    pub vectors: u64,
+    /// Those among them that bound management asked for.
+    pub repeated: u64,
+    /// Inputs converted.
+    pub input_conversions: u64,
+    /// Outputs converted.
+    pub output_conversions: u64,
+}
+
 /// The findings at one sweep point.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -265,6 +297,9 @@ pub struct Point {
     pub learning_curve: Vec<CurvePoint>,
     /// Explicit ridge path, centred like the device.
     pub ridge_path: Vec<Ridge>,
+    /// What was read, time by time, where nothing is trained.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Read>,
     /// Warnings for the reader.
     pub warnings: Vec<String>,
 }
@@ -309,7 +344,36 @@ impl Estimate {
     }
 }
 
+impl Read {
+    /// A read in which every number exists; only its shape means something.
+    pub(super) fn template() -> Self {
+        let estimate = Estimate::template();
+        Self {
+            error: estimate,
+            effective_bits: estimate,
+            largest_error: estimate,
+            gain: estimate,
+            unexplained_error: estimate,
+            accuracy: estimate,
+            mean_squared_error: estimate,
+            ..Self::default()
+        }
+    }
+}
+
 impl Point {
+    /// A point where nothing is trained: numbers of training do not exist (`null` in the file).
+    pub(super) fn untrained() -> Self {
+        Self {
+            learning_rate: f64::NAN,
+            step: f64::NAN,
+            cycle_to_cycle: [f64::NAN; 2],
+            bias_norm: f64::NAN,
+            monte_carlo_error: f64::NAN,
+            ..Self::default()
+        }
+    }
+
     /// A point in which every number exists; only its shape means something.
     pub(super) fn template() -> Self {
         let (number, estimate) = (Some(1.0), Estimate::template());
@@ -342,6 +406,7 @@ impl Point {
             cost: Some(Cost::template()),
             budget: Some(Budget::default()),
             test_error: Some(TestError::default()),
+            reads: vec![Read::template()],
             ..Self::default()
         }
     }

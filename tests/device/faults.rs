@@ -264,7 +264,7 @@ fn the_study_as_run_finds_its_mask() {
     let path = elsewhere.path().join("study.toml");
     std::fs::write(&path, study.document.to_toml()).unwrap();
     let again = Study::read(&path, &Overrides::default()).unwrap();
-    let cells = again.points[0].plan(10).unwrap().model.cells;
+    let cells = again.points[0].plan(10, 1).unwrap().model.cells;
     assert_eq!(cells.stuck(), [(4, 0.1)]);
 }
 
