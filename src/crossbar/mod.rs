@@ -18,7 +18,7 @@ pub use periphery::{
     NoiseManagement, Periphery, RangeRule, Resolution, Response, Rounding, Scope, best_range,
 };
 pub use refresh::Refresh;
-pub use through::{Route, Wires};
+pub use through::{IrDrop, Route, Wires};
 
 use std::sync::Arc;
 
