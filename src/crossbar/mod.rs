@@ -70,7 +70,7 @@ pub trait Synapses {
     ) -> Result<()>;
     /// Lets `elapsed` seconds pass after step `step`: what forgets, forgets.
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()>;
-    /// What the periphery does at the end of step `step`: full one-sided pairs are refreshed.
+    /// What the periphery does at the end of step `step`: full one-sided pairs are refreshed, and effective matrices that are due.
     fn refresh(&mut self, step: u32) -> Result<()>;
     /// True contributions of all cells to their weights, in weight units, a vector for each cell and an element for each
     /// replica: the measurement port. Only `bias` and `report` may use it; training sees what [`Synapses::multiply`] reads.

@@ -333,36 +333,3 @@ fn wrong_wires_are_refused_with_a_way_out() {
         }
     }
 }
-
-#[test]
-fn timing() {
-    for (inputs, outputs, replicas) in [
-        (4, 1, 300),
-        (10, 1, 300),
-        (10, 5, 100),
-        (32, 16, 10),
-        (48, 32, 4),
-        (64, 32, 4),
-    ] {
-        for ohm in [1.0, 300.0] {
-            let mut crossbar = made(
-                &plan(inputs, outputs, Some(Wires::new(ohm, ohm))),
-                0,
-                replicas,
-            );
-            read(&mut crossbar, 0, 0);
-            let start = std::time::Instant::now();
-            let rounds = 5;
-            for _ in 0..rounds {
-                crossbar.relax(0, 0.0).unwrap();
-                read(&mut crossbar, 0, 0);
-            }
-            let us = start.elapsed().as_secs_f64() * 1e6 / (rounds * replicas) as f64;
-            println!(
-                "{inputs} x {} cells, {ohm} ohm: {us:.1} us a replica, {} threads",
-                2 * outputs,
-                rayon::current_num_threads()
-            );
-        }
-    }
-}
