@@ -57,6 +57,7 @@ fn crossbar(size: usize, noise: f64, periphery: Periphery) -> Crossbar {
         },
         read_noise: noise,
         periphery,
+        wires: None,
         refresh: None,
         aggregate: true,
         stream: Stream::new(1),

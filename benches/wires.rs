@@ -71,6 +71,19 @@ fn main() {
             }
         }
     }
+    // What a refresh of one replica takes while it is trained through its wires, with the harsh ones.
+    for (m, n) in [(4, 1), (10, 2), (16, 16), (32, 32), (48, 48), (64, 64)] {
+        let (_, segment, most) = CASES[1];
+        let g: Vec<f64> = numbers(m * n).iter().map(|g| g * most).collect();
+        let circuit = Circuit::usual(m, n, g.clone(), segment, segment).expect("valid");
+        let mut solver = Solver::new(circuit, Method::Direct).expect("valid");
+        group.bench_function(format!("refresh-{m}x{n}"), |b| {
+            b.iter(|| {
+                solver.set_conductances(&g).expect("valid");
+                black_box(solver.effective_matrix())
+            })
+        });
+    }
     group.finish();
     c.final_summary();
 }

@@ -485,6 +485,7 @@ fn plan(
         },
         read_noise,
         periphery: Periphery::default(),
+        wires: None,
         refresh: None,
         aggregate: true,
         stream: Stream::new(SEED),

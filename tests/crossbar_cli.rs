@@ -1,4 +1,4 @@
-//! `memridge crossbar solve` from outside: what it writes, what it refuses and how it says so.
+//! `memridge crossbar solve` and `show` from outside: what they write, what they refuse and how they say so.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,14 @@ struct Ran {
     stderr: String,
 }
 
-/// Runs the program in a folder. Whatever it is given, it must not panic.
 fn memridge(folder: &Path, args: &[&str]) -> Ran {
+    run(folder, "solve", args)
+}
+
+/// Runs a command in a folder. Whatever it is given, it must not panic.
+fn run(folder: &Path, command: &str, args: &[&str]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_memridge"))
-        .args(["crossbar", "solve"])
+        .args(["crossbar", command])
         .args(args)
         .env("RUST_BACKTRACE", "0")
         .current_dir(folder)
@@ -227,4 +231,104 @@ fn missing_keys_types_and_orders_are_refused() {
     assert!(text.contains("not replaced"), "{text}");
     let text = refused(folder.path(), &["c.npz", "--out", "no/i.npz"]);
     assert!(text.contains("cannot be written"), "{text}");
+}
+
+/// A study of single weights, each one cell of 70 µS where it starts.
+fn study(folder: &Path, features: usize, array: &str) {
+    let text = format!(
+        r#"
+title = "one"
+claim = "t"
+cite = []
+seed = 7
+replicas = 4
+[device]
+model = "ideal/soft-bounds"
+[device.window]
+g-min = "50 uS"
+g-max = "90 uS"
+[array]
+read-noise = 0.0
+{array}
+[array.mapping.reference-column]
+zero = "middle"
+conductance-per-weight = "20 uS"
+[task.random-problems]
+features = {features}
+samples = 30
+input-deviation = 1.0
+truth-deviation = 0.2
+label-noise = 0.3
+[training]
+loss = "squared-error"
+learning-rate = 0.02
+schedule = "constant"
+steps = 600
+batch = 1
+update = "per-sample"
+average-from = 0.5
+log-every = 5
+pulses = "stochastic-rounding"
+"#
+    );
+    fs::write(folder.join("study.toml"), text).unwrap();
+}
+
+const WIRES: &str = r#"wires = { word-segment = "100 Ohm", bit-segment = "200 Ohm", driver-resistance = "1 kOhm", sense-resistance = "700 Ohm", refresh-every = 1 }"#;
+
+/// One cell of 1/70 µS in series with 2 kΩ misses 2/(2 + 14.286) of the voltage, and so does its current.
+#[test]
+fn a_shown_cell_misses_what_is_in_series_with_it() {
+    let folder = TempDir::new().unwrap();
+    study(folder.path(), 1, WIRES);
+    let ran = run(folder.path(), "show", &["study.toml", "--svg", "array.svg"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let missed = 100.0 * 2e3 / (2e3 + 1.0 / 70e-6);
+    let lines = |what: &str| {
+        let found = ran.stdout.lines().find(|l| l.contains(what));
+        found.unwrap_or_else(|| panic!("{what}: {}", ran.stdout))
+    };
+    for what in ["largest drop", "mean drop", "mean size"] {
+        assert!(
+            lines(what).contains(&format!(" {missed:.3} %")),
+            "{}",
+            ran.stdout
+        );
+    }
+    assert!(lines("largest error").contains(&format!("-{missed:.3} %")));
+    assert!(lines("word lines x").contains("1 x 1"));
+    let svg = fs::read_to_string(folder.path().join("array.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("% of the voltage"));
+}
+
+#[test]
+fn the_farthest_cell_has_the_largest_drop() {
+    let folder = TempDir::new().unwrap();
+    study(folder.path(), 150, WIRES);
+    let ran = run(folder.path(), "show", &["study.toml", "--svg", "array.svg"]);
+    // The line is sensed at the bottom, so its first cells see the most of it.
+    assert!(
+        ran.stdout.contains("word line 0, bit line 0"),
+        "{}",
+        ran.stdout
+    );
+    // 128 cells at most are drawn, and 60 shades of the key.
+    let svg = fs::read_to_string(folder.path().join("array.svg")).unwrap();
+    assert!(svg.matches("<rect").count() < 260);
+}
+
+#[test]
+fn ideal_wires_are_not_shown() {
+    let folder = TempDir::new().unwrap();
+    study(folder.path(), 3, "");
+    let ran = run(folder.path(), "show", &["study.toml"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("array.wires") && ran.stderr.contains("[array.wires]"));
+    study(folder.path(), 3, WIRES);
+    let ran = run(
+        folder.path(),
+        "show",
+        &["study.toml", "--svg", "study.toml"],
+    );
+    assert_eq!(ran.code, Some(2), "{}", ran.stdout);
 }

@@ -245,6 +245,10 @@ pub trait Backend: Send {
         noise: ReadNoise,
         currents: &mut StackVector,
     ) -> Result<()>;
+    /// Lets products use these positions in the window, one element a cell and replica, in place of those of the conductances, until
+    /// others are given or, by `None`, none: effective conductances of an array whose wires resist, which may lie outside the window.
+    /// Everything else stays as it is, the noise of single cells included.
+    fn read_as(&mut self, positions: Option<&StackVector>) -> Result<()>;
     /// Applies an update at step `step`. [`Request::Trains`] ignores `counting`.
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()>;
     /// Resets every cell whose element is not zero, at step `step`: reads see it with new write noise. Nothing happens to cells that

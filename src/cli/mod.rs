@@ -1,5 +1,6 @@
 //! Commands, progress bars, exit codes.
 
+mod array;
 mod backends;
 mod catalogue;
 mod cite;
@@ -146,6 +147,8 @@ enum DeviceCommand {
 enum CrossbarCommand {
     /// Voltages and currents of a resistive crossbar whose wires have resistance.
     Solve(crossbar::SolveArgs),
+    /// What the wires of a study's array take of the voltages of its cells, at its first point, as it starts, with all inputs 1.
+    Show(array::ShowArgs),
 }
 
 /// Parses the command line and runs the command.
@@ -164,6 +167,7 @@ pub fn main() -> ExitCode {
             json,
         }) => device::show(&name, [svg.as_deref(), csv.as_deref()], json),
         Command::Crossbar(CrossbarCommand::Solve(args)) => crossbar::solve(&args),
+        Command::Crossbar(CrossbarCommand::Show(args)) => array::show(&args),
         Command::Backends { json } => backends::list(json),
         Command::Cite(args) => cite::cite(&args.study),
     };

@@ -6,6 +6,7 @@ mod mapping;
 mod periphery;
 mod reads;
 mod refresh;
+mod through;
 mod trains;
 pub mod wires;
 
@@ -17,11 +18,13 @@ pub use periphery::{
     NoiseManagement, Periphery, RangeRule, Resolution, Response, Rounding, Scope, best_range,
 };
 pub use refresh::Refresh;
+pub use through::{IrDrop, Route, Wires};
 
 use std::sync::Arc;
 
 use self::periphery::Converters;
 use self::refresh::Refresher;
+use self::through::Through;
 
 use crate::backend::{Backend, Place, Request, Shape, StackVector};
 use crate::device::Counting;
@@ -67,7 +70,7 @@ pub trait Synapses {
     ) -> Result<()>;
     /// Lets `elapsed` seconds pass after step `step`: what forgets, forgets.
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()>;
-    /// What the periphery does at the end of step `step`: full one-sided pairs are refreshed.
+    /// What the periphery does at the end of step `step`: full one-sided pairs are refreshed, and effective matrices that are due.
     fn refresh(&mut self, step: u32) -> Result<()>;
     /// True contributions of all cells to their weights, in weight units, a vector for each cell and an element for each
     /// replica: the measurement port. Only `bias` and `report` may use it; training sees what [`Synapses::multiply`] reads.
@@ -84,7 +87,7 @@ pub trait Synapses {
 
 /// A stack of crossbars with their periphery: what training reads and writes.
 ///
-/// Wires are ideal. Reads pass the [`Periphery`]; every read of an output may carry Gaussian read noise.
+/// Reads pass the [`Wires`] and the [`Periphery`]; every read of an output may carry Gaussian read noise.
 pub struct Crossbar {
     model: ArrayModel,
     backend: Box<dyn Backend>,
@@ -111,6 +114,8 @@ pub struct Crossbar {
     /// What a measurement or a dense request needs, one element a cell.
     cells: StackVector,
     refresher: Option<Refresher>,
+    /// None where wires are ideal.
+    through: Option<Through>,
 }
 
 /// What a stack of crossbars is made of.
@@ -122,6 +127,8 @@ pub struct Plan {
     pub read_noise: f64,
     /// Converters and their management.
     pub periphery: Periphery,
+    /// Wires that it is read through; ideal ones without.
+    pub wires: Option<Wires>,
     /// When and how pairs of one-sided cells are refreshed, if they are.
     pub refresh: Option<Refresh>,
     /// Whether the pulses that one cell gets in one step are drawn at once where the law allows it.
@@ -184,6 +191,9 @@ impl Crossbar {
             refresher: plan
                 .refresh
                 .and_then(|r| Refresher::new(r, &plan.model.cells, map, replicas)),
+            through: plan
+                .wires
+                .and_then(|wires| Through::new(wires, shape, plan.model.cells.window())),
         })
     }
 
@@ -194,7 +204,19 @@ impl Crossbar {
     /// Those of the backend.
     pub fn write(&mut self, step: u32, weights: &[f64]) -> Result<()> {
         let positions = self.model.map.positions(weights);
+        self.through.iter_mut().for_each(Through::written);
         self.backend.program(step, &positions)
+    }
+
+    /// The conductance that a noiseless read of every single cell sees, in siemens: what it would be through ideal wires.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn conductances(&mut self) -> Result<StackVector> {
+        let shape = self.backend.shape();
+        let mut out = StackVector::zeros(shape.cells(), shape.replicas);
+        self.backend.conductances(&mut out)?;
+        Ok(out)
     }
 
     /// Sets `scale` to the factor from |input| to a row's probability.
@@ -267,6 +289,7 @@ impl Synapses for Crossbar {
         counting: Counting,
         rate: f64,
     ) -> Result<()> {
+        self.through.iter_mut().for_each(Through::changed);
         let map = self.model.map;
         let per_weight = 1.0 / self.model.step();
         for column in 0..map.columns() {
@@ -318,6 +341,7 @@ impl Synapses for Crossbar {
         counting: Counting,
         _rate: f64,
     ) -> Result<()> {
+        self.through.iter_mut().for_each(Through::changed);
         let map = self.model.map;
         let per_weight = 1.0 / self.model.step();
         for cell in 0..map.cells() {
@@ -333,14 +357,18 @@ impl Synapses for Crossbar {
     }
 
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
+        self.through.iter_mut().for_each(Through::changed);
         self.backend.relax(step, elapsed)
     }
 
     fn refresh(&mut self, step: u32) -> Result<()> {
-        match &mut self.refresher {
-            Some(refresher) => refresher.after(step, &mut *self.backend),
-            None => Ok(()),
+        if let Some(refresher) = &mut self.refresher {
+            refresher.after(step, &mut *self.backend)?;
         }
+        if let Some(through) = &mut self.through {
+            through.after(step);
+        }
+        Ok(())
     }
 
     fn resets(&self) -> u64 {

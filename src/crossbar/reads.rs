@@ -21,6 +21,9 @@ impl Array for Crossbar {
         let (map, window) = (self.model.map, self.model.cells.window());
         let per_ampere = (map.per_window() / window.span()) as f32;
         let reference = (window.g_min + map.reference() * window.span()) as f32;
+        if let Some(through) = &mut self.through {
+            through.prepare(direction, &mut *self.backend)?;
+        }
         let width = voltages.width();
         let pairs = map.mapping() != Mapping::ReferenceColumn;
         let mut noise = ReadNoise {

@@ -3,12 +3,13 @@
 //! Everything here turns a [`Summary`] into text in memory. Nothing is computed that the summary does not hold, apart from
 //! its presentation, and nothing is written or printed.
 //!
-//! - [`plots`] draws the figures that the data allow, [`device_figure`] the pulse response of a device.
+//! - [`plots`] draws the figures that the data allow, [`device_figure`] the pulse response of a device, [`array_figure`] what wires take.
 //! - [`page`] gathers all of it in one HTML page, [`table`], [`expectations`] and [`controls`] are for the terminal.
 //! - [`answer`] says in words whether the L2 that the device gives for free is too little, right or too much.
 
 mod abscissa;
 mod answer;
+mod array;
 mod budget;
 mod canvas;
 mod cost;
@@ -40,6 +41,7 @@ use serde::Serialize;
 use crate::study::summary::{Point, Summary};
 
 pub use answer::answer;
+pub use array::array_figure;
 pub use cost::costs;
 pub use device::{DeviceCurve, device_figure};
 pub use fit::fit_figure;

@@ -692,6 +692,7 @@ impl Analysis<'_> {
         out.extend(self.model.and_then(stuck));
         out.extend(self.model.and_then(trapped));
         out.extend(self.model.and_then(|_| converted(self.settings)));
+        out.extend(self.model.and_then(|_| wired(self.settings)));
         if self.output.replicas < 20 {
             out.push(format!(
                 "{} replicas are too few for trustworthy intervals (20 at least)",
@@ -783,6 +784,15 @@ fn trapped(model: &ArrayModel) -> Option<String> {
 pub(super) fn converted(settings: &Settings) -> Option<String> {
     (!settings.periphery().is_ideal()).then(|| {
         "predictions leave out the converters ([array] dac, adc, noise-management, bound-management): they are those of ideal reads with the read noise of an output"
+            .to_owned()
+    })
+}
+
+/// What predictions leave out of the wires.
+pub(super) fn wired(settings: &Settings) -> Option<String> {
+    settings.wires().filter(|w| !w.is_ideal()).map(|_| {
+        "predictions leave out the wires ([array.wires]): they are those of an array in which every cell has its full voltage; and \
+         pulses have it in the simulation, too"
             .to_owned()
     })
 }

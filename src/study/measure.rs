@@ -301,6 +301,23 @@ impl<'a> Bench<'a> {
 }
 
 /// The mean over replicas with its interval.
+impl Settings {
+    /// The array of this point, and the weights (row-major) that it is programmed to at the start: those that are read, or those that training
+    /// starts from.
+    ///
+    /// # Errors
+    /// Broken data; devices that cannot be drawn.
+    pub fn programmed(&self) -> Result<(Plan, Vec<f64>)> {
+        if let Some(reading) = self.task.reading() {
+            let bench = Bench::new(self, reading)?;
+            return Ok((bench.plan, bench.product.weights));
+        }
+        let plan = self.plan(self.material()?.task.features, 1)?;
+        let weights = vec![self.training.start; plan.model.map.weights()];
+        Ok((plan, weights))
+    }
+}
+
 fn estimate(values: &[f64], predicted: Option<f64>) -> Estimate {
     let interval = mean_interval(values, LEVEL).ok();
     Estimate {

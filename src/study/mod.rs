@@ -15,6 +15,7 @@ mod settings;
 mod simulate;
 mod store;
 pub mod summary;
+mod wires;
 
 pub use file::{Controls, Overrides, Study};
 pub use forecast::{Forecast, forecast};

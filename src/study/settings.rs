@@ -10,9 +10,12 @@ use rand_pcg::Pcg64;
 
 use super::periphery::periphery;
 use super::reading::{self, Reading};
+use super::wires::wires;
 use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
-use crate::crossbar::{ArrayModel, Mapping, Periphery, Plan, Refresh, Technology, WeightMap};
+use crate::crossbar::{
+    ArrayModel, Mapping, Periphery, Plan, Refresh, Technology, WeightMap, Wires,
+};
 use crate::device::{Counting, Device};
 use crate::document::{Origin, Rule, Section, Value, Violations};
 use crate::error::{Error, Result};
@@ -111,6 +114,7 @@ pub struct Settings {
     unit: f64,
     read_noise: f64,
     periphery: Periphery,
+    wires: Option<Wires>,
     aggregate: bool,
     /// What its circuits cost, where that is asked for.
     pub technology: Option<Technology>,
@@ -148,6 +152,7 @@ impl Settings {
         let array = root.section("array");
         let read_noise = array.number("read-noise", Rule::NonNegative);
         let periphery = periphery(&array);
+        let wires = wires(&array, read.is_none());
         let aggregate = !array.optional_bool("pulse-by-pulse").unwrap_or(false);
         let (mapping, section) = array.choice(
             "mapping",
@@ -250,6 +255,7 @@ impl Settings {
             unit,
             read_noise,
             periphery,
+            wires,
             aggregate,
             technology,
             place: Place::default(),
@@ -712,6 +718,7 @@ impl Settings {
             },
             read_noise: self.read_noise,
             periphery: self.periphery.clone(),
+            wires: self.wires,
             refresh: self.refresh,
             aggregate: self.aggregate,
             stream: Stream::new(self.seed),
@@ -769,6 +776,11 @@ impl Settings {
     /// Standard deviation of the read noise of an output.
     pub fn read_noise(&self) -> f64 {
         self.read_noise
+    }
+
+    /// Wires that arrays are read through.
+    pub fn wires(&self) -> Option<Wires> {
+        self.wires
     }
 
     /// Converters and their management.

@@ -11,7 +11,7 @@ use super::fixture::{Site, Worst, at, normal, scalar, scattered, shape, stack, s
 use super::reads::SHAPES;
 
 /// Cells with every kind of noise: white, 1/f and a trap.
-fn noisy(count: usize) -> Arc<Cells> {
+pub fn noisy(count: usize) -> Arc<Cells> {
     let device = load_device("ideal/noisy-reads", Path::new("")).unwrap();
     Arc::new(device.cells(count, 7).unwrap())
 }

@@ -24,6 +24,7 @@ mod stuck;
 mod studies;
 mod time;
 mod updates;
+mod wires;
 
 #[cfg(feature = "gpu")]
 use fixture::gpu;
@@ -134,6 +135,14 @@ macro_rules! suite {
             #[test]
             fn reads_through_converters() {
                 periphery::through_converters($site);
+            }
+            #[test]
+            fn reads_through_wires() {
+                wires::as_the_network_is_solved($site);
+            }
+            #[test]
+            fn wires_change_products_alone() {
+                wires::only_products_change($site);
             }
             #[test]
             fn reads_see_the_write_noise() {

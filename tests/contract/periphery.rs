@@ -37,6 +37,7 @@ fn outputs(place: &Place, direction: usize) -> StackVector {
             noise_management: NoiseManagement::AbsMax,
             ..Periphery::default()
         },
+        wires: None,
         refresh: None,
         aggregate: true,
         stream: stream(),

@@ -89,6 +89,12 @@ fn drifting(drift: &Drift, write_noise: f64, count: usize) -> Arc<Cells> {
     Arc::new(cells.with_drift(drift.clone()))
 }
 
+/// Cells that drift by a power law and wear nothing: they remember their ages.
+pub fn drifting_counters(count: usize) -> Arc<Cells> {
+    let [(_, drift), _] = drifts();
+    drifting(&drift, 0.0, count)
+}
+
 /// What one cell of one replica should be, in double precision.
 struct Oracle<'a> {
     drift: &'a Drift,

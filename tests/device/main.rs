@@ -15,6 +15,7 @@ mod retention;
 mod statistics;
 mod text;
 mod variation;
+mod wires;
 
 use std::sync::Arc;
 

@@ -232,6 +232,7 @@ fn plan(cells: Arc<Cells>, refresh: Refresh) -> Plan {
         },
         read_noise: 0.0,
         periphery: Periphery::default(),
+        wires: None,
         refresh: Some(refresh),
         aggregate: true,
         stream: Stream::new(77),

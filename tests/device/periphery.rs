@@ -27,6 +27,7 @@ fn plan(mapping: Mapping, (inputs, outputs): (usize, usize), noise: f64, p: &Per
         },
         read_noise: noise,
         periphery: p.clone(),
+        wires: None,
         refresh: None,
         aggregate: true,
         stream: Stream::new(SEED),

@@ -35,6 +35,8 @@ pub struct Cpu {
     states: Vec<f32>,
     /// What a read sees where it is not the state.
     apparent: Option<Vec<f32>>,
+    /// What products use in its place.
+    effective: Option<Vec<f32>>,
     /// Where reads of cells have noise of their own.
     noisy: Option<Noisy>,
     pulses: u64,
@@ -171,6 +173,7 @@ impl Cpu {
         let mut stack = Self {
             states: vec![0.0; shape.cells() * shape.replicas],
             apparent,
+            effective: None,
             pulses: 0,
             walk,
             read_scratch: ReadScratch::default(),
@@ -252,6 +255,21 @@ impl Backend for Cpu {
         currents: &mut StackVector,
     ) -> Result<()> {
         self.read(true, voltages, noise, currents);
+        Ok(())
+    }
+
+    fn read_as(&mut self, positions: Option<&StackVector>) -> Result<()> {
+        self.effective = positions.map(|positions| {
+            assert_eq!(
+                positions.all().len(),
+                self.states.len(),
+                "one position a cell"
+            );
+            let mut room = self.effective.take().unwrap_or_default();
+            room.clear();
+            room.extend_from_slice(positions.all());
+            room
+        });
         Ok(())
     }
 
@@ -365,6 +383,11 @@ impl Cpu {
     fn seen(&self) -> &[f32] {
         let trapped = self.noisy.as_ref().and_then(Noisy::seen);
         trapped.unwrap_or_else(|| self.apparent.as_ref().unwrap_or(&self.states))
+    }
+
+    /// What products sum.
+    fn summed(&self) -> &[f32] {
+        self.effective.as_deref().unwrap_or_else(|| self.seen())
     }
 
     /// Makes what reads of noisy cells need of the present states.

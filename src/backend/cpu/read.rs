@@ -51,7 +51,7 @@ impl Cpu {
         let width = voltages.width();
         let mut scratch = std::mem::take(&mut self.read_scratch);
         let samples = width / replicas;
-        self.sum(self.seen(), transposed, voltages, &mut scratch, currents);
+        self.sum(self.summed(), transposed, voltages, &mut scratch, currents);
         let window = self.fixed.cells.window();
         scratch.sums.clear();
         scratch.sums.resize(width, 0.0);

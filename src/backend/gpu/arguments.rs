@@ -34,6 +34,8 @@ pub(super) struct Arguments {
     pub kept: f32,
     /// Seconds that pass.
     pub elapsed: f32,
+    /// Whether a read has the effective positions in place of the history.
+    pub effective: u32,
 }
 
 impl Arguments {
@@ -71,7 +73,7 @@ impl Arguments {
             self.growth.to_bits(),
             self.kept.to_bits(),
             self.elapsed.to_bits(),
-            0,
+            self.effective,
         ]
     }
 }

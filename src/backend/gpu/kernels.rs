@@ -168,6 +168,7 @@ mod tests {
             growth: 38.0,
             kept: 39.0,
             elapsed: 36.0,
+            effective: 40,
         }
         .words();
         let whole = [
@@ -199,6 +200,7 @@ mod tests {
         }
         assert_eq!(words[place("longest")], 36);
         assert_eq!(words[place("fine")], 37);
+        assert_eq!(words[place("effective")], 40);
         assert_eq!(f32::from_bits(words[place("growth")]), 38.0);
         assert_eq!(f32::from_bits(words[place("kept")]), 39.0);
         for (k, name) in ["deviation", "g_min", "span", "rest", "lost", "elapsed"]

@@ -178,6 +178,7 @@ impl GpuStack {
             input_stride,
             output_stride,
             parts: parts as u32,
+            effective: u32::from(self.queue.is_effective()),
             growth: self
                 .cells
                 .cell_noise()
@@ -273,6 +274,18 @@ impl Backend for GpuStack {
         currents: &mut StackVector,
     ) -> Result<()> {
         self.read(true, voltages, noise, currents)
+    }
+
+    fn read_as(&mut self, positions: Option<&StackVector>) -> Result<()> {
+        let positions = positions.map(StackVector::all);
+        if let Some(positions) = positions {
+            assert_eq!(
+                positions.len() as u64,
+                self.elements(),
+                "one position a cell"
+            );
+        }
+        self.queue.read_as(positions)
     }
 
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()> {

@@ -38,12 +38,20 @@ pub(super) struct Buffers {
     pub history: wgpu::Buffer,
 }
 
+/// What reads find in place of the history where wires resist.
+struct Effective {
+    positions: wgpu::Buffer,
+    group: wgpu::BindGroup,
+    used: bool,
+}
+
 /// One dispatch.
 struct Operation {
     kernel: Kernel,
     /// Place of its arguments in the uploads, in bytes.
     arguments: u32,
     workgroups: [u32; 2],
+    effective: bool,
 }
 
 /// The way to the device and back.
@@ -53,6 +61,7 @@ pub(super) struct Queue {
     pipelines: HashMap<Kernel, wgpu::ComputePipeline>,
     pub buffers: Buffers,
     group: wgpu::BindGroup,
+    effective: Option<Effective>,
     download: wgpu::Buffer,
     /// Arguments and vectors that go out together, for the beginning of the buffer.
     uploads: Vec<u32>,
@@ -100,7 +109,7 @@ impl Queue {
             let bytes = bytemuck::cast_slice(parameters);
             gpu.queue.write_buffer(&buffers.parameters, 0, bytes);
         }
-        let group = bind(&gpu, &buffers);
+        let group = bind(&gpu, &buffers, &buffers.history);
         let download = download(&gpu, 1)?;
         gpu.check()?;
         Ok(Self {
@@ -109,6 +118,7 @@ impl Queue {
             pipelines: HashMap::new(),
             buffers,
             group,
+            effective: None,
             download,
             uploads: Vec::new(),
             sent: 0,
@@ -122,9 +132,50 @@ impl Queue {
         if self.buffers.outputs.size() < 4 * words {
             let usage = self.buffers.outputs.usage();
             self.buffers.outputs = self.gpu.buffer("the currents", words, usage)?;
-            self.group = bind(&self.gpu, &self.buffers);
+            self.bind_anew();
         }
         Ok(())
+    }
+
+    /// After a buffer was replaced.
+    fn bind_anew(&mut self) {
+        self.group = bind(&self.gpu, &self.buffers, &self.buffers.history);
+        if let Some(effective) = &mut self.effective {
+            effective.group = bind(&self.gpu, &self.buffers, &effective.positions);
+        }
+    }
+
+    /// Gives reads these positions from now on, or none. What was collected before is no read: results of these are waited for.
+    pub(super) fn read_as(&mut self, positions: Option<&[f32]>) -> Result<()> {
+        let Some(values) = positions else {
+            self.effective.iter_mut().for_each(|e| e.used = false);
+            return Ok(());
+        };
+        let effective = match &mut self.effective {
+            Some(effective) => effective,
+            none => {
+                let positions = self.gpu.buffer(
+                    "the effective conductances",
+                    values.len() as u64,
+                    BufferUsages::STORAGE | BufferUsages::COPY_DST,
+                )?;
+                let group = bind(&self.gpu, &self.buffers, &positions);
+                none.insert(Effective {
+                    positions,
+                    group,
+                    used: true,
+                })
+            }
+        };
+        effective.used = true;
+        let bytes = bytemuck::cast_slice(values);
+        self.gpu.queue.write_buffer(&effective.positions, 0, bytes);
+        self.gpu.check()
+    }
+
+    /// Whether reads have positions of their own.
+    pub(super) fn is_effective(&self) -> bool {
+        self.effective.as_ref().is_some_and(|e| e.used)
     }
 
     /// Adds an operation of `workgroups` workgroups. Its `vectors` are copied; their places go into the arguments.
@@ -150,7 +201,7 @@ impl Queue {
             if need > self.room() {
                 self.buffers.uploads = uploads(&self.gpu, need.next_power_of_two())
                     .or_else(|_| uploads(&self.gpu, need))?;
-                self.group = bind(&self.gpu, &self.buffers);
+                self.bind_anew();
             }
         }
         let start = self.uploads.len().next_multiple_of(alignment);
@@ -173,6 +224,7 @@ impl Queue {
             kernel,
             arguments: 4 * start as u32,
             workgroups: self.grid(workgroups),
+            effective: arguments.effective != 0,
         });
         if self.operations.len() >= MOST_TOGETHER {
             self.flush()?;
@@ -223,7 +275,9 @@ impl Queue {
                     continue;
                 };
                 pass.set_pipeline(pipeline);
-                pass.set_bind_group(0, &self.group, &[operation.arguments]);
+                let effective = self.effective.as_ref().filter(|_| operation.effective);
+                let group = effective.map_or(&self.group, |e| &e.group);
+                pass.set_bind_group(0, group, &[operation.arguments]);
                 let [x, y] = operation.workgroups;
                 pass.dispatch_workgroups(x, y, 1);
             }
@@ -313,7 +367,8 @@ fn download(gpu: &Gpu, words: u64) -> Result<wgpu::Buffer> {
     gpu.buffer("results", words, usage)
 }
 
-fn bind(gpu: &Gpu, buffers: &Buffers) -> wgpu::BindGroup {
+/// `last` is the history, or what a read finds in its place.
+fn bind(gpu: &Gpu, buffers: &Buffers, last: &wgpu::Buffer) -> wgpu::BindGroup {
     let arguments = wgpu::BufferBinding {
         buffer: &buffers.uploads,
         offset: 0,
@@ -327,7 +382,7 @@ fn bind(gpu: &Gpu, buffers: &Buffers) -> wgpu::BindGroup {
         &buffers.counter,
         &buffers.outputs,
         &buffers.traps,
-        &buffers.history,
+        last,
     ];
     let mut entries = vec![wgpu::BindGroupEntry {
         binding: 0,

@@ -1,6 +1,14 @@
 // Reads: output o of lane l is Σ_i V_il G_oi. Lane = sample · replicas + replica; the conductances are the replica's.
 // Four neighbouring outputs share a block of random words. Cells that are noisy themselves add Σ V² σ² to the variance.
 
+/// The conductance of a cell, or what the wires make of it.
+fn read_conductance(at: u32) -> f32 {
+    if run.effective != 0u {
+        return run.g_min + run.span * bitcast<f32>(history[at]);
+    }
+    return conductance(at);
+}
+
 fn read_noise(block: u32, lane: u32, variances: vec4<f32>) -> vec4<f32> {
     if run.deviation == 0.0f && !CELL_NOISY {
         return vec4<f32>(0.0f);
@@ -63,7 +71,7 @@ fn read_lanes(
         for (var input = local / width; input < run.inputs; input += run.parts) {
             let cell = own + input * run.input_stride;
             let at = cell * run.replicas + replica;
-            let g = vec4<f32>(conductance(at.x), conductance(at.y), conductance(at.z), conductance(at.w));
+            let g = vec4<f32>(read_conductance(at.x), read_conductance(at.y), read_conductance(at.z), read_conductance(at.w));
             let v = upload(run.first_at + input * run.lanes + lane);
             sums += v * g;
             if CELL_NOISY {
@@ -145,7 +153,7 @@ fn read_tiles(
             if output < run.outputs && first_input + y < run.inputs {
                 let cell = output * run.output_stride + (first_input + y) * run.input_stride;
                 let at = cell * run.replicas + replica;
-                g[k] = conductance(at);
+                g[k] = read_conductance(at);
                 if CELL_NOISY {
                     variance[k] = cell_variance(position(at), run.growth);
                 }

@@ -33,7 +33,7 @@ struct Arguments {
     growth: f32,           // of the 1/f noise of cells
     kept: f32,             // correlation of traps that is left
     elapsed: f32,          // that relaxation takes, s
-    spare_0: u32,          // vectors of four are whole
+    effective: u32,        // whether a read finds effective positions in place of the history
 }
 
 const OUTER: u32 = 0u;
@@ -58,7 +58,8 @@ const RANDOM: u32 = 2u;
 /// Whether each cell's trap is occupied, 0 or 1.
 @group(0) @binding(7) var<storage, read_write> trap_states: array<f32>;
 /// What is remembered of each state, plane by plane: bits of the age in seconds and of what its sum left out, of the position at age
-/// zero, of the walk, and the number of pulses. Only what the cells ask for.
+/// zero, of the walk, and the number of pulses. Only what the cells ask for. Reads through wires have another buffer here: bits of the
+/// position of every cell's effective conductance.
 @group(0) @binding(8) var<storage, read_write> history: array<u32>;
 
 const WORKGROUP: u32 = 64u;
