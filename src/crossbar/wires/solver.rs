@@ -12,7 +12,7 @@ pub enum Method {
     Direct,
     /// Conjugate gradients until the power that the error would dissipate is `tolerance`² of what the cells dissipate.
     Iterative {
-        /// Error of the voltages in the norm of power.
+        /// Error of the voltages in the norm of power; where next to nothing flows, rounding of the voltages may be more.
         tolerance: f64,
     },
 }
@@ -79,6 +79,7 @@ impl Solver {
                     "tolerance",
                     tolerance.to_string(),
                     "must be between 0 and 1",
+                    "for example 1e-8",
                 ));
             }
             Method::Iterative { tolerance } if !circuit.has_ideal_lines() => {
@@ -244,10 +245,20 @@ impl Solver {
         for (name, voltages, count) in sides {
             if voltages.len() != count {
                 let rule = format!("there are {count} lines");
-                return Err(invalid(name, format!("{} values", voltages.len()), &rule));
+                return Err(invalid(
+                    name,
+                    format!("{} values", voltages.len()),
+                    &rule,
+                    "give a voltage a line",
+                ));
             }
             if let Some(v) = voltages.iter().find(|v| !v.is_finite()) {
-                return Err(invalid(name, v.to_string(), "must be finite"));
+                return Err(invalid(
+                    name,
+                    v.to_string(),
+                    "must be finite",
+                    "drive open lines at 0 V",
+                ));
             }
         }
         Ok(())
@@ -288,7 +299,7 @@ impl Solver {
     }
 }
 
-fn invalid(key: &str, value: String, rule: &str) -> Error {
+fn invalid(key: &str, value: String, rule: &str, way_out: &str) -> Error {
     Error::from(Violation {
         file: "circuit".into(),
         line: None,
@@ -296,7 +307,7 @@ fn invalid(key: &str, value: String, rule: &str) -> Error {
         key: key.into(),
         value: Some(value),
         rule: rule.into(),
-        way_out: String::new(),
+        way_out: way_out.into(),
     })
 }
 
