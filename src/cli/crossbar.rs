@@ -78,7 +78,6 @@ enum By {
 /// Arrays of one NPZ file, and what is wrong with them.
 struct Arrays {
     file: String,
-    path: PathBuf,
     archive: NpzArchive<BufReader<File>>,
     violations: Vec<Violation>,
 }
@@ -100,7 +99,6 @@ impl Arrays {
         })?;
         Ok(Self {
             file: path.display().to_string(),
-            path: path.to_owned(),
             archive,
             violations: Vec::new(),
         })
@@ -113,7 +111,11 @@ impl Arrays {
 
     /// The values and the shape of one array, if it is there and well formed.
     fn array(&mut self, key: &str, dimensions: &[usize]) -> Result<Option<(Vec<f64>, Vec<usize>)>> {
-        let fail = |e: std::io::Error| Error::read(&self.path, e);
+        let file = self.file.clone();
+        let fail = |e: std::io::Error| -> Error {
+            let rule = format!("is malformed: {e}");
+            violation(&file, key, None, rule, "save the file with numpy.savez").into()
+        };
         let names: Vec<String> = self.archive.array_names().map(Into::into).collect();
         let Some(found) = self.archive.by_name(key).map_err(fail)? else {
             let way_out = match memridge::error::closest(key, names.iter().map(String::as_str)) {
@@ -147,7 +149,18 @@ impl Arrays {
             None
         };
         let Some((rule, way_out)) = refused else {
-            return Ok(Some((found.into_vec::<f64>().map_err(fail)?, shape)));
+            let values = found.into_vec::<f64>().map_err(fail)?;
+            let count = shape.iter().try_fold(1_usize, |n, &k| n.checked_mul(k));
+            if count != Some(values.len()) {
+                let rule = format!(
+                    "has {} values for a shape of {}",
+                    values.len(),
+                    sizes(&shape)
+                );
+                self.broken(key, rule, "save the file with numpy.savez");
+                return Ok(None);
+            }
+            return Ok(Some((values, shape)));
         };
         drop(found);
         self.broken(key, rule, &way_out);
@@ -309,22 +322,17 @@ pub fn solve(args: &SolveArgs) -> Result<ExitCode> {
         bar.inc(some.len() as u64);
     }
     bar.finish_and_clear();
-    print(&table(&solver, &drives, &solutions, args.method));
     write_whole(
         &args.out,
         &content(solver.circuit(), &solutions, &args.out)?,
     )?;
+    print(&table(&solver, &drives, &solutions));
     print(&format!("{}\n", args.out.display()));
     Ok(ExitCode::SUCCESS)
 }
 
 /// Size, method, the largest drop and the largest error of a current.
-fn table(
-    solver: &Solver,
-    drives: &[(Vec<f64>, Vec<f64>)],
-    solutions: &[Solution],
-    by: By,
-) -> String {
+fn table(solver: &Solver, drives: &[(Vec<f64>, Vec<f64>)], solutions: &[Solution]) -> String {
     let circuit = solver.circuit();
     let n = circuit.columns();
     let (mut drop, mut error, mut largest) = (0.0_f64, 0.0_f64, 0.0_f64);
@@ -340,10 +348,10 @@ fn table(
             largest = largest.max(ideal.abs());
         }
     }
-    let method = match (by, solver.fallbacks()) {
-        (By::Direct, _) => "direct".to_owned(),
-        (By::Iterative, 0) => "iterative, tolerance 1e-8".to_owned(),
-        (By::Iterative, k) => format!("iterative; direct for {k} vectors that did not converge"),
+    let method = match (solver.iterates(), solver.fallbacks()) {
+        (false, _) => "direct".to_owned(),
+        (true, 0) => "iterative, tolerance 1e-8".to_owned(),
+        (true, k) => format!("iterative; direct for {k} vectors that did not converge"),
     };
     let relative = match largest > 0.0 {
         true => format!("{:.3e}", error / largest),

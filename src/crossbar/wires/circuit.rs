@@ -41,7 +41,7 @@ pub struct Break {
 /// end that is not connected has nothing after the last cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lines {
-    /// Resistance of one segment, in ohm: 0 for ideal wires, infinite for lines that are cut everywhere.
+    /// Resistance of one segment, in ohm: 0 (or less than 5.6e-309) for ideal wires, infinite for lines that are cut everywhere.
     pub segment: f64,
     /// Where the lines are connected.
     pub ends: Ends,
@@ -61,6 +61,11 @@ impl Lines {
             terminals: [0.0; 2],
             broken: Vec::new(),
         }
+    }
+
+    /// Whether segments conduct better than any number: below about 5.6e-309 ohm.
+    fn is_ideal(&self) -> bool {
+        (1.0 / self.segment).is_infinite()
     }
 
     /// Every rule that these lines break, as lines called `name`, `lines` of them with so many cells.
@@ -222,7 +227,7 @@ impl Circuit {
 
     /// Whether nothing resists but cells and terminals on one side: its lines are single nodes.
     pub(super) fn has_ideal_lines(&self) -> bool {
-        self.word.segment == 0.0 || self.bit.segment == 0.0
+        self.word.is_ideal() || self.bit.is_ideal()
     }
 
     pub(super) fn word_wiring(&self) -> Wiring {

@@ -4,7 +4,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::LltRegularization;
 use faer::sparse::linalg::SymbolicSupernodalParams;
 use faer::sparse::linalg::cholesky::{
-    CholeskySymbolicParams, LltRef, SymbolicCholesky, SymmetricOrdering,
+    CholeskySymbolicParams, LltRef, SymbolicCholesky, SymbolicCholeskyRaw, SymmetricOrdering,
     factorize_symbolic_cholesky,
 };
 use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
@@ -20,8 +20,18 @@ const MOST_CORRECTIONS: usize = 12;
 /// A correction, of the largest voltage, after which there is none.
 const CORRECTED: f64 = 1e-12;
 
-/// The same where corrections no longer shrink, because of rounding.
+/// The same where corrections have shrunk fast and no longer do, because of rounding.
 const ACCEPTED: f64 = 1e-10;
+
+/// Factor by which corrections shrink that is fast: what is left after the last is then less than it.
+const FAST: f64 = 0.1;
+
+/// A pivot is lost to rounding where elimination leaves less of a diagonal entry than this, times the root of the number of unknowns.
+const LOST: f64 = 1e-13;
+
+/// Why there is no memory, and what to do.
+const TOO_LARGE: &str =
+    "the factors do not fit into memory: use the iterative method, or cut the matrix into tiles";
 
 /// Supernodes are merged up to so many columns where such a share of them is zeros: solutions take long with many small ones.
 const MERGED: [(usize, f64); 4] = [(16, 1.0), (48, 0.7), (128, 0.3), (usize::MAX, 0.1)];
@@ -99,17 +109,24 @@ impl Direct {
                 ..Default::default()
             },
         )
-        .map_err(|e| broken(format!("{n} unknown voltages: {e:?}")))?;
+        .map_err(|e| broken(format!("{n} unknown voltages: {e:?}; {TOO_LARGE}")))?;
         places.truncate(graph.cells.len());
         let memory = symbolic.factorize_numeric_llt_scratch::<f64>(Par::Seq, Default::default());
+        let memory = MemBuffer::try_new(memory)
+            .map_err(|_| broken(format!("{n} unknown voltages: {TOO_LARGE}")))?;
+        let mut factor = Vec::new();
+        factor
+            .try_reserve_exact(symbolic.len_val())
+            .map_err(|_| broken(format!("{n} unknown voltages: {TOO_LARGE}")))?;
+        factor.resize(symbolic.len_val(), 0.0);
         let mut new = Self {
             whole: circuit.word_wiring().is_whole() && circuit.bit_wiring().is_whole(),
             couplings: places,
             values: vec![0.0; rows.len()],
-            factor: vec![0.0; symbolic.len_val()],
+            factor,
             conductances: Vec::new(),
             pins: Vec::new(),
-            memory: MemBuffer::new(memory),
+            memory,
             graph,
             symbolic,
             starts,
@@ -151,7 +168,41 @@ impl Direct {
                 Default::default(),
             )
             .map_err(|e| broken(format!("{e}; {TOO_FAR}")))?;
-        Ok(())
+        let least = LOST * (n as f64).sqrt();
+        let lost = (0..n).zip(self.diagonal()).any(|(k, pivot)| {
+            // A number that is none is lost, too.
+            !(pivot * pivot >= least * self.values[self.starts[k + 1] - 1])
+        });
+        match lost {
+            true => Err(broken(format!("a pivot is lost to rounding; {TOO_FAR}"))),
+            false => Ok(()),
+        }
+    }
+
+    /// Diagonal of the factor, in the order of elimination.
+    fn diagonal(&self) -> Box<dyn Iterator<Item = f64> + '_> {
+        match self.symbolic.raw() {
+            SymbolicCholeskyRaw::Simplicial(symbolic) => {
+                Box::new((symbolic.col_ptr().iter()).map(|&start| self.factor[start]))
+            }
+            SymbolicCholeskyRaw::Supernodal(symbolic) => {
+                let nodes = symbolic
+                    .supernode_begin()
+                    .iter()
+                    .zip(symbolic.supernode_end());
+                Box::new(nodes.enumerate().flat_map(move |(s, (&begin, &end))| {
+                    let columns = end - begin;
+                    let start = symbolic.col_ptr_for_val()[s];
+                    let rows = (symbolic.col_ptr_for_val()[s + 1] - start) / columns.max(1);
+                    (0..columns).map(move |c| self.factor[start + c * (rows + 1)])
+                }))
+            }
+        }
+    }
+
+    /// Conductances of the cells that the factors have.
+    pub(super) fn conductances(&self) -> &[f64] {
+        &self.conductances
     }
 
     /// Voltages of all nodes, a column each for every column of `terminals` (word lines, then bit lines) with the currents that are
@@ -170,8 +221,8 @@ impl Direct {
         let scratch = self
             .symbolic
             .solve_in_place_scratch::<f64>(v.len(), Par::Seq);
-        let mut memory = MemBuffer::new(scratch);
-        let mut before = f64::INFINITY;
+        let mut memory = MemBuffer::try_new(scratch).map_err(|_| broken(TOO_LARGE.into()))?;
+        let (mut before, mut fastest) = (f64::INFINITY, f64::INFINITY);
         for _ in 0..MOST_CORRECTIONS {
             for (k, v) in v.iter().enumerate() {
                 self.residual(v, fed, rhs.col_as_slice_mut(k));
@@ -200,7 +251,11 @@ impl Direct {
                 }
             }
             let stalled = before < 1.0 && error >= 0.5 * before;
-            if error <= CORRECTED || (stalled && error <= ACCEPTED) {
+            if before.is_finite() {
+                fastest = fastest.min(error / before);
+            }
+            let enough = if stalled { ACCEPTED } else { CORRECTED };
+            if error == 0.0 || (error <= enough && (!stalled || fastest <= FAST)) {
                 return Ok(v.iter().map(|v| self.places(v)).collect());
             }
             before = error;

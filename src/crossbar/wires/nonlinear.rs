@@ -2,11 +2,12 @@
 //!
 //! The voltages minimise the co-content, a sum over wires of `s v²/2` and over cells of the integral of their current, which is convex
 //! for currents that rise with the voltage: there is one solution. A Newton step solves the same circuit with differential
-//! conductances; along the step, the derivative of the co-content is brought to zero or left negative, so the method
-//! descends from any start, and ends with quadratic convergence. Steep laws are approached from less steep ones.
+//! conductances; along the step, the derivative of the co-content is brought near zero or left negative, so every step descends as far as
+//! rounding lets it, and the last ones converge quadratically. Steep laws are approached from less steep ones. What does not
+//! end is an error.
 
 use super::nodes::for_each_wire;
-use super::solver::{Solution, Solver};
+use super::solver::{Solution, Solver, solution};
 use crate::error::{Error, Result, Violation};
 
 /// Current of a cell with conductance G at voltage V: an odd function that rises, with slope G at zero.
@@ -90,6 +91,9 @@ pub struct NonlinearSolution {
     pub steps: Vec<f64>,
 }
 
+const TOO_STEEP: &str =
+    "the current of a cell leaves the range of numbers; use a less steep law or smaller voltages";
+
 /// A step after which a softened law is made steeper, by a factor of two.
 const SOFT_STEP: f64 = 0.1;
 
@@ -172,9 +176,7 @@ impl Solver {
                 dissipated += ohmic[k] * i * u;
             }
             if !(dissipated.is_finite() && slopes.iter().all(|s| s.is_finite())) {
-                return fail(
-                    "the current of a cell is no number; its law is too steep for these voltages",
-                );
+                return fail(TOO_STEEP);
             }
             self.refactor(&slopes)?;
             let (to_w, to_b) = self.voltages(word, bit, Some(&fed))?;
@@ -189,13 +191,17 @@ impl Solver {
             } else {
                 0.0
             };
+            if !step.is_finite() {
+                return fail(TOO_STEEP);
+            }
             if part == 1.0 {
                 steps.push(step);
             }
             if step <= SOFT_STEP && part < 1.0 {
                 part = (2.0 * part).min(1.0);
             } else if step <= LAST_STEP {
-                return Ok(self.nonlinear_solution(to_w, to_b, law, steps));
+                let solution = solution(self.circuit(), (word, bit), to_w, to_b, |v| law.at(v));
+                return Ok(NonlinearSolution { solution, steps });
             }
             // Derivative of the co-content along the step, from what Newton's equations say of it.
             let along = |t: f64| -> f64 {
@@ -215,32 +221,7 @@ impl Solver {
                 *b += t * d;
             }
         }
-        fail("steps do not end")
-    }
-
-    fn nonlinear_solution(
-        &self,
-        word: Vec<f64>,
-        bit: Vec<f64>,
-        law: CurrentVoltage,
-        steps: Vec<f64>,
-    ) -> NonlinearSolution {
-        let (m, n) = (self.circuit().rows(), self.circuit().columns());
-        let (mut word_currents, mut bit_currents) = (vec![0.0; m], vec![0.0; n]);
-        for (k, g) in self.circuit().conductances().iter().enumerate() {
-            let current = g * law.at(word[k] - bit[k]).0;
-            word_currents[k / n] += current;
-            bit_currents[k % n] += current;
-        }
-        NonlinearSolution {
-            solution: Solution {
-                word,
-                bit,
-                word_currents,
-                bit_currents,
-            },
-            steps,
-        }
+        fail("steps do not end; use a less steep law or smaller voltages")
     }
 }
 
@@ -254,7 +235,7 @@ fn descend(along: impl Fn(f64) -> f64, start: f64) -> f64 {
     for _ in 0..60 {
         let slope = along(t);
         if slope.abs() <= small || (t == 1.0 && slope < 0.0) {
-            break;
+            return t;
         }
         match slope < 0.0 {
             true => low = t,
@@ -262,5 +243,6 @@ fn descend(along: impl Fn(f64) -> f64, start: f64) -> f64 {
         }
         t = 0.5 * (low + high);
     }
-    t
+    // Where it still falls.
+    if low > 0.0 { low } else { t }
 }

@@ -12,7 +12,7 @@ pub enum Method {
     Direct,
     /// Conjugate gradients until the power that the error would dissipate is `tolerance`² of what the cells dissipate.
     Iterative {
-        /// Error of the voltages in the norm of power.
+        /// Error of the voltages in the norm of power; where next to nothing flows, rounding of the voltages may be more.
         tolerance: f64,
     },
 }
@@ -57,8 +57,8 @@ pub struct Solver {
     engine: Engine,
     /// Made when iterations fail; for the conductances that it was last used with.
     spare: Option<Box<Direct>>,
-    /// Whether the last solution is a place to start at.
-    warm: bool,
+    /// Whether the engine has the circuit's conductances, or those that it was last given.
+    ready: bool,
     iterations: usize,
     fallbacks: usize,
 }
@@ -79,6 +79,7 @@ impl Solver {
                     "tolerance",
                     tolerance.to_string(),
                     "must be between 0 and 1",
+                    "for example 1e-8",
                 ));
             }
             Method::Iterative { tolerance } if !circuit.has_ideal_lines() => {
@@ -90,7 +91,7 @@ impl Solver {
             circuit,
             engine,
             spare: None,
-            warm: false,
+            ready: true,
             iterations: 0,
             fallbacks: 0,
         })
@@ -122,15 +123,33 @@ impl Solver {
 
     /// Forgets the last solution: the next one starts with ideal word lines.
     pub fn forget(&mut self) {
-        self.warm = false;
+        if let Engine::Iterative(schur, _) = &mut self.engine {
+            schur.forget();
+        }
     }
 
     pub(super) fn refactor(&mut self, conductances: &[f64]) -> Result<()> {
+        self.ready = false;
         match &mut self.engine {
-            Engine::Direct(direct) => direct.refactor(conductances),
-            Engine::Iterative(schur, _) => {
-                schur.refactor(conductances);
-                Ok(())
+            Engine::Direct(direct) => direct.refactor(conductances)?,
+            Engine::Iterative(schur, _) => schur.refactor(conductances),
+        }
+        self.ready = true;
+        Ok(())
+    }
+
+    /// Whether the circuit has no ideal lines and iterations were asked for.
+    pub fn iterates(&self) -> bool {
+        matches!(self.engine, Engine::Iterative(..))
+    }
+
+    /// Factors the circuit where that failed before: as it is, or it fails again.
+    fn make_ready(&mut self) -> Result<()> {
+        match self.ready {
+            true => Ok(()),
+            false => {
+                let conductances = self.circuit.conductances().to_vec();
+                self.refactor(&conductances)
             }
         }
     }
@@ -147,6 +166,7 @@ impl Solver {
             (word, bit),
             word_voltages,
             bit_voltages,
+            |v| (v, 1.0),
         ))
     }
 
@@ -158,6 +178,7 @@ impl Solver {
         for (word, bit) in drives {
             self.check(word, bit)?;
         }
+        self.make_ready()?;
         let mut all = Vec::with_capacity(drives.len());
         for some in drives.chunks(AT_ONCE) {
             let Engine::Direct(direct) = &self.engine else {
@@ -172,7 +193,9 @@ impl Solver {
                 .collect();
             for ((word, bit), mut places) in some.iter().zip(direct.solve(&terminals, None)?) {
                 let lower = places.split_off(places.len() / 2);
-                all.push(solution(&self.circuit, (word, bit), places, lower));
+                all.push(solution(&self.circuit, (word, bit), places, lower, |v| {
+                    (v, 1.0)
+                }));
             }
         }
         Ok(all)
@@ -222,10 +245,20 @@ impl Solver {
         for (name, voltages, count) in sides {
             if voltages.len() != count {
                 let rule = format!("there are {count} lines");
-                return Err(invalid(name, format!("{} values", voltages.len()), &rule));
+                return Err(invalid(
+                    name,
+                    format!("{} values", voltages.len()),
+                    &rule,
+                    "give a voltage a line",
+                ));
             }
             if let Some(v) = voltages.iter().find(|v| !v.is_finite()) {
-                return Err(invalid(name, v.to_string(), "must be finite"));
+                return Err(invalid(
+                    name,
+                    v.to_string(),
+                    "must be finite",
+                    "drive open lines at 0 V",
+                ));
             }
         }
         Ok(())
@@ -238,53 +271,35 @@ impl Solver {
         bit: &[f64],
         fed: Option<&[f64]>,
     ) -> Result<(Vec<f64>, Vec<f64>)> {
-        let (m, n) = (self.circuit.rows(), self.circuit.columns());
+        self.make_ready()?;
+        let cells = self.circuit.rows() * self.circuit.columns();
         let direct = match &mut self.engine {
             Engine::Direct(direct) => direct,
             Engine::Iterative(schur, tolerance) => {
-                let (mut f_w, mut f_b) = match fed {
-                    Some(fed) => (fed[..m * n].to_vec(), fed[m * n..].to_vec()),
-                    None => (vec![0.0; m * n], vec![0.0; m * n]),
-                };
-                let [words, bits] = schur.leads();
-                for (i, v) in word.iter().enumerate() {
-                    f_w[i * n] += words[0][i] * v;
-                    f_w[i * n + n - 1] += words[1][i] * v;
-                }
-                for (j, v) in bit.iter().enumerate() {
-                    f_b[j] += bits[0][j] * v;
-                    f_b[(m - 1) * n + j] += bits[1][j] * v;
-                }
-                let some = f_b.iter().any(|&f| f != 0.0);
-                let f_b = some.then_some(&f_b[..]);
-                let start = (!self.warm).then_some(word);
-                if let Ok(iterations) = schur.solve(&f_w, f_b, *tolerance, start) {
+                if let Ok(iterations) = schur.solve(word, bit, fed, *tolerance) {
                     self.iterations = iterations;
-                    self.warm = true;
-                    return Ok((
-                        schur.word_voltages().to_vec(),
-                        schur.bit_voltages().to_vec(),
-                    ));
+                    return Ok(schur.voltages());
                 }
-                self.warm = false;
                 self.fallbacks += 1;
                 let mut spare = match self.spare.take() {
                     Some(spare) => spare,
                     None => Box::new(Direct::new(&self.circuit)?),
                 };
-                spare.refactor(schur.conductances())?;
+                if spare.conductances() != schur.conductances() {
+                    spare.refactor(schur.conductances())?;
+                }
                 self.spare.insert(spare)
             }
         };
         self.iterations = 0;
         let mut places = direct.solve(&[[word, bit].concat()], fed)?;
         let mut upper = places.swap_remove(0);
-        let lower = upper.split_off(m * n);
+        let lower = upper.split_off(cells);
         Ok((upper, lower))
     }
 }
 
-fn invalid(key: &str, value: String, rule: &str) -> Error {
+fn invalid(key: &str, value: String, rule: &str, way_out: &str) -> Error {
     Error::from(Violation {
         file: "circuit".into(),
         line: None,
@@ -292,42 +307,56 @@ fn invalid(key: &str, value: String, rule: &str) -> Error {
         key: key.into(),
         value: Some(value),
         rule: rule.into(),
-        way_out: String::new(),
+        way_out: way_out.into(),
     })
 }
 
-/// Adds the currents of the terminals. That of a line is the sum over its cells; or what flows through its leads where these
-/// conduct less than its cells do together, because then the voltages across the cells are what rounding spoils.
-fn solution(
+/// Adds the currents of the terminals, where a cell of 1 S has a current and a derivative that `law` gives. The current of a line is the sum
+/// over its cells; or what flows through its leads where these conduct less than its cells do together, because then the voltages
+/// across the cells are what rounding spoils.
+pub(super) fn solution(
     circuit: &Circuit,
     (word, bit): (&[f64], &[f64]),
     word_voltages: Vec<f64>,
     bit_voltages: Vec<f64>,
+    law: impl Fn(f64) -> (f64, f64),
 ) -> Solution {
     let (m, n) = (circuit.rows(), circuit.columns());
     let mut word_currents = vec![0.0; m];
     let mut bit_currents = vec![0.0; n];
-    let (mut word_sums, mut bit_sums) = (vec![0.0; m], vec![0.0; n]);
-    for (k, g) in circuit.conductances().iter().enumerate() {
-        let current = g * (word_voltages[k] - bit_voltages[k]);
-        word_currents[k / n] += current;
-        bit_currents[k % n] += current;
-        word_sums[k / n] += g;
-        bit_sums[k % n] += g;
-    }
-    let (words, bits) = (circuit.word_wiring(), circuit.bit_wiring());
-    for i in 0..m {
-        let [a, b] = words.leads(i);
-        if a + b < word_sums[i] {
-            let v = &word_voltages[i * n..(i + 1) * n];
-            word_currents[i] = a * (word[i] - v[0]) + b * (word[i] - v[n - 1]);
+    let mut bit_sums = vec![0.0; n];
+    let words = circuit.word_wiring();
+    let places = word_voltages
+        .chunks_exact(n)
+        .zip(bit_voltages.chunks_exact(n));
+    for (i, (g, (w, b))) in circuit
+        .conductances()
+        .chunks_exact(n)
+        .zip(places)
+        .enumerate()
+    {
+        let (mut row, mut sum) = (0.0, 0.0);
+        let lines = bit_currents.iter_mut().zip(&mut bit_sums);
+        for ((bit_current, bit_sum), (g, (w, b))) in lines.zip(g.iter().zip(w.iter().zip(b))) {
+            let (unit, slope) = law(w - b);
+            let current = g * unit;
+            row += current;
+            sum += g * slope;
+            *bit_current += current;
+            *bit_sum += g * slope;
         }
+        let [first, last] = words.leads(i);
+        word_currents[i] = match first + last < sum {
+            true => first * (word[i] - w[0]) + last * (word[i] - w[n - 1]),
+            false => row,
+        };
     }
+    let bits = circuit.bit_wiring();
     for j in 0..n {
-        let [a, b] = bits.leads(j);
-        if a + b < bit_sums[j] {
+        let [first, last] = bits.leads(j);
+        if first + last < bit_sums[j] {
             let v = |i: usize| bit_voltages[i * n + j];
-            bit_currents[j] = a * (v(0) - bit[j]) + b * (v(m - 1) - bit[j]);
+            bit_currents[j] = first * (v(0) - bit[j]) + last * (v(m - 1) - bit[j]);
         }
     }
     Solution {

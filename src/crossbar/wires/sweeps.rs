@@ -76,7 +76,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; LANES];
     for (a, b) in a.iter().zip(b) {
         for l in 0..LANES {
-            sums[l] += a[l] * b[l];
+            sums[l] = a[l].mul_add(b[l], sums[l]);
         }
     }
     let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b);
@@ -117,8 +117,8 @@ impl WithSimd for Down<'_> {
             if let Some((alpha, beta, x, z)) = &mut self.step {
                 let (x, z) = (&mut x[row.clone()], &z[row.clone()]);
                 for ((x, p), z) in x.iter_mut().zip(p.iter_mut()).zip(z) {
-                    *x += *alpha * *p;
-                    *p = *z + *beta * *p;
+                    *x = alpha.mul_add(*p, *x);
+                    *p = beta.mul_add(*p, *z);
                 }
             }
             let (g, pivots) = (&self.g[row.clone()], &self.pivots[row.clone()]);
@@ -132,13 +132,13 @@ impl WithSimd for Down<'_> {
                 let seen = self.bits.row(i - 1).iter().zip(before);
                 let own = g.iter().zip(p.iter()).zip(pivots);
                 for ((y, ((g, p), v)), (s, b)) in y.iter_mut().zip(own).zip(seen) {
-                    *y = (g * p + s * b) * v;
+                    *y = s.mul_add(*b, g * p) * v;
                 }
             }
             if let Some(fed) = self.fed {
                 let y = self.y[row.clone()].iter_mut().zip(pivots);
                 for ((y, v), f) in y.zip(&fed[row]) {
-                    *y += f * v;
+                    *y = f.mul_add(*v, *y);
                 }
             }
         }
@@ -173,7 +173,7 @@ impl WithSimd for Up<'_> {
                 let (y, below) = self.y[i * n..(i + 2) * n].split_at_mut(n);
                 let seen = self.bits.row(i).iter().zip(&self.pivots[row.clone()]);
                 for ((y, b), (s, v)) in y.iter_mut().zip(below).zip(seen) {
-                    *y += s * v * *b;
+                    *y = (s * v).mul_add(*b, *y);
                 }
             }
             let (p, q) = (&self.p[row.clone()], &mut self.q[row.clone()]);
@@ -183,10 +183,10 @@ impl WithSimd for Up<'_> {
             }
             let s = &self.words.row(i)[..n - 1];
             for (q, (s, (p, next))) in q.iter_mut().zip(s.iter().zip(p.iter().zip(&p[1..]))) {
-                *q += s * (p - next);
+                *q = s.mul_add(p - next, *q);
             }
             for (q, (s, (p, next))) in q[1..].iter_mut().zip(s.iter().zip(p.iter().zip(&p[1..]))) {
-                *q += s * (next - p);
+                *q = s.mul_add(next - p, *q);
             }
             q[0] += self.word_leads[0][i] * p[0];
             q[n - 1] += self.word_leads[1][i] * p[n - 1];
@@ -209,10 +209,29 @@ pub(super) struct Band<'a> {
     pub z: &'a mut [f64],
 }
 
-/// Segments before place j and after it, of the lines of a band.
-#[inline(always)]
-fn segments(rows: &[&[f64]; LANES], j: usize) -> Lane {
-    std::array::from_fn(|l| rows[l][j])
+/// Segments after places of a band of word lines: one row where all are alike, else a row a lane.
+enum Segments<'a> {
+    Alike(&'a [f64]),
+    Each([&'a [f64]; LANES]),
+}
+
+impl<'a> Segments<'a> {
+    #[inline(always)]
+    fn of(words: &'a Links, band: usize) -> Self {
+        // Lanes beyond the last line have no currents.
+        match words.uniform {
+            true => Self::Alike(words.row(0)),
+            false => Self::Each(std::array::from_fn(|l| words.row(band * LANES + l))),
+        }
+    }
+
+    #[inline(always)]
+    fn at(&self, j: usize) -> Lane {
+        match self {
+            Self::Alike(row) => [row[j]; LANES],
+            Self::Each(rows) => std::array::from_fn(|l| rows[l][j]),
+        }
+    }
 }
 
 impl WithSimd for Band<'_> {
@@ -226,31 +245,61 @@ impl WithSimd for Band<'_> {
         let lanes = self.r.chunks_exact_mut(n).zip(self.pivots.chunks_exact(n));
         for (band, ((q, z), (r, pivots))) in bands.zip(lanes).enumerate() {
             let q: [&[f64]; LANES] = std::array::from_fn(|l| &q[l * n..][..n]);
-            let s: [&[f64]; LANES] = std::array::from_fn(|l| self.words.row(band * LANES + l));
+            let segments = Segments::of(self.words, band);
             let t = &mut self.t[..n];
-            let mut before = [0.0; LANES];
+            // Results wait for one multiplication and addition only.
+            let (mut last, mut s): (Lane, Lane) = ([0.0; LANES], [0.0; LANES]);
             for j in 0..n {
                 let (r, v) = (&mut r[j], &pivots[j]);
                 for l in 0..LANES {
-                    r[l] -= self.alpha * q[l][j];
-                    before[l] = (r[l] + before[l]) * v[l];
+                    r[l] = (-self.alpha).mul_add(q[l][j], r[l]);
+                    last[l] = (s[l] * v[l]).mul_add(last[l], r[l] * v[l]);
                 }
-                t[j] = before;
-                let s = segments(&s, j);
+                t[j] = last;
+                s = segments.at(j);
+            }
+            let mut last: Lane = [0.0; LANES];
+            for j in (0..n).rev() {
+                let (r, v, t, s) = (&r[j], &pivots[j], &t[j], segments.at(j));
                 for l in 0..LANES {
-                    before[l] *= s[l];
+                    last[l] = (s[l] * v[l]).mul_add(last[l], t[l]);
+                    sums[l] = r[l].mul_add(last[l], sums[l]);
+                }
+                for l in 0..LANES {
+                    z[l * n + j] = last[l];
                 }
             }
-            let mut after = [0.0; LANES];
-            for j in (0..n).rev() {
-                let (r, v, t, s) = (&r[j], &pivots[j], &t[j], segments(&s, j));
+        }
+        sums.iter().sum()
+    }
+}
+
+/// `r·M⁻¹r` of word lines with other pivots.
+pub(super) struct Bound<'a> {
+    pub n: usize,
+    pub words: &'a Links,
+    pub pivots: &'a [Lane],
+    pub r: &'a [Lane],
+}
+
+impl WithSimd for Bound<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> f64 {
+        let n = self.n;
+        let mut sums = [0.0; LANES];
+        let bands = self.r.chunks_exact(n).zip(self.pivots.chunks_exact(n));
+        for (band, (r, pivots)) in bands.enumerate() {
+            let segments = Segments::of(self.words, band);
+            let (mut last, mut s): (Lane, Lane) = ([0.0; LANES], [0.0; LANES]);
+            for (j, (r, v)) in r.iter().zip(pivots).enumerate() {
                 for l in 0..LANES {
-                    after[l] = t[l] + s[l] * v[l] * after[l];
-                    sums[l] += r[l] * after[l];
+                    let arrives = s[l].mul_add(last[l], r[l]);
+                    last[l] = (s[l] * v[l]).mul_add(last[l], r[l] * v[l]);
+                    sums[l] = arrives.mul_add(last[l], sums[l]);
                 }
-                for l in 0..LANES {
-                    z[l * n + j] = after[l];
-                }
+                s = segments.at(j);
             }
         }
         sums.iter().sum()
@@ -289,6 +338,57 @@ impl WithSimd for BitPivots<'_> {
     }
 }
 
+/// Conductances from all word-line places by way of their cells to anywhere else: the cell, and what its bit-line place sees without it.
+pub(super) struct Elsewhere<'a> {
+    pub n: usize,
+    pub g: &'a [f64],
+    /// From the bit-line places to terminals.
+    pub leads: &'a [f64],
+    pub bits: &'a Links,
+    /// From [`BitPivots`].
+    pub e: &'a [f64],
+    pub pivots: &'a [f64],
+    /// Room for a row.
+    pub below: &'a mut [f64],
+    pub out: &'a mut [f64],
+}
+
+impl WithSimd for Elsewhere<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let n = self.n;
+        let row = |i: usize| i * n..(i + 1) * n;
+        // Nothing in series with nothing is nothing.
+        let series = |a: f64, b: f64| a * (b / (a + b).max(f64::MIN_POSITIVE));
+        self.below.fill(0.0);
+        for i in (0..self.out.len() / n).rev() {
+            let (g, leads, out) = (&self.g[row(i)], &self.leads[row(i)], &mut self.out[row(i)]);
+            for (out, (lead, below)) in out.iter_mut().zip(leads.iter().zip(self.below.iter())) {
+                *out = lead + below;
+            }
+            if i > 0 {
+                let s = self.bits.row(i - 1);
+                for (below, (s, (g, rest))) in self
+                    .below
+                    .iter_mut()
+                    .zip(s.iter().zip(g.iter().zip(out.iter())))
+                {
+                    *below = series(*s, g + rest);
+                }
+                let above = self.e[row(i - 1)].iter().zip(&self.pivots[row(i - 1)]);
+                for (out, (s, (e, v))) in out.iter_mut().zip(s.iter().zip(above)) {
+                    *out += e * s * v;
+                }
+            }
+            for (out, g) in out.iter_mut().zip(g) {
+                *out = series(*g, *out);
+            }
+        }
+    }
+}
+
 /// Reciprocal pivots of all word lines in bands: `e` has the conductances to elsewhere, in whole bands row by row.
 pub(super) struct WordPivots<'a> {
     pub n: usize,
@@ -306,11 +406,12 @@ impl WithSimd for WordPivots<'_> {
         let bands = self.e.chunks_exact(LANES * n);
         for (band, (e, pivots)) in bands.zip(self.pivots.chunks_exact_mut(n)).enumerate() {
             let e: [&[f64]; LANES] = std::array::from_fn(|l| &e[l * n..][..n]);
-            let s: [&[f64]; LANES] = std::array::from_fn(|l| self.words.row(band * LANES + l));
+            let segments = Segments::of(self.words, band);
             let mut seen = [0.0; LANES];
             for j in 0..n {
+                let s = segments.at(j);
                 for l in 0..LANES {
-                    let (e, s) = (e[l][j] + seen[l], s[l][j]);
+                    let (e, s) = (e[l][j] + seen[l], s[l]);
                     pivots[j][l] = 1.0 / (e + s);
                     seen[l] = e * s * pivots[j][l];
                 }
