@@ -76,7 +76,7 @@ fn series(points: &[Point]) -> (String, Scale, Vec<Series<'_>>) {
         });
         return ("seconds since programming".into(), scale, series.collect());
     }
-    let first = |p: &'_ Point| p.reads.first().is_some();
+    let first = |p: &'_ Point| !p.reads.is_empty();
     let Some((key, name)) = axis(points) else {
         let reads = points.iter().enumerate().filter(|(_, p)| first(p));
         let series = Series {

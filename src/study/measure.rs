@@ -300,7 +300,6 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// The mean over replicas with its interval.
 impl Settings {
     /// The array of this point, and the weights (row-major) that it is programmed to at the start: those that are read, or those that training
     /// starts from.
@@ -318,6 +317,7 @@ impl Settings {
     }
 }
 
+/// The mean over replicas with its interval.
 fn estimate(values: &[f64], predicted: Option<f64>) -> Estimate {
     let interval = mean_interval(values, LEVEL).ok();
     Estimate {

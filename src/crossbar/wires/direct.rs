@@ -171,7 +171,7 @@ impl Direct {
         let least = LOST * (n as f64).sqrt();
         let lost = (0..n).zip(self.diagonal()).any(|(k, pivot)| {
             // A number that is none is lost, too.
-            !(pivot * pivot >= least * self.values[self.starts[k + 1] - 1])
+            pivot.is_nan() || pivot * pivot < least * self.values[self.starts[k + 1] - 1]
         });
         match lost {
             true => Err(broken(format!("a pivot is lost to rounding; {TOO_FAR}"))),
