@@ -43,7 +43,7 @@ pub fn show(args: &ShowArgs) -> Result<ExitCode> {
     };
     print(&format!("{title}\n{}", table(&drop)));
     if let Some(svg) = &args.svg {
-        write_whole(svg, array_figure(&drop, &study.title).svg.as_bytes())?;
+        write_whole(svg, array_figure(&drop, &study.name).svg.as_bytes())?;
         print(&format!("{}\n", svg.display()));
     }
     Ok(ExitCode::SUCCESS)

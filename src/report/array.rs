@@ -36,10 +36,10 @@ fn shade(place: f64) -> RGBColor {
     RGBColor(mixed(0) as u8, mixed(1) as u8, mixed(2) as u8)
 }
 
-/// Draws the share of the voltage that reaches every cell of `drop` as a map, and the errors of its outputs as bars; `name` says what array
-/// it is.
-pub fn array_figure(drop: &IrDrop, name: &str) -> Figure {
-    let title = format!("Voltage at the cells of {name}");
+/// Draws the share of the voltage that reaches every cell of `drop` as a map, and the errors of its outputs as bars; `study` is the name of
+/// the study that the array is of.
+pub fn array_figure(drop: &IrDrop, study: &str) -> Figure {
+    let title = format!("Voltage at the cells, {study}");
     let svg = picture(drop, &title).unwrap_or_default();
     let ((row, column), largest) = drop.largest();
     let caption = format!(

@@ -298,7 +298,6 @@ pub struct Point {
     /// Explicit ridge path, centred like the device.
     pub ridge_path: Vec<Ridge>,
     /// What was read, time by time, where nothing is trained.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<Read>,
     /// Warnings for the reader.
     pub warnings: Vec<String>,
