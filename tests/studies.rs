@@ -370,3 +370,18 @@ fn what_cannot_be_read_is_said() {
     );
     assert!(broken.err().unwrap().to_string().contains("no such column"));
 }
+
+#[test]
+fn through_the_wires() {
+    run("through-the-wires");
+}
+
+#[test]
+fn ir_drop() {
+    run("crossbar/ir-drop");
+}
+
+#[test]
+fn training_cost() {
+    run("crossbar/training-cost");
+}
