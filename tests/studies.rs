@@ -373,7 +373,7 @@ fn what_cannot_be_read_is_said() {
 
 #[test]
 fn through_the_wires() {
-    run("through-the-wires");
+    run("implicit-l2/through-the-wires");
 }
 
 #[test]
