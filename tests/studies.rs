@@ -200,6 +200,23 @@ fn an_ideal_array_is_read_without_error() {
     assert!((bits.unwrap() - (snr - 1.76) / 6.02).abs() < 2e-3);
 }
 
+/// Where wires take a part, or outputs are scaled by what was measured, the closed form says nothing.
+#[test]
+fn nothing_is_predicted_of_what_closed_forms_leave_out() {
+    let wires = "[array.wires]\nword-segment = \"20 Ohm\"\nbit-segment = \"20 Ohm\"";
+    for (array, task) in [
+        (wires, ""),
+        ("", "compensation = \"global\"\nknown-vectors = 8"),
+    ] {
+        let read = &reads_of(&read_study(array, task))[0];
+        assert_eq!(read.error.predicted, None, "{array}{task}");
+        assert!(read.error.value.is_some());
+    }
+    let ideal = wires.replace("20 Ohm", "0 Ohm");
+    let read = &reads_of(&read_study(&ideal, ""))[0];
+    assert_eq!(read.error.predicted, Some(0.0));
+}
+
 /// 30 000 errors of a uniform distribution have a mean square that is known to 0.9 · 3.3 · √(0.8/30000) = 1.5 % with a thousandth of doubt, their
 /// root to half of that.
 #[test]

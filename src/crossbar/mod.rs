@@ -205,6 +205,8 @@ impl Crossbar {
     pub fn write(&mut self, step: u32, weights: &[f64]) -> Result<()> {
         let positions = self.model.map.positions(weights);
         self.through.iter_mut().for_each(Through::written);
+        // What was lost of other weights says nothing of these.
+        self.compensation = None;
         self.backend.program(step, &positions)
     }
 

@@ -180,6 +180,13 @@ impl Settings {
                 "write zero = \"middle\"",
             );
         }
+        if read == Some("inference") && matches!(zero, Zero::Position(p) if p <= 0.0 || p >= 1.0) {
+            section.violation(
+                "zero",
+                "a layer has weights of both signs, and there is no room on one side of this zero",
+                "write zero = \"middle\"",
+            );
+        }
         section.finish();
         array.finish();
         let task_section = root.section("task");
