@@ -10,9 +10,10 @@ use memridge::crossbar::{
 };
 use memridge::device::{Cells, load_device};
 use memridge::number::{Coordinates, Purpose, Stream};
-use memridge::study::{Overrides, Study, forecast, run_study};
+use memridge::study::{forecast, run_study};
 
 use crate::statistics::{SEED, check_independent, check_normal};
+use crate::text::study;
 
 fn cells(count: usize) -> Arc<Cells> {
     let device = load_device("ideal/soft-bounds", "".as_ref()).unwrap();
@@ -618,47 +619,6 @@ fn drift_is_compensated() {
 }
 
 // ------------------------------------------------------------------------------------------------ studies
-
-/// The small study with these lines after `[array]`.
-fn study(array: &str) -> memridge::error::Result<Study> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.toml");
-    let text = format!(
-        r#"
-title = "t"
-claim = "t"
-cite = []
-seed = 7
-replicas = 24
-[device]
-model = "ideal/soft-bounds"
-[array]
-read-noise = 0.0
-{array}
-[array.mapping.reference-column]
-zero = "symmetric-point"
-conductance-per-weight = "20 uS"
-[task.random-problems]
-features = 4
-samples = 30
-input-deviation = 1.0
-truth-deviation = 0.2
-label-noise = 0.3
-[training]
-loss = "squared-error"
-learning-rate = 0.02
-schedule = "constant"
-steps = 600
-batch = 1
-update = "per-sample"
-average-from = 0.5
-log-every = 5
-pulses = "stochastic-rounding"
-"#
-    );
-    std::fs::write(&path, text).unwrap();
-    Study::read(&path, &Overrides::default())
-}
 
 const USUAL: &str = r#"
 noise-management = "abs-max"

@@ -8,9 +8,10 @@ use memridge::crossbar::{
 };
 use memridge::device::{Cells, Counting, load_device};
 use memridge::number::{Coordinates, Purpose, Stream};
-use memridge::study::{Overrides, Study, forecast, run_study};
+use memridge::study::{forecast, run_study};
 
 use crate::statistics::SEED;
+use crate::text::study;
 
 fn plan(inputs: usize, outputs: usize, wires: Option<Wires>) -> Plan {
     let map = WeightMap::new(Mapping::DifferentialPair, 0.5, 2.0, inputs, outputs);
@@ -232,46 +233,6 @@ fn the_transposed_read_is_reciprocal() {
         // Sums of 60 products of conductances, at most 2 weights each, in single precision.
         assert!(off.abs() < 60.0 * 2.0 * f64::from(f32::EPSILON), "{off:e}");
     }
-}
-
-fn study(array: &str) -> memridge::error::Result<Study> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.toml");
-    let text = format!(
-        r#"
-title = "t"
-claim = "t"
-cite = []
-seed = 7
-replicas = 24
-[device]
-model = "ideal/soft-bounds"
-[array]
-read-noise = 0.0
-{array}
-[array.mapping.reference-column]
-zero = "symmetric-point"
-conductance-per-weight = "20 uS"
-[task.random-problems]
-features = 4
-samples = 30
-input-deviation = 1.0
-truth-deviation = 0.2
-label-noise = 0.3
-[training]
-loss = "squared-error"
-learning-rate = 0.02
-schedule = "constant"
-steps = 600
-batch = 1
-update = "per-sample"
-average-from = 0.5
-log-every = 5
-pulses = "stochastic-rounding"
-"#
-    );
-    std::fs::write(&path, text).unwrap();
-    Study::read(&path, &Overrides::default())
 }
 
 #[test]
