@@ -470,6 +470,82 @@ fn the_cut_into_stacks_changes_no_bit() {
     }
 }
 
+/// Reads of one and of many samples, both ways, with more inputs than are summed at once: bits of every output, replica and sample.
+fn read_cut(rows: usize, columns: usize, transposed: bool, cuts: &[usize]) -> Vec<Vec<u32>> {
+    let cells = varied("soft-bounds", rows * columns, 0.7);
+    let (inputs, outputs) = match transposed {
+        true => (columns, rows),
+        false => (rows, columns),
+    };
+    let mut out = Vec::new();
+    for cut in cuts.windows(2) {
+        let (first, replicas) = (cut[0] as u32, cut[1] - cut[0]);
+        let shape = shape(replicas, rows, columns);
+        let mut cpu = Cpu::new(shape, first, Stream::new(SEED), Arc::clone(&cells), true);
+        cpu.write(&vec![0.5; shape.cells()]).unwrap();
+        let x = uniform(0, 0, rows, first, replicas);
+        let d = uniform(0, 1, columns, first, replicas);
+        let request = Request::Outer {
+            rows: &x,
+            columns: &d,
+        };
+        cpu.pulse(0, &request, Counting::StochasticRounding)
+            .unwrap();
+        let mut read = vec![Vec::new(); replicas];
+        for samples in [1, 2, 5, 40] {
+            let mut voltages = StackVector::zeros(inputs, samples * replicas);
+            for sample in 0..samples {
+                let own = uniform(sample as u32, 2, inputs, first, replicas);
+                for i in 0..inputs {
+                    let lanes = &mut voltages.lanes_mut(i)[sample * replicas..][..replicas];
+                    lanes.copy_from_slice(own.lanes(i));
+                }
+            }
+            let noise = ReadNoise {
+                step: 7,
+                index: 0,
+                deviation: 1e-6,
+            };
+            let mut currents = StackVector::zeros(outputs, samples * replicas);
+            match transposed {
+                true => cpu.multiply_transposed(&voltages, noise, &mut currents),
+                false => cpu.multiply(&voltages, noise, &mut currents),
+            }
+            .unwrap();
+            for o in 0..outputs {
+                for (lane, bits) in bits(currents.lanes(o)).into_iter().enumerate() {
+                    read[lane % replicas].push(bits);
+                }
+            }
+        }
+        out.extend(read);
+    }
+    out
+}
+
+#[test]
+fn neither_the_cut_nor_the_way_of_a_read_changes_a_bit() {
+    let shapes = [
+        (1, 7),
+        (6, 1),
+        (40, 30),
+        (700, 3),
+        (5, 1100),
+        (1100, 1),
+        (1, 1100),
+    ];
+    for (rows, columns) in shapes {
+        for transposed in [false, true] {
+            let run = |cuts: &[usize]| read_cut(rows, columns, transposed, cuts);
+            let whole = run(&[0, 18]);
+            assert!(
+                whole == run(&[0, 1, 4, 18]),
+                "{rows} × {columns}, transposed: {transposed}"
+            );
+        }
+    }
+}
+
 /// An array of one law whose weights are `inputs × outputs` and whose weight 0 is the middle of the window.
 fn plan(
     cells: Arc<Cells>,

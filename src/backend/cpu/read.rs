@@ -2,6 +2,8 @@
 //!
 //! Noise of the cells themselves is that of a normal number of the variance `Σ V² σ²`: a second product, of variances.
 
+use std::ops::Range;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
@@ -10,8 +12,12 @@ use super::{BLOCK, Cpu};
 use crate::backend::{ReadNoise, StackVector, WIDE};
 use crate::number::Purpose;
 
-/// Partial sums of a product of two rows: they keep the vector units busy, and their order is fixed.
-const PARTIAL: usize = 32;
+/// Inputs whose products are added up one after the other; sums of more are sums of such sums. That of the matrix product, and of
+/// whatever else stands in for it: the way a read is computed changes no bit.
+const DEPTH: usize = 512;
+
+/// Lanes whose noise is drawn before it is added: rows of outputs are then touched once for all of them.
+const DRAWN: usize = 16;
 
 /// Products and sums from which on threads share a read: some 0.15 ms, ten times what waking a thread takes.
 const SHARED: usize = 1 << 23;
@@ -29,8 +35,10 @@ pub(super) struct ReadScratch {
     sums: Vec<f32>,
     /// Noise of four outputs, replica by replica.
     normals: [Vec<f32>; BLOCK],
-    /// Noise of all outputs of one replica.
+    /// Noise of all outputs of some lanes, lane by lane.
     noise: Vec<f32>,
+    /// Sums of further inputs than the first [`DEPTH`].
+    partial: Vec<f32>,
     /// Squares of the voltages, and the deviation of every output, where cells are noisy.
     squares: StackVector,
     deviations: StackVector,
@@ -66,11 +74,10 @@ impl Cpu {
         let noisy = self.deviate(transposed, voltages, noise, outputs, &mut scratch);
         if noisy || noise.deviation > 0.0 {
             let deviations = noisy.then_some(&scratch.deviations);
-            for sample in 0..samples {
-                if replicas < WIDE {
-                    let normals = &mut scratch.noise;
-                    self.add_noise_across(noise, deviations, sample, normals, currents);
-                } else {
+            if replicas < WIDE {
+                self.add_noise_across(noise, deviations, &mut scratch.noise, currents);
+            } else {
+                for sample in 0..samples {
                     let normals = &mut scratch.normals;
                     self.add_noise_along(noise, deviations, sample, normals, currents);
                 }
@@ -90,7 +97,9 @@ impl Cpu {
     ) {
         let (replicas, columns) = (self.fixed.shape.replicas, self.fixed.shape.columns);
         let samples = voltages.width() / replicas;
-        if replicas < WIDE && samples > 1 {
+        if replicas == 1 && samples == 1 && transposed {
+            self.read_against(states, voltages, scratch, currents);
+        } else if replicas < WIDE && samples > 1 {
             for replica in 0..replicas {
                 self.read_samples(states, transposed, voltages, replica, scratch, currents);
             }
@@ -103,10 +112,43 @@ impl Cpu {
                     transposed,
                     first_lane: sample * replicas,
                     voltages,
+                    partial: &mut scratch.partial,
                     currents,
                 });
             }
         }
+    }
+
+    /// One sample of one replica against the flow: as the first of two samples, because rows that lie contiguous would be summed in another
+    /// order.
+    fn read_against(
+        &self,
+        states: &[f32],
+        voltages: &StackVector,
+        scratch: &mut ReadScratch,
+        currents: &mut StackVector,
+    ) {
+        let shape = self.fixed.shape;
+        if shape.rows == 1 {
+            let (x, partial) = (voltages.all(), &mut scratch.partial);
+            let out = currents.all_mut();
+            return self.fixed.arch.dispatch(OneOutput {
+                states,
+                x,
+                partial,
+                out,
+            });
+        }
+        scratch.inputs.clear();
+        let twice = voltages.all().iter().flat_map(|v| [*v, 0.0]);
+        scratch.inputs.extend(twice);
+        scratch.outputs.resize(2 * shape.rows, 0.0);
+        let states = MatRef::from_row_major_slice(states, shape.rows, shape.columns);
+        let x = MatRef::from_row_major_slice(&scratch.inputs, shape.columns, 2);
+        product(states, x, &mut scratch.outputs);
+        let first = scratch.outputs.iter().step_by(2);
+        let currents = currents.all_mut().iter_mut();
+        currents.zip(first).for_each(|(i, y)| *i = *y);
     }
 
     /// Fills the deviations of all outputs, `√(d² + span² Σ V² σ²)`, where cells are noisy; else tells that there are none.
@@ -162,52 +204,65 @@ impl Cpu {
             own(voltages.all(), &mut scratch.inputs);
             (&scratch.states[..], &scratch.inputs[..])
         };
-        let states =
+        let matrix =
             MatRef::from_row_major_slice(states, self.fixed.shape.rows, self.fixed.shape.columns);
-        let states = if transposed {
-            states
+        let matrix = if transposed {
+            matrix
         } else {
-            states.transpose()
+            matrix.transpose()
         };
-        let x = MatRef::from_row_major_slice(x, inputs, samples);
-        if replicas == 1 {
-            product(states, x, currents.all_mut());
+        let out = if replicas == 1 {
+            currents.all_mut()
         } else {
             scratch.outputs.resize(outputs * samples, 0.0);
-            product(states, x, &mut scratch.outputs);
+            &mut scratch.outputs[..]
+        };
+        if outputs == 1 {
+            // Products of one row are summed in another order by the library.
+            let partial = &mut scratch.partial;
+            self.fixed.arch.dispatch(OneOutput {
+                states,
+                x,
+                partial,
+                out,
+            });
+        } else {
+            let x = MatRef::from_row_major_slice(x, inputs, samples);
+            product(matrix, x, out);
+        }
+        if replicas > 1 {
             let lanes = currents.all_mut()[replica..].iter_mut().step_by(replicas);
             lanes.zip(&scratch.outputs).for_each(|(i, y)| *i = *y);
         }
     }
 
-    /// Noise of few replicas: drawn across the outputs of each. Outputs have deviations of their own where there are any.
+    /// Noise of few replicas: drawn across the outputs of each, for some lanes at once. Outputs have deviations of their own where there are
+    /// any.
     fn add_noise_across(
         &self,
         noise: ReadNoise,
         deviations: Option<&StackVector>,
-        sample: usize,
         normals: &mut Vec<f32>,
         currents: &mut StackVector,
     ) {
-        let (replicas, width) = (self.fixed.shape.replicas, currents.width());
-        normals.resize(currents.len(), 0.0);
-        for replica in 0..replicas {
-            let step = noise.step.wrapping_add(sample as u32);
-            let fixed = &self.fixed;
-            let at = fixed.draw(step, replica, Purpose::ReadNoise, noise.index);
-            fixed.stream.fill_cell_normals(fixed.arch, at, 0, normals);
-            let lane = sample * replicas + replica;
-            let outputs = currents.all_mut()[lane..].iter_mut().step_by(width);
-            match deviations {
-                None => {
-                    for (i, z) in outputs.zip(&*normals) {
-                        *i += noise.deviation * z;
-                    }
-                }
-                Some(deviations) => {
-                    let own = deviations.all()[lane..].iter().step_by(width);
-                    for ((i, z), d) in outputs.zip(&*normals).zip(own) {
-                        *i += d * z;
+        let (fixed, replicas) = (&self.fixed, self.fixed.shape.replicas);
+        let (outputs, width) = (currents.len(), currents.width());
+        normals.resize(DRAWN * outputs, 0.0);
+        for first in (0..width).step_by(DRAWN) {
+            let lanes = first..width.min(first + DRAWN);
+            for (lane, own) in lanes.clone().zip(normals.chunks_exact_mut(outputs)) {
+                let step = noise.step.wrapping_add((lane / replicas) as u32);
+                let at = fixed.draw(step, lane % replicas, Purpose::ReadNoise, noise.index);
+                fixed.stream.fill_cell_normals(fixed.arch, at, 0, own);
+            }
+            for o in 0..outputs {
+                let drawn = normals[o..].iter().step_by(outputs);
+                let own = currents.lanes_mut(o)[lanes.clone()].iter_mut().zip(drawn);
+                match deviations {
+                    None => own.for_each(|(i, z)| *i += noise.deviation * z),
+                    Some(deviations) => {
+                        let d = &deviations.lanes(o)[lanes.clone()];
+                        own.zip(d).for_each(|((i, z), d)| *i += d * z);
                     }
                 }
             }
@@ -269,8 +324,17 @@ fn fit(vector: &mut StackVector, len: usize, width: usize) {
 fn product(states: MatRef<f32>, x: MatRef<f32>, out: &mut [f32]) {
     let (outputs, inputs, samples) = (states.nrows(), states.ncols(), x.ncols());
     if outputs < 4 || outputs * inputs * samples < SHARED {
-        let out = MatMut::from_row_major_slice_mut(out, outputs, samples);
-        matmul(out, Accum::Replace, states, x, 1.0, Par::Seq);
+        let mut out = MatMut::from_row_major_slice_mut(out, outputs, samples);
+        for first in (0..inputs).step_by(DEPTH) {
+            let depth = DEPTH.min(inputs - first);
+            let add = if first == 0 {
+                Accum::Replace
+            } else {
+                Accum::Add
+            };
+            let (states, x) = (states.subcols(first, depth), x.subrows(first, depth));
+            matmul(out.as_mut(), add, states, x, 1.0, Par::Seq);
+        }
         return;
     }
     let half = outputs / 2;
@@ -282,6 +346,32 @@ fn product(states: MatRef<f32>, x: MatRef<f32>, out: &mut [f32]) {
     );
 }
 
+/// `Σ V s` of many samples, sample by sample, for the one output of an array.
+struct OneOutput<'a> {
+    states: &'a [f32],
+    x: &'a [f32],
+    partial: &'a mut Vec<f32>,
+    out: &'a mut [f32],
+}
+
+impl pulp::WithSimd for OneOutput<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let samples = self.out.len();
+        self.partial.resize(samples, 0.0);
+        self.out.fill(0.0);
+        let x = self.x.chunks(DEPTH * samples);
+        for (states, x) in self.states.chunks(DEPTH).zip(x) {
+            self.partial.fill(0.0);
+            weigh(states, x, samples, self.partial);
+            let partial = self.partial.iter();
+            self.out.iter_mut().zip(partial).for_each(|(i, p)| *i += p);
+        }
+    }
+}
+
 /// `Σ V s` of one sample.
 struct Read<'a> {
     states: &'a [f32],
@@ -290,6 +380,7 @@ struct Read<'a> {
     transposed: bool,
     first_lane: usize,
     voltages: &'a StackVector,
+    partial: &'a mut Vec<f32>,
     currents: &'a mut StackVector,
 }
 
@@ -298,38 +389,64 @@ impl pulp::WithSimd for Read<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) {
-        let Self {
-            replicas,
-            columns,
-            first_lane,
-            voltages,
-            currents,
-            ..
-        } = self;
+        let (replicas, first_lane) = (self.replicas, self.first_lane);
         let lanes = first_lane..first_lane + replicas;
-        let rows = self.states.chunks_exact(columns * replicas);
-        if replicas == 1 && currents.width() == 1 {
-            if self.transposed {
-                for (i, row) in currents.all_mut().iter_mut().zip(rows) {
-                    *i = dot(voltages.all(), row);
-                }
-            } else {
-                currents.fill(0.0);
-                weigh(voltages.all(), self.states, columns, currents.all_mut());
+        for first in (0..self.voltages.len()).step_by(DEPTH) {
+            let inputs = first..self.voltages.len().min(first + DEPTH);
+            if first == 0 {
+                let width = self.currents.width();
+                let sums = &mut self.currents.all_mut()[first_lane..];
+                add(
+                    self.states,
+                    (self.columns, replicas, self.transposed),
+                    (self.voltages, inputs, lanes.clone()),
+                    (sums, width),
+                );
+                continue;
             }
-            return;
+            self.partial.resize(self.currents.len() * replicas, 0.0);
+            add(
+                self.states,
+                (self.columns, replicas, self.transposed),
+                (self.voltages, inputs, lanes.clone()),
+                (self.partial, replicas),
+            );
+            for (o, partial) in self.partial.chunks_exact(replicas).enumerate() {
+                let sums = self.currents.lanes_mut(o)[lanes.clone()].iter_mut();
+                sums.zip(partial).for_each(|(i, p)| *i += p);
+            }
         }
-        for o in 0..currents.len() {
-            currents.lanes_mut(o)[lanes.clone()].fill(0.0);
-        }
-        for (r, row) in rows.enumerate() {
-            for (c, states) in row.chunks_exact(replicas).enumerate() {
-                let (input, output) = if self.transposed { (c, r) } else { (r, c) };
-                let terms = voltages.lanes(input)[lanes.clone()].iter().zip(states);
-                let sums = currents.lanes_mut(output)[lanes.clone()].iter_mut();
-                for (i, (v, s)) in sums.zip(terms) {
-                    *i = v.mul_add(*s, *i);
-                }
+    }
+}
+
+/// Sets `sums`, `width` numbers an output of which the first are the lanes', to `Σ V s` of these inputs.
+#[inline(always)]
+fn add(
+    states: &[f32],
+    (columns, replicas, transposed): (usize, usize, bool),
+    (voltages, inputs, lanes): (&StackVector, Range<usize>, Range<usize>),
+    (sums, width): (&mut [f32], usize),
+) {
+    if replicas == 1 && width == 1 && !transposed {
+        sums.fill(0.0);
+        let rows = &states[inputs.start * columns..inputs.end * columns];
+        return weigh(&voltages.all()[inputs], rows, columns, sums);
+    }
+    for sums in sums.chunks_mut(width) {
+        sums[..replicas].fill(0.0);
+    }
+    let (rows, cells) = match transposed {
+        true => (0..states.len() / (columns * replicas), inputs),
+        false => (inputs, 0..columns),
+    };
+    for r in rows {
+        for c in cells.clone() {
+            let states = &states[(r * columns + c) * replicas..][..replicas];
+            let (input, output) = if transposed { (c, r) } else { (r, c) };
+            let terms = voltages.lanes(input)[lanes.clone()].iter().zip(states);
+            let sums = sums[output * width..][..replicas].iter_mut();
+            for (i, (v, s)) in sums.zip(terms) {
+                *i = v.mul_add(*s, *i);
             }
         }
     }
@@ -357,21 +474,6 @@ fn weigh(voltages: &[f32], states: &[f32], columns: usize, sums: &mut [f32]) {
             *sum = v.mul_add(*s, *sum);
         }
     }
-}
-
-/// `Σ a b` by a fixed number of partial sums.
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<PARTIAL>();
-    let (b, b_rest) = b.as_chunks::<PARTIAL>();
-    let mut partial = [0.0; PARTIAL];
-    for (a, b) in a.iter().zip(b) {
-        for k in 0..PARTIAL {
-            partial[k] = a[k].mul_add(b[k], partial[k]);
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    partial.iter().sum::<f32>() + rest
 }
 
 /// `g_min Σ V + span Σ V s` from `Σ V s`.
