@@ -129,6 +129,8 @@ quantities! {
     Kelvin: "temperature", "K", "300 K";
     /// Area, in square metres; written `m2`, a prefix counts twice.
     SquareMetres: "area", "m2" or "m\u{b2}", "3 um2";
+    /// Capacitance, in farads (F).
+    Farads: "capacitance", "F", "20 fF";
     /// Energy, in joules (J).
     Joules: "energy", "J", "2 pJ";
     /// Energy of one particle, in electronvolts (eV): the one quantity that is not kept in SI units.

@@ -200,6 +200,41 @@ fn an_ideal_array_is_read_without_error() {
     assert!((bits.unwrap() - (snr - 1.76) / 6.02).abs() < 2e-3);
 }
 
+/// Fifty vectors of 40 normal inputs with a deviation of 0.7 for each of 20 replicas: `Σ x²` over 40 · 60 cells is 50 · 60 · 40 · 0.49 within
+/// √(2/40 000) = 0.7 %; converters by count, nothing is written.
+#[test]
+fn a_study_that_is_read_has_its_cost() {
+    let technology = r#"[technology]
+node = "40 nm"
+cell-area = 12.0
+read-voltage = "200 mV"
+line-capacitance = "0.1 fF"
+read-time = "10 ns"
+dac-energy = "100 fJ"
+dac-area = "10 um2"
+adc-time = "5 ns"
+adc-area = "3000 um2"
+outputs-per-adc = 8
+operation-energy = "20 fJ"
+writes = "row"
+[technology.adc-energy.fixed]
+energy = "1 pJ"
+"#;
+    let study = study_of(&format!("{}{technology}", read_study("", ""))).unwrap();
+    let summary = run_study(&study, &()).unwrap().summary;
+    let cost = summary.points[0].cost.as_ref().unwrap();
+    let count = |name: &str| cost.items.iter().find(|i| i.name == name).unwrap().count;
+    let drive = 50.0 * 60.0 * 40.0 * 0.49;
+    assert!((count("reads of cells, by x²") / drive - 1.0).abs() < 0.03);
+    assert_eq!(count("input conversions"), 2000.0);
+    assert_eq!(count("output conversions"), 1500.0);
+    assert_eq!(count("pulses"), 0.0);
+    let sum: f64 = cost.items.iter().map(|i| i.energy.unwrap()).sum();
+    assert!((sum / cost.energy - 1.0).abs() < 1e-12);
+    let charge = cost.items.last().unwrap().energy.unwrap();
+    assert!((charge / (drive * 0.04 * 1e-16) - 1.0).abs() < 0.03);
+}
+
 /// Where wires take a part, or outputs are scaled by what was measured, the closed form says nothing.
 #[test]
 fn nothing_is_predicted_of_what_closed_forms_leave_out() {

@@ -9,7 +9,7 @@ use super::summary::{Budget, CurvePoint, Estimate, Mode, Point, Ridge, Weight};
 use crate::bias::interval::{jackknife, mean_interval};
 use crate::bias::tikhonov::Norm;
 use crate::bias::{Prediction, Sums, Trajectory};
-use crate::crossbar::{ArrayModel, Built, Cost};
+use crate::crossbar::{ArrayModel, Cost};
 use crate::training::{Schedule, Training};
 
 const LEVEL: f64 = 0.95;
@@ -610,15 +610,8 @@ impl Analysis<'_> {
 
     /// What one crossbar costs, where that was metered.
     fn cost(&self) -> Option<Cost> {
-        let (technology, usage) = (self.settings.technology?, self.output.usage.as_ref()?);
-        let map = self.model?.map;
-        let built = Built {
-            rows: map.inputs(),
-            columns: map.columns(),
-            dimensions: (map.inputs(), map.outputs()),
-            pulse: self.settings.device.write_pulse(),
-        };
-        Some(Cost::new(&technology, &built, usage))
+        self.settings
+            .cost(self.model?.map, self.output.usage.as_ref()?)
     }
 
     /// Mean over weights of the measured `E|g|` times `R'(w⋄)`, and retention's own strength.

@@ -15,7 +15,7 @@ use super::summary::{Estimate, Point, Read, SCHEMA, Summary};
 use crate::bias::interval::mean_interval;
 use crate::crossbar::{
     Adc, AdcKind, BoundManagement, Counts, Crossbar, Dac, Direction, Errors, NoiseManagement, Plan,
-    RangeRule, Rounding, Synapses,
+    RangeRule, Rounding, Synapses, Usage,
 };
 use crate::error::Result;
 
@@ -53,6 +53,8 @@ struct Found {
     /// Replica by replica.
     errors: Vec<Vec<Misses>>,
     counts: Vec<Counts>,
+    /// What all of it took, where that is metered.
+    usage: Option<Usage>,
 }
 
 impl<'a> Bench<'a> {
@@ -82,6 +84,9 @@ impl<'a> Bench<'a> {
     fn programmed(&self, stack: (usize, usize)) -> Result<Crossbar> {
         let mut crossbar = Crossbar::new(&self.plan, stack.0, stack.1)?;
         crossbar.write(0, &self.product.weights)?;
+        if self.settings.technology.is_some() {
+            crossbar.meter();
+        }
         Ok(crossbar)
     }
 
@@ -118,6 +123,7 @@ impl<'a> Bench<'a> {
             return Ok(Found {
                 errors: Vec::new(),
                 counts: Vec::new(),
+                usage: None,
             });
         };
         for part in parts {
@@ -126,6 +132,9 @@ impl<'a> Bench<'a> {
             }
             for (all, own) in found.counts.iter_mut().zip(part.counts) {
                 *all = plus(*all, own, 1);
+            }
+            if let Some(usage) = part.usage {
+                found.usage.get_or_insert_default().join(usage);
             }
         }
         Ok(found)
@@ -155,6 +164,7 @@ impl<'a> Bench<'a> {
         let mut found = Found {
             errors: Vec::new(),
             counts: Vec::new(),
+            usage: None,
         };
         let mut age = 0.0;
         for &time in &reading.times {
@@ -199,6 +209,7 @@ impl<'a> Bench<'a> {
             found.counts.push(plus(crossbar.counts(), before, -1));
             progress.advance(1);
         }
+        found.usage = crossbar.usage()?;
         Ok(found)
     }
 
@@ -292,6 +303,10 @@ impl<'a> Bench<'a> {
             settings: self.settings.swept.clone(),
             device: self.settings.device.name().to_owned(),
             reads: (0..found.errors.len()).map(read).collect(),
+            cost: found
+                .usage
+                .as_ref()
+                .and_then(|usage| self.settings.cost(self.plan.model.map, usage)),
             ..Point::untrained()
         };
         if self.product.clipped > 0.01 {

@@ -14,7 +14,7 @@ use super::wires::wires;
 use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
 use crate::crossbar::{
-    ArrayModel, Mapping, Periphery, Plan, Refresh, Technology, WeightMap, Wires,
+    ArrayModel, Built, Cost, Mapping, Periphery, Plan, Refresh, Technology, Usage, WeightMap, Wires,
 };
 use crate::device::{Counting, Device};
 use crate::document::{Origin, Rule, Section, Value, Violations};
@@ -234,13 +234,7 @@ impl Settings {
             (training, average_from, log_every)
         };
         let technology = Technology::parse(root);
-        if technology.is_some() && read.is_some() {
-            root.violation(
-                "technology",
-                "what a run costs is counted while it trains",
-                "remove [technology]",
-            );
-        } else if technology.is_some() && training.counting == Counting::Expected {
+        if read.is_none() && technology.is_some() && training.counting == Counting::Expected {
             root.violation(
                 "technology",
                 "mean changes are made without pulses, so there is nothing to count",
@@ -783,6 +777,17 @@ impl Settings {
     /// Standard deviation of the read noise of an output.
     pub fn read_noise(&self) -> f64 {
         self.read_noise
+    }
+
+    /// What one crossbar of this point with weights mapped like this costs, where `[technology]` says what its parts do.
+    pub(super) fn cost(&self, map: WeightMap, usage: &Usage) -> Option<Cost> {
+        let built = Built {
+            rows: map.inputs(),
+            columns: map.columns(),
+            dimensions: (map.inputs(), map.outputs()),
+            pulse: self.device.write_pulse(),
+        };
+        Some(Cost::new(&self.technology?, &built, usage))
     }
 
     /// Wires that arrays are read through.

@@ -262,6 +262,18 @@ fn studies_train_through_wires_and_say_what_is_not_predicted() {
     assert!(one.1 != ideal.1 && seven.1 != ideal.1 && one.1 != seven.1);
 }
 
+/// Segments as long as a cell is wide and high: 4.51e-8 · 1e-7/((32e-9)² · 1.9) ohm, and half of that.
+#[test]
+fn wires_are_of_metal() {
+    let metal = "width = \"32 nm\", cell-width = \"100 nm\", cell-height = \"50 nm\", temperature = \"300 K\"";
+    let study = study(&format!(
+        "wires = {{ refresh-every = 1, metal = {{ {metal} }} }}"
+    ));
+    let wires = study.unwrap().points[0].wires().unwrap();
+    assert!((wires.word_segment - 2.318_05).abs() < 1e-4);
+    assert!((wires.word_segment / wires.bit_segment - 2.0).abs() < 1e-12);
+}
+
 #[test]
 fn wrong_wires_are_refused_with_a_way_out() {
     for (array, parts) in [
@@ -286,6 +298,16 @@ fn wrong_wires_are_refused_with_a_way_out() {
         (
             "wires = { word-segment = \"1 Ohm\", bit-segment = \"1 Ohm\", refresh-every = 1, drivers = 3, sense-resistance = \"-2 Ohm\" }",
             &["array.wires.drivers", "array.wires.sense-resistance"],
+        ),
+        (
+            "wires = { word-segment = \"1 Ohm\", refresh-every = 1, metal = { width = \"30 nm\", cell-width = \"0.1 um\", temperature = \"3 K\" } }",
+            &[
+                "array.wires.word-segment",
+                "array.wires.metal.width",
+                "14, 22, 32, 40, 50, 100, 200",
+                "array.wires.metal.cell-height: missing",
+                "array.wires.metal.temperature",
+            ],
         ),
     ] {
         let text = study(array).err().expect(array).to_string();

@@ -112,7 +112,7 @@ pub struct Item {
 ///
 /// # Equation
 /// Energy: `Σ count · unit`. A read dissipates `V² ḡ t x²` in a cell whose line is driven with x, ḡ the mean conductance at the end of the run; a pulse `V² ḡ t`, the mean
-/// of a potentiating and a depressing one. Every converted output takes one digital operation (subtraction, shift, scale, threshold).
+/// of a potentiating and a depressing one. Where the capacitance C of a line is known, `C V² x²` for every cell of a driven line: charged and discharged once. Every converted output takes one digital operation (subtraction, shift, scale, threshold).
 ///
 /// Time: reads follow each other, each `read-time` and the conversions of the outputs that share a converter. Pulses come in slots of both
 /// polarities, as many cells at once as `writes` says, as if all of these used every slot: a lower bound. A reset takes a depressing pulse.
@@ -120,7 +120,7 @@ pub struct Item {
 /// Area: cells, a converter an input, converters of outputs.
 ///
 /// # Differences
-/// Not modelled: reference columns, charging of lines, decoders, buffers, leakage, links between arrays, and the digital work of training itself (losses, gradients).
+/// Not modelled: reference columns, charging of lines by pulses and the delay of lines, decoders, buffers, leakage, links between arrays, and the digital work of training itself (losses, gradients).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Cost {
@@ -169,8 +169,10 @@ impl Cost {
             unit,
             energy: unit.map(|u| u * count).or((count == 0.0).then_some(0.0)),
         };
-        let items = vec![
-            item("reads of cells, by x²", average(&usage.drive), Some(read)),
+        let drive = average(&usage.drive);
+        let charge = t.line_capacitance.map(|c| c * t.read_voltage.powi(2));
+        let mut items = vec![
+            item("reads of cells, by x²", drive, Some(read)),
             item(
                 "input conversions",
                 mean(usage.counts.dac),
@@ -193,6 +195,7 @@ impl Cost {
             ),
             item("resets", mean(usage.resets), pulse.map(|[_, down]| down)),
         ];
+        items.extend(charge.map(|c| item("charging of read lines, by x²", drive, Some(c))));
         let shared = (t.outputs_per_adc as usize).min(built.dimensions.1);
         let converters = built.dimensions.1.div_ceil(t.outputs_per_adc as usize);
         let cells = (built.rows * built.columns) as f64;
@@ -227,6 +230,7 @@ mod tests {
         Technology {
             node: 30e-9,
             cell_area: 12.0,
+            line_capacitance: Some(2e-16),
             read_voltage: 0.5,
             read_time: 10e-9,
             dac_energy: 1e-13,
@@ -288,7 +292,9 @@ mod tests {
             (100.0, 2e-14),
             (800.0, 0.5 * (9.0 * 2e-5 * 1e-6 + 4.0 * 2e-5 * 2e-6)),
             (2.0, 4.0 * 2e-5 * 2e-6),
+            (200.0, 2e-16 * 0.25),
         ];
+        assert_eq!(cost.items.len(), by_hand.len());
         for (item, (count, unit)) in cost.items.iter().zip(by_hand) {
             close(item.count, count);
             close(item.unit.unwrap(), unit);

@@ -1,7 +1,7 @@
 //! What circuits around an array cost.
 
 use crate::document::{Rule, Section};
-use crate::units::{Joules, Metres, Quantity, Seconds, SquareMetres, Volts};
+use crate::units::{Farads, Joules, Metres, Quantity, Seconds, SquareMetres, Volts};
 
 /// How many cells are written at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Technology {
     pub cell_area: f64,
     /// Voltage of an input of 1.
     pub read_voltage: f64,
+    /// Capacitance of the segment of a line that belongs to one cell, in farads; none leaves the charging of lines out.
+    pub line_capacitance: Option<f64>,
     /// How long a read takes, without conversion.
     pub read_time: f64,
     /// Joules of converting one input.
@@ -97,6 +99,9 @@ impl Technology {
             node: si::<Metres>(&section, "node", Rule::Positive),
             cell_area: section.number("cell-area", Rule::Positive),
             read_voltage: si::<Volts>(&section, "read-voltage", Rule::Positive),
+            line_capacitance: section
+                .optional_quantity::<Farads>("line-capacitance", Rule::Positive)
+                .map(Farads::si),
             read_time: si::<Seconds>(&section, "read-time", Rule::Positive),
             dac_energy: si::<Joules>(&section, "dac-energy", Rule::NonNegative),
             dac_area: si::<SquareMetres>(&section, "dac-area", Rule::NonNegative),

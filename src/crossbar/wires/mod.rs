@@ -24,6 +24,7 @@
 
 mod circuit;
 mod direct;
+mod metal;
 mod nodes;
 mod nonlinear;
 mod schur;
@@ -31,5 +32,6 @@ mod solver;
 mod sweeps;
 
 pub use circuit::{Break, Circuit, Ends, Lines};
+pub use metal::Metal;
 pub use nonlinear::{CurrentVoltage, NonlinearSolution};
 pub use solver::{Method, Solution, Solver};
