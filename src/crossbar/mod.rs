@@ -9,6 +9,7 @@ mod refresh;
 mod through;
 mod trains;
 pub mod wires;
+mod writes;
 
 pub use cost::{Built, Conversion, Cost, Item, Parallel, Technology, Usage};
 pub use digital::Digital;
@@ -19,6 +20,7 @@ pub use periphery::{
 };
 pub use refresh::Refresh;
 pub use through::{IrDrop, Route, Wires};
+pub use writes::{Drive, Scheme, Selected, Writes};
 
 use std::sync::Arc;
 

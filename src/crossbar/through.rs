@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::Direction;
+use super::Writes;
 use super::wires::{Circuit, Ends, Lines, Method, Solver};
 use crate::backend::{Backend, Shape, StackVector};
 use crate::device::Window;
@@ -28,7 +29,7 @@ pub struct Route {
 /// ideal wires: to first order in what the wires take, its deviation is right. A conductance that write noise makes negative stays out of
 /// the circuit and is added as through ideal wires.
 ///
-/// Only reads see wires: pulses and single cells that are looked at (refreshes of pairs) have their full voltage.
+/// Pulses see them where [`Wires::writes`] says how; single cells that are looked at (refreshes of pairs) have their full voltage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Wires {
     /// Resistance of a segment of a word line, in ohm.
@@ -42,6 +43,8 @@ pub struct Wires {
     /// Steps of training after which the effective matrix is computed anew, from the states of steps 0, k, 2k …; in between it is that of
     /// older states. None: it is that of the present states at every read.
     pub every: Option<u32>,
+    /// How pulses see the wires; not at all without: every cell gets their full voltage then.
+    pub writes: Option<Writes>,
 }
 
 impl Wires {
@@ -60,6 +63,7 @@ impl Wires {
             forward: route(Ends::First, Ends::Last),
             transposed: route(Ends::Last, Ends::First),
             every: None,
+            writes: None,
         }
     }
 
@@ -69,6 +73,15 @@ impl Wires {
         let all = routes.iter().flat_map(|r| [r.driver, r.sense]);
         all.chain([self.word_segment, self.bit_segment])
             .all(|r| r == 0.0)
+    }
+
+    /// Whether nothing resists pulses, which arrive as forward reads do.
+    pub(super) fn is_ideal_forward(&self) -> bool {
+        let forward = Self {
+            transposed: self.forward,
+            ..*self
+        };
+        forward.is_ideal()
     }
 
     /// Word lines and bit lines of reads in one direction.
@@ -117,7 +130,7 @@ impl Wires {
 
     /// The faster way to an effective matrix. Iterations grow with the root of what the wires take of a line's voltage, about
     /// `g R n²`; measured, they cost as much as factors at 5 (64²) to 15 (128²) of that. Small arrays have no time to gain.
-    fn method(&self, shape: Shape, g_max: f64) -> Method {
+    pub(super) fn method(&self, shape: Shape, g_max: f64) -> Method {
         let [m, n] = [shape.rows, shape.columns].map(|n| n as f64);
         let harshness = 0.5 * g_max * (self.word_segment * n * n + self.bit_segment * m * m);
         if shape.cells() >= 2048 && harshness < 8.0 {
@@ -296,7 +309,8 @@ impl Effective {
                     for (cell, g) in all.iter_mut().enumerate() {
                         *g = of(cell).max(0.0);
                     }
-                    let matrix = one(solver, &all, shape, &lines, method)?;
+                    let solver = one_circuit(solver, &all, shape, &lines, method)?;
+                    let matrix = solver.effective_matrix()?;
                     let whole = matrix.iter().enumerate().map(|(cell, g)| {
                         let g = g + of(cell).min(0.0);
                         ((g - window.g_min) / window.span()) as f32
@@ -317,15 +331,15 @@ impl Effective {
     }
 }
 
-/// The effective matrix of one replica.
-fn one(
-    solver: &mut Option<Solver>,
+/// A solver for one replica, which starts as good as new.
+pub(super) fn one_circuit<'a>(
+    solver: &'a mut Option<Solver>,
     conductances: &[f64],
     shape: Shape,
     (word, bit): &(Lines, Lines),
     method: Method,
-) -> Result<Vec<f64>> {
-    let solver = match solver {
+) -> Result<&'a mut Solver> {
+    Ok(match solver {
         Some(solver) => {
             solver.set_conductances(conductances)?;
             // What it starts at must not depend on whose solution the last one was.
@@ -342,6 +356,5 @@ fn one(
             )?;
             solver.insert(Solver::new(circuit, method)?)
         }
-    };
-    solver.effective_matrix()
+    })
 }

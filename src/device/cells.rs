@@ -360,6 +360,22 @@ impl Cells {
         self.window
     }
 
+    /// Parameters of all cells.
+    pub(super) fn all_parameters(&self) -> &[f64] {
+        &self.parameters
+    }
+
+    /// The same array of cells with other parameters; what is said of nominal ones stays.
+    pub(super) fn with_all_parameters(&self, parameters: Vec<f64>) -> Self {
+        let single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
+        Self {
+            varied: Varied::new(&single, self.width()),
+            parameters,
+            single,
+            ..self.clone()
+        }
+    }
+
     /// Nominal step, as a fraction of the window.
     pub fn nominal_step(&self) -> f64 {
         self.nominal[STEP]

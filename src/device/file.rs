@@ -535,7 +535,7 @@ fn window(section: &Section) -> Window {
 }
 
 /// Mean size of a pulse's change over the window of the state, both polarities.
-fn mean_step(law: &dyn AnyLaw, p: &[f64]) -> f64 {
+pub(super) fn mean_step(law: &dyn AnyLaw, p: &[f64]) -> f64 {
     const PLACES: usize = 64;
     let places = (0..PLACES).map(|k| {
         let part = (k as f64 + 0.5) / PLACES as f64;

@@ -119,6 +119,14 @@ const fn seconds(name: &'static str, meaning: &'static str) -> Parameter {
     parameter(name, Kind::Time, 1e-15, 1e3, meaning)
 }
 
+/// Names of all that is a voltage of a pulse.
+pub(super) const VOLTAGES: [&str; 4] = [
+    PULSES[0].name,
+    PULSES[1].name,
+    MOTION[0].name,
+    MOTION[1].name,
+];
+
 /// Resistance at state 1.
 pub(super) const ON_RESISTANCE: Parameter = parameter(
     "on-resistance",

@@ -112,10 +112,11 @@ impl Law for Vteam {
     fn drive<R: Real>(p: &[R], s: R, pulse: &Pulse<R>) -> [R; DRIVE] {
         let own = &p[OWN..];
         let (speed, threshold) = (pulse.choose(own[4], own[5]), pulse.choose(own[6], own[7]));
-        // Below the threshold there is no power; the smallest normal number keeps its logarithm finite.
-        let above = (voltage::<Self, R>(p, s, pulse) / threshold - R::lit(1.0)).max(R::lit(1e-37));
-        let speed = speed / own[10] * above.powf(pulse.choose(own[8], own[9]));
-        let zero = R::lit(0.0);
+        let (zero, least) = (R::lit(0.0), R::lit(1e-37));
+        let above = voltage::<Self, R>(p, s, pulse) / threshold - R::lit(1.0);
+        // A small normal number keeps the logarithm finite.
+        let power = above.max(least).powf(pulse.choose(own[8], own[9]));
+        let speed = speed / own[10] * R::select_lt(zero, above, power, zero);
         [pulse.choose(speed, -speed), zero, zero, zero]
     }
 

@@ -33,6 +33,7 @@ pub(super) fn wires(array: &Section, learns: bool) -> Option<Wires> {
             ..forward
         },
         every: learns.then(|| section.integer(EVERY, Rule::Between(1.0, 1e8))),
+        writes: None,
     };
     if !learns && section.has(EVERY) {
         section.violation(

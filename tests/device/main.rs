@@ -16,6 +16,7 @@ mod statistics;
 mod text;
 mod variation;
 mod wires;
+mod writes;
 
 use std::sync::Arc;
 
