@@ -20,8 +20,8 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use memridge::backend::{Place, StackVector};
 use memridge::crossbar::{
-    Adc, AdcKind, ArrayModel, BoundManagement, Crossbar, Dac, Errors, Mapping, NoiseManagement,
-    Periphery, Plan, Resolution, Rounding, Synapses, WeightMap,
+    Adc, AdcKind, ArrayModel, BoundManagement, Crossbar, Dac, Errors, Layout, Mapping,
+    NoiseManagement, Periphery, Plan, Resolution, Rounding, Synapses, WeightMap,
 };
 use memridge::device::load_device;
 use memridge::number::Stream;
@@ -58,6 +58,7 @@ fn crossbar(size: usize, noise: f64, periphery: Periphery) -> Crossbar {
         read_noise: noise,
         periphery,
         wires: None,
+        layout: Layout::default(),
         refresh: None,
         aggregate: true,
         stream: Stream::new(1),

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use memridge::backend::{Backend, Cpu, Place, ReadNoise, Request, Shape, StackVector};
-use memridge::crossbar::{ArrayModel, Crossbar, Mapping, Periphery, Plan, Synapses, WeightMap};
+use memridge::crossbar::{
+    ArrayModel, Crossbar, Layout, Mapping, Periphery, Plan, Synapses, WeightMap,
+};
 use memridge::device::{Cells, Counting, CycleNoise, STEP, Window, laws, round_request};
 use memridge::number::{Coordinates, Purpose, Stream};
 use memridge::study::{Outcome, Overrides, Study, run_study};
@@ -562,6 +564,7 @@ fn plan(
         read_noise,
         periphery: Periphery::default(),
         wires: None,
+        layout: Layout::default(),
         refresh: None,
         aggregate: true,
         stream: Stream::new(SEED),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use comfy_table::{CellAlignment, Table};
-use memridge::crossbar::{Crossbar, IrDrop};
+use memridge::crossbar::{Crossbar, Cut, IrDrop};
 use memridge::error::{Error, Result, Violation};
 use memridge::report::{TABLE_STYLE, array_figure};
 use memridge::study::{Overrides, Settings, Study};
@@ -22,7 +22,7 @@ pub struct ShowArgs {
     svg: Option<PathBuf>,
 }
 
-/// Prints, and draws, what the wires take in the array of a study's first point.
+/// Prints, and draws, what the wires take in the array of a study's first point; of tiles, in the one with the largest drop.
 pub fn show(args: &ShowArgs) -> Result<ExitCode> {
     if let Some(svg) = &args.svg {
         check_target(svg, &args.study)?;
@@ -31,7 +31,7 @@ pub fn show(args: &ShowArgs) -> Result<ExitCode> {
     let Some(settings) = study.points.first() else {
         return Ok(ExitCode::SUCCESS);
     };
-    let drop = started(settings, &args.study)?;
+    let (drop, tile) = started(settings, &args.study)?;
     let swept: Vec<String> = settings
         .swept
         .iter()
@@ -41,6 +41,10 @@ pub fn show(args: &ShowArgs) -> Result<ExitCode> {
         true => study.title.clone(),
         false => format!("{}; {}", study.title, swept.join(", ")),
     };
+    let title = match &tile {
+        Some(tile) => format!("{title}\n{tile}"),
+        None => title,
+    };
     print(&format!("{title}\n{}", table(&drop)));
     if let Some(svg) = &args.svg {
         write_whole(svg, array_figure(&drop, &study.name).svg.as_bytes())?;
@@ -49,8 +53,8 @@ pub fn show(args: &ShowArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The array of the first replica as it is programmed.
-fn started(settings: &Settings, file: &Path) -> Result<IrDrop> {
+/// The array of the first replica as it is programmed, and which of its tiles it is where it has several.
+fn started(settings: &Settings, file: &Path) -> Result<(IrDrop, Option<String>)> {
     let Some(wires) = settings.wires() else {
         return Err(Error::from(Violation {
             file: file.display().to_string(),
@@ -67,9 +71,30 @@ fn started(settings: &Settings, file: &Path) -> Result<IrDrop> {
     let map = plan.model.map;
     let mut crossbar = Crossbar::new(&plan, 0, 1)?;
     crossbar.write(0, &weights)?;
-    let seen = crossbar.conductances()?;
-    let conductances: Vec<f64> = seen.all().iter().map(|g| f64::from(*g).max(0.0)).collect();
-    wires.drop(map.inputs(), map.columns(), &conductances)
+    let tiles = crossbar.tiles()?;
+    let drops = tiles.iter().map(|(cut, seen)| {
+        let conductances: Vec<f64> = seen.all().iter().map(|g| f64::from(*g).max(0.0)).collect();
+        let own = cut.map(&map);
+        wires.drop(own.inputs(), own.columns(), &conductances)
+    });
+    let drops: Vec<IrDrop> = drops.collect::<Result<_>>()?;
+    let largest = |k: &usize| drops[*k].largest().1;
+    let worst = (0..drops.len()).max_by(|a, b| largest(a).total_cmp(&largest(b)));
+    // There is at least one tile.
+    let worst = worst.unwrap_or(0);
+    let named = (tiles.len() > 1).then(|| named(&tiles[worst].0, tiles.len()));
+    Ok((drops[worst].clone(), named))
+}
+
+/// Which tile it is.
+fn named(cut: &Cut, count: usize) -> String {
+    format!(
+        "the tile with the largest drop of {count}: inputs {} to {}, outputs {} to {}",
+        cut.inputs.start,
+        cut.inputs.end - 1,
+        cut.outputs.start,
+        cut.outputs.end - 1
+    )
 }
 
 /// Size, drops, and errors of the outputs.

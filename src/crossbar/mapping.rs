@@ -57,6 +57,15 @@ impl WeightMap {
         }
     }
 
+    /// The map of so many of the weights.
+    pub fn part(&self, inputs: usize, outputs: usize) -> Self {
+        Self {
+            inputs,
+            outputs,
+            ..*self
+        }
+    }
+
     /// The mapping.
     pub fn mapping(&self) -> Mapping {
         self.mapping
@@ -178,6 +187,16 @@ pub struct ArrayModel {
 }
 
 impl ArrayModel {
+    /// The part of it that one tile holds.
+    pub fn part(&self, cut: &super::Cut) -> Self {
+        let map = cut.map(&self.map);
+        let places: Vec<usize> = (0..map.cells()).map(|k| cut.cell(&self.map, k)).collect();
+        Self {
+            cells: std::sync::Arc::new(self.cells.pick(&places)),
+            map,
+        }
+    }
+
     /// The nominal step as a change of weight, δ.
     pub fn step(&self) -> f64 {
         self.cells.nominal_step() * self.map.per_window()

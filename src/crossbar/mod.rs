@@ -2,17 +2,21 @@
 
 mod cost;
 mod digital;
+mod layout;
 mod mapping;
+mod partial;
 mod periphery;
 mod reads;
 mod refresh;
 mod through;
+mod tile;
 mod trains;
 pub mod wires;
 mod writes;
 
-pub use cost::{Built, Conversion, Cost, Item, Parallel, Technology, Usage};
+pub use cost::{Built, Conversion, Cost, Item, Parallel, Technology, Tiled, Usage};
 pub use digital::Digital;
+pub use layout::{Cut, Layout, TileSize};
 pub use mapping::{ArrayModel, Mapping, WeightMap};
 pub use periphery::{
     Adc, AdcKind, BoundManagement, Compensation, Counts, Dac, Direction, Errors, Input,
@@ -22,16 +26,13 @@ pub use refresh::Refresh;
 pub use through::{IrDrop, Route, Wires};
 pub use writes::{Drive, Scheme, Selected, Writes};
 
-use std::sync::Arc;
+use self::partial::cut_rows;
+use self::tile::Tile;
 
-use self::periphery::Converters;
-use self::refresh::Refresher;
-use self::through::Through;
-
-use crate::backend::{Backend, Place, Request, Shape, StackVector};
+use crate::backend::{Place, StackVector};
 use crate::device::Counting;
 use crate::error::Result;
-use crate::number::{Purpose, Stream};
+use crate::number::Stream;
 
 /// A stack of synaptic arrays that training can read and ask for changes.
 ///
@@ -87,39 +88,6 @@ pub trait Synapses {
     }
 }
 
-/// A stack of crossbars with their periphery: what training reads and writes.
-///
-/// Reads pass the [`Wires`] and the [`Periphery`]; every read of an output may carry Gaussian read noise.
-pub struct Crossbar {
-    model: ArrayModel,
-    backend: Box<dyn Backend>,
-    stream: Stream,
-    first_replica: u32,
-    /// Standard deviation of the current of one column, in amperes.
-    read_noise: f32,
-    /// None where converters are ideal: reads pass as they are.
-    converters: Option<Box<Converters>>,
-    counts: Counts,
-    /// Factors of the outputs of every replica, where drift is compensated.
-    compensation: Option<(StackVector, Compensation)>,
-    input_sum: Vec<f32>,
-    currents: StackVector,
-    /// Voltages of pairs that are read against the flow.
-    driven: StackVector,
-    /// `Σ V²` over all reads and cells of every replica, weighted with how long each lasts; where it is metered.
-    drive: Option<Vec<f64>>,
-    columns: StackVector,
-    scale: Vec<f32>,
-    row_bits: Vec<u32>,
-    column_bits: Vec<u32>,
-    words: [Vec<u32>; 4],
-    /// What a measurement or a dense request needs, one element a cell.
-    cells: StackVector,
-    refresher: Option<Refresher>,
-    /// None where wires are ideal.
-    through: Option<Through>,
-}
-
 /// What a stack of crossbars is made of.
 #[derive(Clone)]
 pub struct Plan {
@@ -129,6 +97,8 @@ pub struct Plan {
     pub read_noise: f64,
     /// Converters and their management.
     pub periphery: Periphery,
+    /// How weights are laid out on physical arrays, each of which has converters and wires of its own.
+    pub layout: Layout,
     /// Wires that it is read through; ideal ones without.
     pub wires: Option<Wires>,
     /// When and how pairs of one-sided cells are refreshed, if they are.
@@ -141,6 +111,31 @@ pub struct Plan {
     pub place: Place,
 }
 
+/// A stack of crossbars with their periphery: what training reads and writes.
+///
+/// Reads pass the [`Wires`] and the [`Periphery`]; every read of an output may carry Gaussian read noise. Where the [`Layout`] has tiles, all of
+/// this is theirs, and what they read is added digitally; updates are cut likewise.
+pub struct Crossbar {
+    model: ArrayModel,
+    replicas: usize,
+    tiles: Vec<Part>,
+    /// Factors of the outputs of every replica, where drift is compensated.
+    compensation: Option<(StackVector, Compensation)>,
+    /// Sums of what tiles read.
+    sums: Vec<f64>,
+    /// Digital additions of partial sums.
+    additions: u64,
+}
+
+/// A tile and what it holds.
+struct Part {
+    cut: Cut,
+    tile: Tile,
+    /// Its elements of what the whole is given, and what it gives.
+    given: StackVector,
+    taken: StackVector,
+}
+
 impl Crossbar {
     /// A stack of `replicas` crossbars, numbered from `first_replica`.
     ///
@@ -148,54 +143,37 @@ impl Crossbar {
     /// Where the stack does not fit into the memory of its place.
     ///
     /// # Panics
-    /// For a periphery with a successive approximation of fewer than 2 or more than 16 bits, or with bit-serial inputs without levels.
+    /// For a periphery with a successive approximation of fewer than 2 or more than 16 bits, or with bit-serial inputs without levels; for
+    /// tiles without room for one weight.
     pub fn new(plan: &Plan, first_replica: usize, replicas: usize) -> Result<Self> {
         plan.periphery.assert_possible();
-        let map = plan.model.map;
-        let shape = Shape {
-            replicas,
-            rows: map.inputs(),
-            columns: map.columns(),
+        let whole = &plan.model;
+        let cuts = plan.layout.cuts(&whole.map);
+        let alone = cuts.len() == 1;
+        let part = |(k, cut): (usize, Cut)| {
+            let model = match alone {
+                true => whole.clone(),
+                false => whole.part(&cut),
+            };
+            let stream = plan.stream.part(k as u32);
+            Ok(Part {
+                tile: Tile::new(plan, model, stream, (first_replica as u32, replicas))?,
+                cut,
+                given: StackVector::default(),
+                taken: StackVector::default(),
+            })
         };
-        let first_replica = first_replica as u32;
-        let cells = Arc::clone(&plan.model.cells);
-        // The noise of an output is that of its columns together.
-        let per_ampere = map.per_window() / plan.model.cells.window().span();
-        let read_noise = plan.read_noise / per_ampere / (map.cells_per_weight() as f64).sqrt();
         Ok(Self {
-            model: plan.model.clone(),
-            backend: plan
-                .place
-                .stack(shape, first_replica, plan.stream, cells, plan.aggregate)?,
-            stream: plan.stream,
-            first_replica,
-            read_noise: read_noise as f32,
-            converters: (!plan.periphery.is_ideal()).then(|| {
-                Box::new(Converters::new(
-                    &plan.periphery,
-                    (map.inputs(), map.outputs()),
-                    (first_replica, replicas),
-                    plan.stream,
-                ))
-            }),
-            counts: Counts::default(),
+            tiles: cuts
+                .into_iter()
+                .enumerate()
+                .map(part)
+                .collect::<Result<_>>()?,
+            model: whole.clone(),
+            replicas,
             compensation: None,
-            driven: StackVector::default(),
-            drive: None,
-            input_sum: vec![0.0; replicas],
-            currents: StackVector::zeros(shape.columns, replicas),
-            columns: StackVector::zeros(shape.columns, replicas),
-            scale: vec![0.0; replicas],
-            row_bits: vec![0; shape.rows * replicas],
-            column_bits: vec![0; shape.columns * replicas],
-            words: std::array::from_fn(|_| vec![0; replicas]),
-            cells: StackVector::zeros(shape.cells(), replicas),
-            refresher: plan
-                .refresh
-                .and_then(|r| Refresher::new(r, &plan.model.cells, map, replicas)),
-            through: plan
-                .wires
-                .and_then(|wires| Through::new(wires, shape, plan.model.cells.window())),
+            sums: Vec::new(),
+            additions: 0,
         })
     }
 
@@ -205,73 +183,52 @@ impl Crossbar {
     /// # Errors
     /// Those of the backend.
     pub fn write(&mut self, step: u32, weights: &[f64]) -> Result<()> {
-        let positions = self.model.map.positions(weights);
-        self.through.iter_mut().for_each(Through::written);
         // What was lost of other weights says nothing of these.
         self.compensation = None;
-        self.backend.program(step, &positions)
+        for Part { cut, tile, .. } in &mut self.tiles {
+            let map = &self.model.map;
+            let count = cut.map(map).weights();
+            let own: Vec<f64> = (0..count).map(|k| weights[cut.weight(map, k)]).collect();
+            tile.write(step, &own)?;
+        }
+        Ok(())
     }
 
-    /// The conductance that a noiseless read of every single cell sees, in siemens: what it would be through ideal wires.
+    /// The conductance that a noiseless read of every single cell sees, in siemens: what it would be through ideal wires. One element a cell,
+    /// row-major over the whole.
     ///
     /// # Errors
     /// Those of the backend.
     pub fn conductances(&mut self) -> Result<StackVector> {
-        let shape = self.backend.shape();
-        let mut out = StackVector::zeros(shape.cells(), shape.replicas);
-        self.backend.conductances(&mut out)?;
-        Ok(out)
+        let map = self.model.map;
+        let mut all = StackVector::zeros(map.cells(), self.replicas);
+        for part in &mut self.tiles {
+            let own = part.tile.conductances()?;
+            for k in 0..own.len() {
+                let cell = part.cut.cell(&map, k);
+                all.lanes_mut(cell).copy_from_slice(own.lanes(k));
+            }
+        }
+        Ok(all)
     }
 
-    /// Sets `scale` to the factor from |input| to a row's probability.
-    fn row_scale(&mut self, inputs: &StackVector, per_bit: f32, managed: bool, gain: f32) {
-        if !managed {
-            self.scale.fill((gain * per_bit).sqrt());
-            return;
-        }
-        let largest = |v: &StackVector, r: usize| {
-            (0..v.len()).fold(0.0_f32, |m, i| m.max(v.lanes(i)[r].abs()))
-        };
-        for r in 0..self.scale.len() {
-            let (x, d) = (largest(inputs, r), largest(&self.columns, r));
-            self.scale[r] = if x > 0.0 {
-                (d / x * per_bit).sqrt()
-            } else {
-                0.0
-            };
-        }
-    }
-
-    fn trains(&mut self, step: u32, purpose: Purpose, bits: u32, values: &StackVector) {
-        let out = match purpose {
-            Purpose::RowTrain => &mut self.row_bits,
-            _ => &mut self.column_bits,
-        };
-        trains::draw(
-            &self.stream,
-            step,
-            self.first_replica,
-            purpose,
-            bits,
-            values,
-            &self.scale,
-            &mut self.words,
-            out,
-        );
+    /// The tiles, each with the conductances of its cells as [`Crossbar::conductances`] gives them, row-major.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn tiles(&mut self) -> Result<Vec<(Cut, StackVector)>> {
+        let tile = |part: &mut Part| Ok((part.cut.clone(), part.tile.conductances()?));
+        self.tiles.iter_mut().map(tile).collect()
     }
 }
 
 impl Synapses for Crossbar {
     fn replicas(&self) -> usize {
-        self.backend.shape().replicas
+        self.replicas
     }
 
     fn dimensions(&self) -> (usize, usize) {
         (self.model.map.inputs(), self.model.map.outputs())
-    }
-
-    fn pulses(&mut self) -> Result<u64> {
-        self.backend.pulses()
     }
 
     fn multiply(
@@ -284,7 +241,7 @@ impl Synapses for Crossbar {
     }
 
     /// Pulses as `counting` says. Without update management the gain η/δ sets how a train's probability is shared between
-    /// rows and columns.
+    /// rows and columns; with it the largest elements of each tile do.
     fn update_outer(
         &mut self,
         step: u32,
@@ -293,49 +250,16 @@ impl Synapses for Crossbar {
         counting: Counting,
         rate: f64,
     ) -> Result<()> {
-        self.through.iter_mut().for_each(Through::changed);
-        let map = self.model.map;
-        let per_weight = 1.0 / self.model.step();
-        for column in 0..map.columns() {
-            let factor = (map.share(column) * per_weight) as f32;
-            let changes = changes.lanes(map.weight_of(column));
-            for (d, change) in self.columns.lanes_mut(column).iter_mut().zip(changes) {
-                *d = factor * change;
-            }
+        if let [Part { tile, .. }] = &mut self.tiles[..] {
+            return tile.update_outer(step, inputs, changes, counting, rate);
         }
-        let Counting::Coincidence {
-            bits,
-            update_management,
-        } = counting
-        else {
-            let request = Request::Outer {
-                rows: inputs,
-                columns: &self.columns,
-            };
-            return self.backend.pulse(step, &request, counting);
-        };
-        let per_bit = 1.0 / bits as f32;
-        self.row_scale(
-            inputs,
-            per_bit,
-            update_management,
-            (rate / self.model.step()) as f32,
-        );
-        self.trains(step, Purpose::RowTrain, bits, inputs);
-        for s in &mut self.scale {
-            *s = if *s > 0.0 { per_bit / *s } else { 0.0 };
+        for part in &mut self.tiles {
+            cut_rows(inputs, part.cut.inputs.clone(), &mut part.given);
+            cut_rows(changes, part.cut.outputs.clone(), &mut part.taken);
+            let (given, taken) = (&part.given, &part.taken);
+            part.tile.update_outer(step, given, taken, counting, rate)?;
         }
-        let columns = std::mem::replace(&mut self.columns, StackVector::zeros(0, 0));
-        self.trains(step, Purpose::ColumnTrain, bits, &columns);
-        let request = Request::Trains {
-            rows: inputs,
-            columns: &columns,
-            row_bits: &self.row_bits,
-            column_bits: &self.column_bits,
-        };
-        let done = self.backend.pulse(step, &request, counting);
-        self.columns = columns;
-        done
+        Ok(())
     }
 
     fn update_dense(
@@ -343,65 +267,70 @@ impl Synapses for Crossbar {
         step: u32,
         changes: &StackVector,
         counting: Counting,
-        _rate: f64,
+        rate: f64,
     ) -> Result<()> {
-        self.through.iter_mut().for_each(Through::changed);
-        let map = self.model.map;
-        let per_weight = 1.0 / self.model.step();
-        for cell in 0..map.cells() {
-            let factor = (map.share(cell) * per_weight) as f32;
-            let changes = changes.lanes(map.weight_of(cell));
-            for (n, change) in self.cells.lanes_mut(cell).iter_mut().zip(changes) {
-                *n = factor * change;
-            }
+        if let [Part { tile, .. }] = &mut self.tiles[..] {
+            return tile.update_dense(step, changes, counting, rate);
         }
-        let request = Request::Dense(&self.cells);
-        request.assert_countable(counting);
-        self.backend.pulse(step, &request, counting)
+        let map = &self.model.map;
+        for Part {
+            cut, tile, given, ..
+        } in &mut self.tiles
+        {
+            given.reshape(cut.map(map).weights(), changes.width());
+            for k in 0..given.len() {
+                let own = changes.lanes(cut.weight(map, k));
+                given.lanes_mut(k).copy_from_slice(own);
+            }
+            tile.update_dense(step, given, counting, rate)?;
+        }
+        Ok(())
     }
 
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
-        self.through.iter_mut().for_each(Through::changed);
-        self.backend.relax(step, elapsed)
+        let mut tiles = self.tiles.iter_mut();
+        tiles.try_for_each(|part| part.tile.relax(step, elapsed))
     }
 
     fn refresh(&mut self, step: u32) -> Result<()> {
-        if let Some(refresher) = &mut self.refresher {
-            refresher.after(step, &mut *self.backend)?;
-        }
-        if let Some(through) = &mut self.through {
-            through.after(step);
-        }
-        Ok(())
-    }
-
-    fn resets(&self) -> u64 {
-        self.refresher.as_ref().map_or(0, |r| r.resets)
-    }
-
-    fn usage(&mut self) -> Result<Option<Usage>> {
-        let Some(drive) = self.drive.clone() else {
-            return Ok(None);
-        };
-        let usage = Usage {
-            counts: self.counts,
-            drive,
-            pulses: self.backend.pulses()?,
-            resets: self.resets(),
-            conductance: self.mean_conductances()?,
-            worn: self.worn()?,
-        };
-        Ok(Some(usage))
+        let mut tiles = self.tiles.iter_mut();
+        tiles.try_for_each(|part| part.tile.refresh(step))
     }
 
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {
-        self.backend.inspect(&mut self.cells)?;
-        for (cell, values) in values.iter_mut().enumerate() {
-            for (v, &s) in values.iter_mut().zip(self.cells.lanes(cell)) {
-                let position = self.model.cells.conductance(cell, f64::from(s));
-                *v = self.model.map.value(position);
+        let whole = &self.model.map;
+        for Part { cut, tile, .. } in &mut self.tiles {
+            let model = tile.model.clone();
+            let states = tile.states()?;
+            for k in 0..states.len() {
+                let values = &mut values[cut.cell(whole, k)];
+                for (v, &s) in values.iter_mut().zip(states.lanes(k)) {
+                    *v = model.map.value(model.cells.conductance(k, f64::from(s)));
+                }
             }
         }
         Ok(())
+    }
+
+    fn pulses(&mut self) -> Result<u64> {
+        self.tiles.iter_mut().map(|p| p.tile.pulses()).sum()
+    }
+
+    fn resets(&self) -> u64 {
+        self.tiles.iter().map(|p| p.tile.resets()).sum()
+    }
+
+    fn usage(&mut self) -> Result<Option<Usage>> {
+        let mut parts = Vec::new();
+        for part in &mut self.tiles {
+            let cells = part.tile.model.cells.len();
+            let Some(usage) = part.tile.usage()? else {
+                return Ok(None);
+            };
+            parts.push((usage, cells));
+        }
+        let mut usage = Usage::beside(parts);
+        usage.counts.additions += self.additions;
+        Ok(Some(usage))
     }
 }

@@ -1,13 +1,12 @@
-//! Reads of a crossbar, through the periphery where there is one.
+//! Reads of one tile, through the periphery where there is one.
 
 use super::periphery::{Array, Driven};
-use super::{
-    Compensation, Counts, Crossbar, Direction, Mapping, RangeRule, Response, Scope, best_range,
-};
+use super::tile::Tile;
+use super::{Direction, Mapping, RangeRule, Scope, best_range};
 use crate::backend::{ReadNoise, StackVector};
 use crate::error::{Error, Result};
 
-impl Array for Crossbar {
+impl Array for Tile {
     /// Inputs are voltages (1 V a unit); the reference current `g_ref Σ V`, or the current of the negative column, is subtracted. Against
     /// the flow both columns of a pair are driven, the second with the opposite sign.
     fn read(
@@ -86,7 +85,7 @@ impl Array for Crossbar {
     }
 }
 
-impl Crossbar {
+impl Tile {
     /// `Σ V` of every lane.
     fn sum_inputs(&mut self, voltages: &StackVector) {
         self.input_sum.clear();
@@ -112,42 +111,9 @@ impl Crossbar {
         }
     }
 
-    /// One read of whole samples (lane = sample · replicas + replica), through the periphery and the compensation of drift. Random numbers
-    /// of sample b are those of step `step` + b.
+    /// One read of whole samples (lane = sample · replicas + replica) through the periphery. Random numbers of sample b are those of step
+    /// `step` + b.
     pub(super) fn read_samples(
-        &mut self,
-        direction: Direction,
-        step: u32,
-        inputs: &StackVector,
-        outputs: &mut StackVector,
-    ) -> Result<()> {
-        let Some(factors) = self.compensation.take() else {
-            return self.read_raw(direction, step, inputs, outputs);
-        };
-        let done = match direction {
-            Direction::Forward => {
-                let done = self.read_raw(direction, step, inputs, outputs);
-                scale(outputs, &factors.0);
-                done
-            }
-            // One factor for all columns is one for all rows, and scaled inputs could leave the range of the converters.
-            Direction::Transposed if factors.1 == Compensation::Global => {
-                let done = self.read_raw(direction, step, inputs, outputs);
-                scale_all(outputs, &factors.0);
-                done
-            }
-            Direction::Transposed => {
-                let mut inputs = inputs.clone();
-                scale(&mut inputs, &factors.0);
-                self.read_raw(direction, step, &inputs, outputs)
-            }
-        };
-        self.compensation = Some(factors);
-        done
-    }
-
-    /// As [`Crossbar::read_samples`], without compensation.
-    fn read_raw(
         &mut self,
         direction: Direction,
         step: u32,
@@ -175,38 +141,7 @@ impl Crossbar {
         done
     }
 
-    /// Weighted sums against the flow, `y_r = Σ_c x_c w_rc`, through the periphery: inputs on the outputs' side (one element an output of
-    /// the array), outputs on the rows'. Whole samples, as for [`Synapses::multiply`](super::Synapses::multiply), whose random numbers are
-    /// others.
-    ///
-    /// # Errors
-    /// Those of the backend.
-    ///
-    /// # Panics
-    /// If the vectors have not the array's dimensions, or not whole samples.
-    pub fn multiply_transposed(
-        &mut self,
-        step: u32,
-        inputs: &StackVector,
-        outputs: &mut StackVector,
-    ) -> Result<()> {
-        self.read_samples(Direction::Transposed, step, inputs, outputs)
-    }
-
-    /// What the converters have done so far.
-    pub fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    /// Chooses the ranges of the output converters from what they see of these inputs (whole samples), sets them, and returns them in
-    /// units of the weighted sum, one an output; columns that see nothing but zeros get the range of the array. Ideal converters saturate
-    /// at them from then on. All replicas share them, as they share converters. The read has noise at step `step`, as any other.
-    ///
-    /// # Errors
-    /// [`Error::NotConverged`] where all outputs are zero, or not finite; those of the backend.
-    ///
-    /// # Panics
-    /// For a quantile outside (0, 1], or a crossbar whose periphery is ideal: it has no converters.
+    /// As [`Crossbar::calibrate`](super::Crossbar::calibrate), for one tile.
     pub fn calibrate(
         &mut self,
         step: u32,
@@ -251,47 +186,11 @@ impl Crossbar {
         Ok(ranges)
     }
 
-    /// Sets the ranges of the output converters, one an output, in units of the weighted sum, as [`Crossbar::calibrate`] returns them:
-    /// what one stack found serves others. Nothing happens where the periphery is ideal.
-    ///
-    /// # Panics
-    /// If there is not one range an output.
+    /// One range an output; nothing happens where the periphery is ideal.
     pub fn set_ranges(&mut self, direction: Direction, ranges: &[f64]) {
         if let Some(converters) = &mut self.converters {
             converters.set_ranges(direction, ranges);
         }
-    }
-
-    /// The response to known inputs (whole samples), without compensation: to be kept from after programming, and measured again later.
-    ///
-    /// # Errors
-    /// Those of the backend.
-    pub fn response(&mut self, step: u32, inputs: &StackVector) -> Result<Response> {
-        let mut outputs = StackVector::zeros(self.model.map.outputs(), inputs.width());
-        self.read_raw(Direction::Forward, step, inputs, &mut outputs)?;
-        Ok(Response::new(&outputs, self.backend.shape().replicas))
-    }
-
-    /// Measures the response to the inputs that `then` was measured with, and scales outputs from now on so that it is `then` again. Against the flow
-    /// factors of single columns scale inputs, which may leave the range of the converters.
-    ///
-    /// # Errors
-    /// Those of the backend.
-    pub fn compensate(
-        &mut self,
-        step: u32,
-        inputs: &StackVector,
-        then: &Response,
-        compensation: Compensation,
-    ) -> Result<()> {
-        let now = self.response(step, inputs)?;
-        self.compensation = Some((then.factors(&now, compensation), compensation));
-        Ok(())
-    }
-
-    /// Ends the compensation of drift.
-    pub fn end_compensation(&mut self) {
-        self.compensation = None;
     }
 }
 
@@ -300,27 +199,5 @@ fn no_index(direction: Direction) -> u32 {
     match direction {
         Direction::Forward => 0,
         Direction::Transposed => 1 << 23,
-    }
-}
-
-/// Multiplies every element by the factor that all columns of its replica share.
-fn scale_all(vector: &mut StackVector, factors: &StackVector) {
-    let factors = factors.lanes(0);
-    for sample in vector.all_mut().chunks_mut(factors.len()) {
-        for (y, f) in sample.iter_mut().zip(factors) {
-            *y *= f;
-        }
-    }
-}
-
-/// Multiplies every sample by its replica's factors.
-fn scale(vector: &mut StackVector, factors: &StackVector) {
-    for c in 0..vector.len() {
-        let factors = factors.lanes(c);
-        for sample in vector.lanes_mut(c).chunks_mut(factors.len()) {
-            for (y, f) in sample.iter_mut().zip(factors) {
-                *y *= f;
-            }
-        }
     }
 }

@@ -20,6 +20,17 @@ pub(super) struct Aging {
     kept: bool,
 }
 
+impl Aging {
+    /// That of the cells at these places.
+    pub(super) fn pick(&self, places: &[usize]) -> Self {
+        let life = |k: &usize| self.lives.get(*k).copied();
+        Self {
+            lives: places.iter().filter_map(life).collect(),
+            ..self.clone()
+        }
+    }
+}
+
 /// What a stack remembers of each state; nothing for most devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Memory {

@@ -310,6 +310,33 @@ impl Cells {
         self.cell_noise.as_ref()
     }
 
+    /// The cells at these places, in this order: those of an array that is a part of a larger one. How long trains may be stays as the
+    /// whole allows it.
+    ///
+    /// # Panics
+    /// For a place beyond the last cell.
+    pub fn pick(&self, places: &[usize]) -> Self {
+        let width = self.width();
+        let parameters: Vec<f64> = places
+            .iter()
+            .flat_map(|&k| &self.parameters[k * width..(k + 1) * width])
+            .copied()
+            .collect();
+        let single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
+        let own = |k: &usize| self.own_retention.get(*k).copied();
+        let stuck = |(new, k): (usize, &usize)| Some((new, self.stuck_at(*k)?));
+        Self {
+            varied: Varied::new(&single, width),
+            own_retention: places.iter().filter_map(own).collect(),
+            aging: self.aging.pick(places),
+            resets: self.resets.as_ref().map(|r| r.pick(places)),
+            stuck: places.iter().enumerate().filter_map(stuck).collect(),
+            parameters,
+            single,
+            ..self.clone()
+        }
+    }
+
     /// Whether conductances are other functions of the states than the states themselves.
     pub fn is_read_out(&self) -> bool {
         self.read_out

@@ -92,6 +92,16 @@ pub(super) struct Resets {
     levels: Vec<f32>,
 }
 
+impl Resets {
+    /// Those of the cells at these places.
+    pub(super) fn pick(&self, places: &[usize]) -> Self {
+        Self {
+            nominal: self.nominal,
+            levels: places.iter().map(|&k| self.levels[k]).collect(),
+        }
+    }
+}
+
 impl Cells {
     /// The same cells, one-sided: they take potentiating pulses alone, and resets to these levels (positions, one a cell).
     pub fn with_resets(mut self, nominal: Reset, levels: &[f64]) -> Self {

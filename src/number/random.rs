@@ -71,6 +71,8 @@ pub enum Purpose {
     OutputRounding = 18,
     /// What a converter misses of its nominal self, at step 0 and replica 0. Index: which of its numbers.
     ConverterMismatch = 19,
+    /// The key of another array ([`Stream::part`]), at its number as the step.
+    Part = 24,
 }
 
 impl Purpose {
@@ -128,6 +130,22 @@ impl Stream {
         Self {
             key: [seed as u32, (seed >> 32) as u32],
         }
+    }
+
+    /// The stream of array `k` of those that a larger one is cut into: of the first this one, of others one whose key is a random number of
+    /// this one. Two of them have independent numbers at the same coordinates.
+    pub fn part(&self, k: u32) -> Self {
+        if k == 0 {
+            return *self;
+        }
+        let [low, high, ..] = self.block(Coordinates {
+            step: k,
+            cell: 0,
+            replica: 0,
+            purpose: Purpose::Part,
+            index: 0,
+        });
+        Self { key: [low, high] }
     }
 
     /// The key of the cipher, low word first.

@@ -214,7 +214,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Standard deviation of an output by the closed forms of read noise and quantisation, where nothing else is between an exact product
-    /// and what is read: `σ² + LSB²/12` (`LSB²/6` for stochastic rounding), the mean over converters.
+    /// and what is read: `σ² + LSB²/12` (`LSB²/6` for stochastic rounding) for each tile that is added, the mean over converters.
     fn expected_noise(&self, ranges: Option<&[f64]>) -> Option<f64> {
         let (cells, periphery) = (&self.plan.model.cells, &self.plan.periphery);
         let device = &self.settings.device;
@@ -256,7 +256,9 @@ impl<'a> Bench<'a> {
         let own = [periphery.adc.range.unwrap_or(1.0)];
         let ranges = ranges.unwrap_or(&own);
         let steps = ranges.iter().map(|r| (r / levels).powi(2)).sum::<f64>() / ranges.len() as f64;
-        Some((self.plan.read_noise.powi(2) + share * steps).sqrt())
+        // What tiles read adds up along the inputs.
+        let layers = self.plan.layout.layers(&self.plan.model.map) as f64;
+        Some((layers * (self.plan.read_noise.powi(2) + share * steps)).sqrt())
     }
 
     fn point(&self, label: String, ranges: Option<&[f64]>, found: &Found) -> Point {
@@ -356,6 +358,7 @@ fn plus(a: Counts, b: Counts, sign: i64) -> Counts {
         dac: add(a.dac, b.dac),
         adc: add(a.adc, b.adc),
         saturated: add(a.saturated, b.saturated),
+        additions: add(a.additions, b.additions),
     }
 }
 

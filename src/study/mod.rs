@@ -4,6 +4,7 @@ mod analyse;
 mod expect;
 mod file;
 mod forecast;
+mod layout;
 mod measure;
 mod misses;
 mod periphery;

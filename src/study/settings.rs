@@ -8,13 +8,14 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
+use super::layout::layout;
 use super::periphery::periphery;
 use super::reading::{self, Reading};
 use super::wires::wires;
 use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
 use crate::crossbar::{
-    ArrayModel, Built, Cost, Mapping, Periphery, Plan, Refresh, Technology, Usage, WeightMap, Wires,
+    ArrayModel, Built, Cost, Layout, Mapping, Periphery, Plan, Refresh, Technology, Usage, WeightMap, Wires,
 };
 use crate::device::{Counting, Device};
 use crate::document::{Origin, Rule, Section, Value, Violations};
@@ -115,6 +116,7 @@ pub struct Settings {
     read_noise: f64,
     periphery: Periphery,
     wires: Option<Wires>,
+    layout: Layout,
     aggregate: bool,
     /// What its circuits cost, where that is asked for.
     pub technology: Option<Technology>,
@@ -164,6 +166,7 @@ impl Settings {
             _ => Mapping::ReferenceColumn,
         };
         check_sides(&array, mapping, &parsed_device, read.is_some());
+        let layout = layout(&array, mapping);
         let unit = unit(&section, window);
         let (zero, refresh) = match mapping {
             Mapping::OneSidedPair => (Zero::Reset, refresh(&section)),
@@ -257,6 +260,7 @@ impl Settings {
             read_noise,
             periphery,
             wires,
+            layout,
             aggregate,
             technology,
             place: Place::default(),
@@ -720,6 +724,7 @@ impl Settings {
             read_noise: self.read_noise,
             periphery: self.periphery.clone(),
             wires: self.wires,
+            layout: self.layout,
             refresh: self.refresh,
             aggregate: self.aggregate,
             stream: Stream::new(self.seed),
@@ -781,18 +786,18 @@ impl Settings {
 
     /// What one crossbar of this point with weights mapped like this costs, where `[technology]` says what its parts do.
     pub(super) fn cost(&self, map: WeightMap, usage: &Usage) -> Option<Cost> {
-        let built = Built {
-            rows: map.inputs(),
-            columns: map.columns(),
-            dimensions: (map.inputs(), map.outputs()),
-            pulse: self.device.write_pulse(),
-        };
+        let built = Built::new(&self.layout, &map, self.device.write_pulse());
         Some(Cost::new(&self.technology?, &built, usage))
     }
 
     /// Wires that arrays are read through.
     pub fn wires(&self) -> Option<Wires> {
         self.wires
+    }
+
+    /// How weights are laid out on physical arrays.
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// Converters and their management.

@@ -2,8 +2,8 @@
 
 use memridge::backend::{Place, StackVector};
 use memridge::crossbar::{
-    Adc, AdcKind, ArrayModel, Crossbar, Dac, Mapping, NoiseManagement, Periphery, Plan, Resolution,
-    Rounding, Synapses, WeightMap,
+    Adc, AdcKind, ArrayModel, Crossbar, Dac, Layout, Mapping, NoiseManagement, Periphery, Plan,
+    Resolution, Rounding, Synapses, WeightMap,
 };
 
 use super::devices::counters;
@@ -38,6 +38,7 @@ fn outputs(place: &Place, direction: usize) -> StackVector {
             ..Periphery::default()
         },
         wires: None,
+        layout: Layout::default(),
         refresh: None,
         aggregate: true,
         stream: stream(),

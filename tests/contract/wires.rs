@@ -3,7 +3,8 @@
 use memridge::backend::{Backend, Place, ReadNoise, Request, StackVector};
 use memridge::crossbar::wires::{Circuit, Ends, Method, Solver};
 use memridge::crossbar::{
-    ArrayModel, Crossbar, Direction, Mapping, Periphery, Plan, Route, Synapses, WeightMap, Wires,
+    ArrayModel, Crossbar, Direction, Layout, Mapping, Periphery, Plan, Route, Synapses, WeightMap,
+    Wires,
 };
 use memridge::device::Counting;
 
@@ -63,6 +64,7 @@ pub fn as_the_network_is_solved(site: Site) {
             read_noise: 0.0,
             periphery: Periphery::default(),
             wires: Some(wires),
+            layout: Layout::default(),
             refresh: None,
             aggregate: true,
             stream: stream(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use memridge::backend::{Place, StackVector};
 use memridge::bias::{Gradient, Setting, cycle_field, mean_field};
 use memridge::crossbar::{
-    ArrayModel, Crossbar, Mapping, Periphery, Plan, Refresh, Synapses, WeightMap,
+    ArrayModel, Crossbar, Layout, Mapping, Periphery, Plan, Refresh, Synapses, WeightMap,
 };
 use memridge::device::{Cells, Counting, CycleNoise, Reset, Window};
 use memridge::number::Stream;
@@ -233,6 +233,7 @@ fn plan(cells: Arc<Cells>, refresh: Refresh) -> Plan {
         read_noise: 0.0,
         periphery: Periphery::default(),
         wires: None,
+        layout: Layout::default(),
         refresh: Some(refresh),
         aggregate: true,
         stream: Stream::new(77),

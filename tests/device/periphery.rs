@@ -5,8 +5,8 @@ use std::sync::Arc;
 use memridge::backend::{Place, StackVector};
 use memridge::crossbar::{
     Adc, AdcKind, ArrayModel, BoundManagement, Compensation, Crossbar, Dac, Direction, Errors,
-    Input, Mapping, NoiseManagement, Periphery, Plan, RangeRule, Resolution, Rounding, Scope,
-    Synapses, WeightMap,
+    Input, Layout, Mapping, NoiseManagement, Periphery, Plan, RangeRule, Resolution, Rounding,
+    Scope, Synapses, WeightMap,
 };
 use memridge::device::{Cells, load_device};
 use memridge::number::{Coordinates, Purpose, Stream};
@@ -29,6 +29,7 @@ fn plan(mapping: Mapping, (inputs, outputs): (usize, usize), noise: f64, p: &Per
         read_noise: noise,
         periphery: p.clone(),
         wires: None,
+        layout: Layout::default(),
         refresh: None,
         aggregate: true,
         stream: Stream::new(SEED),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use memridge::backend::{Place, StackVector};
 use memridge::crossbar::{
-    ArrayModel, Crossbar, Mapping, Periphery, Plan, Synapses, WeightMap, Wires,
+    ArrayModel, Crossbar, Layout, Mapping, Periphery, Plan, Synapses, WeightMap, Wires,
 };
 use memridge::device::{Cells, Counting, load_device};
 use memridge::number::{Coordinates, Purpose, Stream};
@@ -25,6 +25,7 @@ fn plan(inputs: usize, outputs: usize, wires: Option<Wires>) -> Plan {
         read_noise: 0.01,
         periphery: Periphery::default(),
         wires,
+        layout: Layout::default(),
         refresh: None,
         aggregate: true,
         stream: Stream::new(SEED),

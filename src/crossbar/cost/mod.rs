@@ -6,7 +6,8 @@ use serde::Serialize;
 
 pub use self::technology::{Conversion, Parallel, Technology};
 
-use super::{Counts, Crossbar};
+use super::tile::Tile;
+use super::{Counts, Crossbar, Layout, WeightMap};
 use crate::backend::StackVector;
 use crate::device::WritePulse;
 use crate::error::Result;
@@ -39,28 +40,86 @@ impl Usage {
         self.conductance.extend(other.conductance);
         self.worn.extend(other.worn);
     }
+
+    /// What the tiles of the same crossbars did together, each with its number of cells.
+    pub(super) fn beside(tiles: Vec<(Self, usize)>) -> Self {
+        let cells: usize = tiles.iter().map(|(_, n)| n).sum();
+        let mut tiles = tiles.into_iter();
+        let Some((mut all, first)) = tiles.next() else {
+            return Self::default();
+        };
+        if first == cells {
+            return all;
+        }
+        let share = |n: usize| n as f64 / cells as f64;
+        let means = all.conductance.iter_mut().chain(&mut all.worn);
+        means.for_each(|m| *m *= share(first));
+        let add = |to: &mut [f64], from: &[f64], share: f64| {
+            let pairs = to.iter_mut().zip(from);
+            pairs.for_each(|(a, b)| *a += share * b);
+        };
+        for (own, n) in tiles {
+            all.counts.add(&own.counts);
+            all.pulses += own.pulses;
+            all.resets += own.resets;
+            add(&mut all.drive, &own.drive, 1.0);
+            add(&mut all.conductance, &own.conductance, share(n));
+            add(&mut all.worn, &own.worn, share(n));
+        }
+        all
+    }
 }
 
-/// The array that did it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The arrays that did it, which work side by side.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Built {
+    /// Every tile.
+    pub tiles: Vec<Tiled>,
+    /// Voltages and widths of pulses, where they are known.
+    pub pulse: Option<WritePulse>,
+}
+
+/// One physical array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tiled {
     /// Word lines.
     pub rows: usize,
     /// Bit lines.
     pub columns: usize,
-    /// Inputs and outputs of the weights.
+    /// Inputs and outputs of its weights.
     pub dimensions: (usize, usize),
-    /// Voltages and widths of its pulses, where they are known.
-    pub pulse: Option<WritePulse>,
+}
+
+impl Built {
+    /// The arrays of such weights.
+    pub fn new(layout: &Layout, map: &WeightMap, pulse: Option<WritePulse>) -> Self {
+        let tile = |cut: super::Cut| {
+            let map = cut.map(map);
+            Tiled {
+                rows: map.inputs(),
+                columns: map.columns(),
+                dimensions: (map.inputs(), map.outputs()),
+            }
+        };
+        Self {
+            tiles: layout.cuts(map).into_iter().map(tile).collect(),
+            pulse,
+        }
+    }
 }
 
 impl Crossbar {
     /// Meters from now on what reads apply to cells, for [`Synapses::usage`](super::Synapses::usage).
     pub fn meter(&mut self) {
-        let replicas = self.backend.shape().replicas;
-        self.drive.get_or_insert_with(|| vec![0.0; replicas]);
+        let replicas = self.replicas;
+        for part in &mut self.tiles {
+            let drive = &mut part.tile.drive;
+            drive.get_or_insert_with(|| vec![0.0; replicas]);
+        }
     }
+}
 
+impl Tile {
     /// Mean conductance of the cells of every replica, in siemens.
     pub(super) fn mean_conductances(&mut self) -> Result<Vec<f64>> {
         self.backend.conductances(&mut self.cells)?;
@@ -112,7 +171,10 @@ pub struct Item {
 ///
 /// # Equation
 /// Energy: `Σ count · unit`. A read dissipates `V² ḡ t x²` in a cell whose line is driven with x, ḡ the mean conductance at the end of the run; a pulse `V² ḡ t`, the mean
-/// of a potentiating and a depressing one. Where the capacitance C of a line is known, `C V² x²` for every cell of a driven line: charged and discharged once. Every converted output takes one digital operation (subtraction, shift, scale, threshold).
+/// of a potentiating and a depressing one. Where the capacitance C of a line is known, `C V² x²` for every cell of a driven line: charged and discharged once. Every converted output takes one digital operation (subtraction, shift, scale, threshold), and so does
+/// every partial sum that is added.
+///
+/// Tiles work side by side: the time is that of the mean one, areas are added, and so are digital operations that add partial sums.
 ///
 /// Time: reads follow each other, each `read-time` and the conversions of the outputs that share a converter. Pulses come in slots of both
 /// polarities, as many cells at once as `writes` says, as if all of these used every slot: a lower bound. A reset takes a depressing pulse.
@@ -185,7 +247,7 @@ impl Cost {
             ),
             item(
                 "digital operations",
-                mean(usage.counts.adc),
+                mean(usage.counts.adc + usage.counts.additions),
                 Some(t.operation_energy),
             ),
             item(
@@ -196,25 +258,30 @@ impl Cost {
             item("resets", mean(usage.resets), pulse.map(|[_, down]| down)),
         ];
         items.extend(charge.map(|c| item("charging of read lines, by x²", drive, Some(c))));
-        let shared = (t.outputs_per_adc as usize).min(built.dimensions.1);
-        let converters = built.dimensions.1.div_ceil(t.outputs_per_adc as usize);
-        let cells = (built.rows * built.columns) as f64;
+        let per_adc = t.outputs_per_adc as usize;
+        let sum = |f: &dyn Fn(&Tiled) -> usize| built.tiles.iter().map(f).sum::<usize>() as f64;
+        let most = built.tiles.iter().map(|b| b.dimensions.1).max();
+        let shared = per_adc.min(most.unwrap_or(0));
+        let converters = sum(&|b| b.dimensions.1.div_ceil(per_adc));
+        let cells = sum(&|b| b.rows * b.columns);
+        let tiles = built.tiles.len() as f64;
         let together = match t.writes {
             Parallel::Array => cells,
-            Parallel::Row => built.columns as f64,
-            Parallel::Cell => 1.0,
+            Parallel::Row => sum(&|b| b.columns),
+            Parallel::Cell => tiles,
         };
         Self {
             energy: items.iter().filter_map(|i| i.energy).sum(),
             items,
-            read_time: mean(usage.counts.reads) * (shared as f64).mul_add(t.adc_time, t.read_time),
+            read_time: mean(usage.counts.reads) / tiles
+                * (shared as f64).mul_add(t.adc_time, t.read_time),
             write_time: built.pulse.map(|p| {
                 let slots = mean(usage.pulses) * (p.widths[0] + p.widths[1]);
                 mean(usage.resets).mul_add(p.widths[1], slots) / together
             }),
             area: (cells * t.cell_area).mul_add(
                 t.node * t.node,
-                (built.dimensions.0 as f64).mul_add(t.dac_area, converters as f64 * t.adc_area),
+                sum(&|b| b.dimensions.0).mul_add(t.dac_area, converters * t.adc_area),
             ),
             pulses_per_cell: mean(usage.pulses) / cells,
             worn: (!usage.worn.is_empty()).then(|| average(&usage.worn)),
@@ -245,10 +312,13 @@ mod tests {
     }
 
     fn built(pulse: Option<WritePulse>) -> Built {
-        Built {
+        let tile = Tiled {
             rows: 8,
             columns: 10,
             dimensions: (8, 5),
+        };
+        Built {
+            tiles: vec![tile],
             pulse,
         }
     }
@@ -266,6 +336,7 @@ mod tests {
             dac: 320,
             adc: 200,
             saturated: 0,
+            additions: 0,
         };
         Usage {
             counts,

@@ -128,6 +128,8 @@ pub struct Counts {
     pub adc: u64,
     /// Conversions at an end of the range whose results were used.
     pub saturated: u64,
+    /// Digital additions of partial sums of tiles.
+    pub additions: u64,
 }
 
 /// How numbers become levels, in a loop: a type, so that no loop decides.

@@ -442,5 +442,6 @@ impl Counts {
         self.dac += other.dac;
         self.adc += other.adc;
         self.saturated += other.saturated;
+        self.additions += other.additions;
     }
 }

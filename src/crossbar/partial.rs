@@ -1,0 +1,212 @@
+//! One product from the partial sums of tiles, and what is done to it digitally.
+
+use super::{Compensation, Counts, Crossbar, Direction, RangeRule, Response, Scope, Synapses};
+use crate::backend::StackVector;
+use crate::error::Result;
+
+impl Crossbar {
+    /// One read of whole samples (lane = sample · replicas + replica), through the periphery and the compensation of drift. Random numbers
+    /// of sample b are those of step `step` + b.
+    pub(super) fn read_samples(
+        &mut self,
+        direction: Direction,
+        step: u32,
+        inputs: &StackVector,
+        outputs: &mut StackVector,
+    ) -> Result<()> {
+        let Some(factors) = self.compensation.take() else {
+            return self.read_raw(direction, step, inputs, outputs);
+        };
+        let done = match direction {
+            Direction::Forward => {
+                let done = self.read_raw(direction, step, inputs, outputs);
+                scale(outputs, &factors.0);
+                done
+            }
+            // One factor for all columns is one for all rows, and scaled inputs could leave the range of the converters.
+            Direction::Transposed if factors.1 == Compensation::Global => {
+                let done = self.read_raw(direction, step, inputs, outputs);
+                scale_all(outputs, &factors.0);
+                done
+            }
+            Direction::Transposed => {
+                let mut inputs = inputs.clone();
+                scale(&mut inputs, &factors.0);
+                self.read_raw(direction, step, &inputs, outputs)
+            }
+        };
+        self.compensation = Some(factors);
+        done
+    }
+
+    /// As [`Crossbar::read_samples`], without compensation. Partial sums are added tile by tile in double precision, and rounded once.
+    fn read_raw(
+        &mut self,
+        direction: Direction,
+        step: u32,
+        inputs: &StackVector,
+        outputs: &mut StackVector,
+    ) -> Result<()> {
+        if let [only] = &mut self.tiles[..] {
+            return only.tile.read_samples(direction, step, inputs, outputs);
+        }
+        let width = inputs.width();
+        self.sums.clear();
+        self.sums.resize(outputs.all().len(), 0.0);
+        for part in &mut self.tiles {
+            let (from, to) = part.cut.ends(direction);
+            let (given, taken) = (&mut part.given, &mut part.taken);
+            cut_rows(inputs, from, given);
+            taken.reshape(to.len(), width);
+            part.tile.read_samples(direction, step, given, taken)?;
+            let sums = &mut self.sums[to.start * width..to.end * width];
+            for (sum, y) in sums.iter_mut().zip(taken.all()) {
+                *sum += f64::from(*y);
+            }
+            self.additions += taken.all().len() as u64;
+        }
+        // The first of every sum is not added to anything.
+        self.additions -= outputs.all().len() as u64;
+        for (y, sum) in outputs.all_mut().iter_mut().zip(&self.sums) {
+            *y = *sum as f32;
+        }
+        Ok(())
+    }
+
+    /// Weighted sums against the flow, `y_r = Σ_c x_c w_rc`, through the periphery: inputs on the outputs' side (one element an output of
+    /// the array), outputs on the rows'. Whole samples, as for [`Synapses::multiply`](super::Synapses::multiply), whose random numbers are
+    /// others.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    ///
+    /// # Panics
+    /// If the vectors have not the array's dimensions, or not whole samples.
+    pub fn multiply_transposed(
+        &mut self,
+        step: u32,
+        inputs: &StackVector,
+        outputs: &mut StackVector,
+    ) -> Result<()> {
+        self.read_samples(Direction::Transposed, step, inputs, outputs)
+    }
+
+    /// What the converters of all tiles have done so far.
+    pub fn counts(&self) -> Counts {
+        let mut all = Counts {
+            additions: self.additions,
+            ..Counts::default()
+        };
+        for part in &self.tiles {
+            all.add(&part.tile.counts);
+        }
+        all
+    }
+
+    /// Chooses the ranges of the output converters from what they see of these inputs (whole samples), sets them, and returns them in
+    /// units of the weighted sum, one an output and tile, tile by tile in the order of [`Layout::cuts`](super::Layout::cuts); columns that see nothing but zeros get the range of the tile. Ideal converters saturate
+    /// at them from then on. All replicas share them, as they share converters. The read has noise at step `step`, as any other.
+    ///
+    /// # Errors
+    /// [`Error::NotConverged`] where all outputs are zero, or not finite; those of the backend.
+    ///
+    /// # Panics
+    /// For a quantile outside (0, 1], or a crossbar whose periphery is ideal: it has no converters.
+    pub fn calibrate(
+        &mut self,
+        step: u32,
+        direction: Direction,
+        inputs: &StackVector,
+        rule: RangeRule,
+        scope: Scope,
+    ) -> Result<Vec<f64>> {
+        let mut ranges = Vec::new();
+        for part in &mut self.tiles {
+            let (from, _) = part.cut.ends(direction);
+            cut_rows(inputs, from, &mut part.given);
+            let own = part
+                .tile
+                .calibrate(step, direction, &part.given, rule, scope)?;
+            ranges.extend(own);
+        }
+        Ok(ranges)
+    }
+
+    /// Sets the ranges of the output converters, one an output and tile, in units of the weighted sum, as [`Crossbar::calibrate`] returns them:
+    /// what one stack found serves others. Nothing happens where the periphery is ideal.
+    ///
+    /// # Panics
+    /// If there is not one range an output and tile.
+    pub fn set_ranges(&mut self, direction: Direction, ranges: &[f64]) {
+        let mut rest = ranges;
+        for part in &mut self.tiles {
+            let (_, to) = part.cut.ends(direction);
+            let own = rest.split_off(..to.len());
+            let own = own.expect("one range an output and tile");
+            part.tile.set_ranges(direction, own);
+        }
+        assert!(rest.is_empty(), "one range an output and tile");
+    }
+
+    /// The response to known inputs (whole samples), without compensation: to be kept from after programming, and measured again later.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn response(&mut self, step: u32, inputs: &StackVector) -> Result<Response> {
+        let mut outputs = StackVector::zeros(self.model.map.outputs(), inputs.width());
+        self.read_raw(Direction::Forward, step, inputs, &mut outputs)?;
+        Ok(Response::new(&outputs, self.replicas()))
+    }
+
+    /// Measures the response to the inputs that `then` was measured with, and scales outputs from now on so that it is `then` again. Against the flow
+    /// factors of single columns scale inputs, which may leave the range of the converters.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn compensate(
+        &mut self,
+        step: u32,
+        inputs: &StackVector,
+        then: &Response,
+        compensation: Compensation,
+    ) -> Result<()> {
+        let now = self.response(step, inputs)?;
+        self.compensation = Some((then.factors(&now, compensation), compensation));
+        Ok(())
+    }
+
+    /// Ends the compensation of drift.
+    pub fn end_compensation(&mut self) {
+        self.compensation = None;
+    }
+}
+
+/// The elements `rows` of a vector.
+pub(super) fn cut_rows(from: &StackVector, rows: std::ops::Range<usize>, out: &mut StackVector) {
+    let width = from.width();
+    out.reshape(rows.len(), width);
+    let own = &from.all()[rows.start * width..rows.end * width];
+    out.all_mut().copy_from_slice(own);
+}
+
+/// Multiplies every element by the factor that all columns of its replica share.
+fn scale_all(vector: &mut StackVector, factors: &StackVector) {
+    let factors = factors.lanes(0);
+    for sample in vector.all_mut().chunks_mut(factors.len()) {
+        for (y, f) in sample.iter_mut().zip(factors) {
+            *y *= f;
+        }
+    }
+}
+
+/// Multiplies every sample by its replica's factors.
+fn scale(vector: &mut StackVector, factors: &StackVector) {
+    for c in 0..vector.len() {
+        let factors = factors.lanes(c);
+        for sample in vector.lanes_mut(c).chunks_mut(factors.len()) {
+            for (y, f) in sample.iter_mut().zip(factors) {
+                *y *= f;
+            }
+        }
+    }
+}

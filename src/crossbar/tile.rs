@@ -1,0 +1,277 @@
+//! A tile: one physical array with its periphery.
+
+use std::sync::Arc;
+
+use super::cost::Usage;
+use super::periphery::{Converters, Counts};
+use super::refresh::Refresher;
+use super::through::Through;
+use super::{ArrayModel, Plan, trains};
+use crate::backend::{Backend, Request, Shape, StackVector};
+use crate::device::Counting;
+use crate::error::Result;
+use crate::number::{Purpose, Stream};
+
+/// A stack of physical arrays with their periphery: weights of some inputs and outputs of a [`Crossbar`](super::Crossbar), or all of them.
+pub(super) struct Tile {
+    pub(super) model: ArrayModel,
+    pub(super) backend: Box<dyn Backend>,
+    stream: Stream,
+    first_replica: u32,
+    /// Standard deviation of the current of one column, in amperes.
+    pub(super) read_noise: f32,
+    /// None where converters are ideal: reads pass as they are.
+    pub(super) converters: Option<Box<Converters>>,
+    pub(super) counts: Counts,
+    pub(super) input_sum: Vec<f32>,
+    pub(super) currents: StackVector,
+    /// Voltages of pairs that are read against the flow.
+    pub(super) driven: StackVector,
+    /// `Σ V²` over all reads and cells of every replica, weighted with how long each lasts; where it is metered.
+    pub(super) drive: Option<Vec<f64>>,
+    columns: StackVector,
+    scale: Vec<f32>,
+    row_bits: Vec<u32>,
+    column_bits: Vec<u32>,
+    words: [Vec<u32>; 4],
+    /// What a measurement or a dense request needs, one element a cell.
+    pub(super) cells: StackVector,
+    refresher: Option<Refresher>,
+    /// None where wires are ideal.
+    pub(super) through: Option<Through>,
+}
+
+impl Tile {
+    /// `replicas` arrays with the cells of `model`, numbered from `first_replica`; random numbers are those of `stream`.
+    pub fn new(
+        plan: &Plan,
+        model: ArrayModel,
+        stream: Stream,
+        (first_replica, replicas): (u32, usize),
+    ) -> Result<Self> {
+        let map = model.map;
+        let shape = Shape {
+            replicas,
+            rows: map.inputs(),
+            columns: map.columns(),
+        };
+        let cells = Arc::clone(&model.cells);
+        // The noise of an output is that of its columns together.
+        let per_ampere = map.per_window() / model.cells.window().span();
+        let read_noise = plan.read_noise / per_ampere / (map.cells_per_weight() as f64).sqrt();
+        Ok(Self {
+            backend: plan
+                .place
+                .stack(shape, first_replica, stream, cells, plan.aggregate)?,
+            stream,
+            first_replica,
+            read_noise: read_noise as f32,
+            converters: (!plan.periphery.is_ideal()).then(|| {
+                Box::new(Converters::new(
+                    &plan.periphery,
+                    (map.inputs(), map.outputs()),
+                    (first_replica, replicas),
+                    stream,
+                ))
+            }),
+            counts: Counts::default(),
+            driven: StackVector::default(),
+            drive: None,
+            input_sum: vec![0.0; replicas],
+            currents: StackVector::zeros(shape.columns, replicas),
+            columns: StackVector::zeros(shape.columns, replicas),
+            scale: vec![0.0; replicas],
+            row_bits: vec![0; shape.rows * replicas],
+            column_bits: vec![0; shape.columns * replicas],
+            words: std::array::from_fn(|_| vec![0; replicas]),
+            cells: StackVector::zeros(shape.cells(), replicas),
+            refresher: plan
+                .refresh
+                .and_then(|r| Refresher::new(r, &model.cells, map, replicas)),
+            through: plan
+                .wires
+                .and_then(|wires| Through::new(wires, shape, model.cells.window())),
+            model,
+        })
+    }
+
+    /// Programs the same weights (row-major, inputs × outputs) into every array at step `step`, exactly where the device has no
+    /// [`Programming`](crate::device::Programming).
+    pub fn write(&mut self, step: u32, weights: &[f64]) -> Result<()> {
+        let positions = self.model.map.positions(weights);
+        self.through.iter_mut().for_each(Through::written);
+        self.backend.program(step, &positions)
+    }
+
+    /// The conductance that a noiseless read of every single cell sees, in siemens: what it would be through ideal wires.
+    pub fn conductances(&mut self) -> Result<StackVector> {
+        let shape = self.backend.shape();
+        let mut out = StackVector::zeros(shape.cells(), shape.replicas);
+        self.backend.conductances(&mut out)?;
+        Ok(out)
+    }
+
+    /// Sets `scale` to the factor from |input| to a row's probability.
+    fn row_scale(&mut self, inputs: &StackVector, per_bit: f32, managed: bool, gain: f32) {
+        if !managed {
+            self.scale.fill((gain * per_bit).sqrt());
+            return;
+        }
+        let largest = |v: &StackVector, r: usize| {
+            (0..v.len()).fold(0.0_f32, |m, i| m.max(v.lanes(i)[r].abs()))
+        };
+        for r in 0..self.scale.len() {
+            let (x, d) = (largest(inputs, r), largest(&self.columns, r));
+            self.scale[r] = if x > 0.0 {
+                (d / x * per_bit).sqrt()
+            } else {
+                0.0
+            };
+        }
+    }
+
+    fn trains(&mut self, step: u32, purpose: Purpose, bits: u32, values: &StackVector) {
+        let out = match purpose {
+            Purpose::RowTrain => &mut self.row_bits,
+            _ => &mut self.column_bits,
+        };
+        trains::draw(
+            &self.stream,
+            step,
+            self.first_replica,
+            purpose,
+            bits,
+            values,
+            &self.scale,
+            &mut self.words,
+            out,
+        );
+    }
+
+    /// Pulses as `counting` says. Without update management the gain η/δ sets how a train's probability is shared between
+    /// rows and columns.
+    pub fn update_outer(
+        &mut self,
+        step: u32,
+        inputs: &StackVector,
+        changes: &StackVector,
+        counting: Counting,
+        rate: f64,
+    ) -> Result<()> {
+        self.through.iter_mut().for_each(Through::changed);
+        let map = self.model.map;
+        let per_weight = 1.0 / self.model.step();
+        for column in 0..map.columns() {
+            let factor = (map.share(column) * per_weight) as f32;
+            let changes = changes.lanes(map.weight_of(column));
+            for (d, change) in self.columns.lanes_mut(column).iter_mut().zip(changes) {
+                *d = factor * change;
+            }
+        }
+        let Counting::Coincidence {
+            bits,
+            update_management,
+        } = counting
+        else {
+            let request = Request::Outer {
+                rows: inputs,
+                columns: &self.columns,
+            };
+            return self.backend.pulse(step, &request, counting);
+        };
+        let per_bit = 1.0 / bits as f32;
+        self.row_scale(
+            inputs,
+            per_bit,
+            update_management,
+            (rate / self.model.step()) as f32,
+        );
+        self.trains(step, Purpose::RowTrain, bits, inputs);
+        for s in &mut self.scale {
+            *s = if *s > 0.0 { per_bit / *s } else { 0.0 };
+        }
+        let columns = std::mem::replace(&mut self.columns, StackVector::zeros(0, 0));
+        self.trains(step, Purpose::ColumnTrain, bits, &columns);
+        let request = Request::Trains {
+            rows: inputs,
+            columns: &columns,
+            row_bits: &self.row_bits,
+            column_bits: &self.column_bits,
+        };
+        let done = self.backend.pulse(step, &request, counting);
+        self.columns = columns;
+        done
+    }
+
+    /// Asks every weight (row-major) for its own change.
+    pub fn update_dense(
+        &mut self,
+        step: u32,
+        changes: &StackVector,
+        counting: Counting,
+        _rate: f64,
+    ) -> Result<()> {
+        self.through.iter_mut().for_each(Through::changed);
+        let map = self.model.map;
+        let per_weight = 1.0 / self.model.step();
+        for cell in 0..map.cells() {
+            let factor = (map.share(cell) * per_weight) as f32;
+            let changes = changes.lanes(map.weight_of(cell));
+            for (n, change) in self.cells.lanes_mut(cell).iter_mut().zip(changes) {
+                *n = factor * change;
+            }
+        }
+        let request = Request::Dense(&self.cells);
+        request.assert_countable(counting);
+        self.backend.pulse(step, &request, counting)
+    }
+
+    /// Lets time pass.
+    pub fn relax(&mut self, step: u32, elapsed: f64) -> Result<()> {
+        self.through.iter_mut().for_each(Through::changed);
+        self.backend.relax(step, elapsed)
+    }
+
+    /// What the periphery does at the end of a step.
+    pub fn refresh(&mut self, step: u32) -> Result<()> {
+        if let Some(refresher) = &mut self.refresher {
+            refresher.after(step, &mut *self.backend)?;
+        }
+        if let Some(through) = &mut self.through {
+            through.after(step);
+        }
+        Ok(())
+    }
+
+    /// Programming pulses so far, those of refreshes included.
+    pub fn pulses(&mut self) -> Result<u64> {
+        self.backend.pulses()
+    }
+
+    /// Resets of cells so far.
+    pub fn resets(&self) -> u64 {
+        self.refresher.as_ref().map_or(0, |r| r.resets)
+    }
+
+    /// True states (positions) of all cells.
+    pub fn states(&mut self) -> Result<&StackVector> {
+        self.backend.inspect(&mut self.cells)?;
+        Ok(&self.cells)
+    }
+
+    /// What was done so far, where that is metered.
+    pub fn usage(&mut self) -> Result<Option<Usage>> {
+        let Some(drive) = self.drive.clone() else {
+            return Ok(None);
+        };
+        let usage = Usage {
+            counts: self.counts,
+            drive,
+            pulses: self.backend.pulses()?,
+            resets: self.resets(),
+            conductance: self.mean_conductances()?,
+            worn: self.worn()?,
+        };
+        Ok(Some(usage))
+    }
+}
