@@ -14,6 +14,7 @@ mod readouts;
 mod retention;
 mod statistics;
 mod text;
+mod tiles;
 mod variation;
 mod wires;
 mod writes;
