@@ -317,6 +317,24 @@ fn the_farthest_cell_has_the_largest_drop() {
     assert!(svg.matches("<rect").count() < 260);
 }
 
+/// Tiles have wires of their own: each of these holds one cell, whatever the number of inputs.
+#[test]
+fn of_tiles_the_worst_is_shown() {
+    let folder = TempDir::new().unwrap();
+    study(
+        folder.path(),
+        9,
+        &format!("{WIRES}\ntiles = {{ rows = 1, columns = 4 }}"),
+    );
+    let ran = run(folder.path(), "show", &["study.toml", "--svg", "array.svg"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let missed = 100.0 * 2e3 / (2e3 + 1.0 / 70e-6);
+    assert!(ran.stdout.contains("of 9 tiles"), "{}", ran.stdout);
+    assert!(ran.stdout.contains(" 1 x 1 "), "{}", ran.stdout);
+    let missed = format!(" {missed:.3} %");
+    assert!(ran.stdout.contains(&missed), "{}", ran.stdout);
+}
+
 #[test]
 fn ideal_wires_are_not_shown() {
     let folder = TempDir::new().unwrap();

@@ -89,7 +89,7 @@ fn started(settings: &Settings, file: &Path) -> Result<(IrDrop, Option<String>)>
 /// Which tile it is.
 fn named(cut: &Cut, count: usize) -> String {
     format!(
-        "the tile with the largest drop of {count}: inputs {} to {}, outputs {} to {}",
+        "of {count} tiles the one where most is missing: inputs {} to {}, outputs {} to {}",
         cut.inputs.start,
         cut.inputs.end - 1,
         cut.outputs.start,
