@@ -74,7 +74,7 @@ impl Crossbar {
     }
 
     /// Weighted sums against the flow, `y_r = Σ_c x_c w_rc`, through the periphery: inputs on the outputs' side (one element an output of
-    /// the array), outputs on the rows'. Whole samples, as for [`Synapses::multiply`](super::Synapses::multiply), whose random numbers are
+    /// the array), outputs on the rows'. Whole samples, as for [`Synapses::multiply`], whose random numbers are
     /// others.
     ///
     /// # Errors
