@@ -37,7 +37,7 @@ use crate::number::Stream;
 /// A stack of synaptic arrays that training can read and ask for changes.
 ///
 /// # Errors
-/// Those of the [`Backend`] that holds the arrays.
+/// Those of the [`Backend`](crate::backend::Backend) that holds the arrays.
 pub trait Synapses {
     /// Number of arrays in the stack.
     fn replicas(&self) -> usize;

@@ -108,7 +108,7 @@ impl Crossbar {
     /// at them from then on. All replicas share them, as they share converters. The read has noise at step `step`, as any other.
     ///
     /// # Errors
-    /// [`Error::NotConverged`] where all outputs are zero, or not finite; those of the backend.
+    /// [`Error::NotConverged`](crate::error::Error::NotConverged) where all outputs are zero, or not finite; those of the backend.
     ///
     /// # Panics
     /// For a quantile outside (0, 1], or a crossbar whose periphery is ideal: it has no converters.
