@@ -15,7 +15,8 @@ use super::wires::wires;
 use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
 use crate::crossbar::{
-    ArrayModel, Built, Cost, Layout, Mapping, Periphery, Plan, Refresh, Technology, Usage, WeightMap, Wires,
+    ArrayModel, Built, Cost, Layout, Mapping, Periphery, Plan, Refresh, Technology, Usage,
+    WeightMap, Wires,
 };
 use crate::device::{Counting, Device};
 use crate::document::{Origin, Rule, Section, Value, Violations};
