@@ -119,7 +119,7 @@ quantities! {
     Siemens: "conductance", "S", "20 uS";
     /// Voltage, in volts (V).
     Volts: "voltage", "V", "200 mV";
-    /// Time, in seconds (s).
+    /// Time, in seconds (s); `min`, `h`, `day`, `month` (30 days) and `year` (365 days) are read too.
     Seconds: "time", "s", "100 ns";
     /// Length, in metres (m).
     Metres: "length", "m", "10 nm";
@@ -139,6 +139,18 @@ quantities! {
 
 /// Boltzmann's constant in eV/K (2019 SI, exact to the digits given).
 pub const BOLTZMANN: f64 = 8.617_333_262e-5;
+
+/// Longer times as people say them, in seconds: a month has 30 days, a year 365.
+const TIMES: &[(&str, f64)] = &[
+    ("min", 60.0),
+    ("h", 3600.0),
+    ("day", 86_400.0),
+    ("days", 86_400.0),
+    ("month", 2_592_000.0),
+    ("months", 2_592_000.0),
+    ("year", 31_536_000.0),
+    ("years", 31_536_000.0),
+];
 
 /// SI prefixes and their powers of ten; the first of a power is the one that is written.
 const PREFIXES: &[(&str, i32)] = &[
@@ -167,7 +179,9 @@ fn parse_si(text: &str, name: &str) -> Result<f64, String> {
     if unit.is_empty() {
         return Err(format!("{text:?} has no unit"));
     }
-    let power = match unit_of(unit) {
+    let longer = TIMES.iter().find(|(word, _)| *word == unit);
+    let found = longer.map_or_else(|| unit_of(unit), |_| Some((Seconds::NAME, 0)));
+    let power = match found {
         Some((measured, power)) if measured == name => power,
         Some((measured, _)) => return Err(format!("{unit:?} is a unit of {measured}")),
         None => {
@@ -180,6 +194,7 @@ fn parse_si(text: &str, name: &str) -> Result<f64, String> {
     let value: f64 = format!("{mantissa}e{exponent}")
         .parse()
         .map_err(|_| format!("{text:?} does not start with a finite number"))?;
+    let value = longer.map_or(value, |(_, seconds)| seconds * value);
     if !value.is_finite() {
         return Err(format!("{text:?} is too large for a double"));
     }
@@ -351,6 +366,30 @@ mod tests {
         for text in ["2.5 kOhm", "2.5kohm", "2.5 k\u{3a9}", "2.5 k\u{2126}"] {
             assert_eq!(text.parse::<Ohms>().unwrap().value(), 2500.0, "{text}");
         }
+    }
+
+    #[test]
+    fn long_times_are_read_in_words() {
+        let seconds = |text: &str| text.parse::<Seconds>().unwrap().value();
+        for (text, value) in [
+            ("90 min", 5400.0),
+            ("1 h", 3600.0),
+            ("1day", 86_400.0),
+            ("1 month", 2_592_000.0),
+            ("1 year", 31_536_000.0),
+            ("1e1 years", 315_360_000.0),
+            ("0.5 days", 43_200.0),
+            ("3 ms", 3e-3),
+            ("2 Ms", 2e6),
+        ] {
+            assert_eq!(seconds(text), value, "{text}");
+        }
+        assert_eq!(
+            refusal("1 h").rsplit("but ").next(),
+            Some("\"h\" is a unit of time")
+        );
+        assert!("1 mh".parse::<Seconds>().is_err());
+        assert!("1e308 years".parse::<Seconds>().is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use memridge::study::summary::Read;
-use memridge::study::{Outcome, Overrides, Study, forecast, run_study};
+use memridge::study::{Outcome, Overrides, Split, Study, forecast, run_study};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -128,6 +128,11 @@ fn adc_bits() {
 #[test]
 fn inference() {
     run("crossbar/inference");
+}
+
+#[test]
+fn write_verify() {
+    run("crossbar/write-verify");
 }
 
 /// A study that is read, with more of `[array]` and of its task.
@@ -320,6 +325,127 @@ fn a_layer_answers_as_its_digital_weights_do() {
     assert!((error.value.unwrap() / error.predicted.unwrap() - 1.0).abs() < 1e-4);
 }
 
+/// Samples that are held out have no part in the fit: the digital error is that of a fit by hand.
+#[test]
+fn held_out_samples_are_tested_and_not_fitted() {
+    let text = TABLE
+        .replace("label = \"kind\"", "target = \"size\"")
+        .replace("bias = 1.0", "bias = 1.0\nsplit = { test = 0.3, seed = 5 }");
+    let study = study_of(&text).unwrap();
+    let summary = run_study(&study, &()).unwrap().summary;
+    let point = &summary.points[0];
+    let held = point.held_out.unwrap();
+    assert_eq!((held.training, held.test, held.seed), (5, 2, 5));
+    let rows = Split { test: 0.3, seed: 5 }.rows(7);
+    let table: [[f64; 4]; 7] = [
+        [0.0, 1.0, 1.0, 2.0],
+        [1.0, 0.0, 3.0, 5.0],
+        [0.1, 1.2, 1.0, 2.4],
+        [1.1, 0.2, 3.0, 5.2],
+        [0.2, 0.8, 1.0, 1.9],
+        [0.8, 0.1, 3.0, 4.3],
+        [0.5, 0.4, 1.0, 3.1],
+    ];
+    let inputs = |k: usize| nalgebra::Vector4::new(table[k][0], table[k][1], table[k][2], 1.0);
+    let mut gram = nalgebra::Matrix4::zeros();
+    let mut product = nalgebra::Vector4::zeros();
+    for &k in &rows[0] {
+        gram += inputs(k) * inputs(k).transpose() / 5.0;
+        product += inputs(k) * table[k][3] / 5.0;
+    }
+    for k in 0..3 {
+        gram[(k, k)] += 0.001;
+    }
+    let weights = gram.lu().solve(&product).unwrap();
+    let misses = rows[1]
+        .iter()
+        .map(|&k| (weights.dot(&inputs(k)) - table[k][3]).powi(2));
+    let expected = misses.sum::<f64>() / 2.0;
+    let found = point.reads[0].mean_squared_error.predicted.unwrap();
+    // Inputs are given in single precision, and the fit's condition is some thousands.
+    assert!((found / expected - 1.0).abs() < 1e-4, "{found} {expected}");
+    assert_eq!(point.reads[0].vectors, 2 * 20);
+}
+
+#[test]
+fn splits_leave_every_sample_on_one_side() {
+    for (samples, test, held) in [(1797, 0.2, 359), (10, 0.01, 1), (10, 0.99, 9), (2, 0.5, 1)] {
+        let split = |seed| Split { test, seed }.rows(samples);
+        let [training, tested] = split(3);
+        assert_eq!(tested.len(), held);
+        let mut all = [training, tested.clone()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..samples).collect::<Vec<_>>());
+        assert!(tested.is_sorted());
+        assert!(samples < 1000 || split(4)[1] != tested);
+    }
+}
+
+/// The same layer from a CSV file, an NPZ file and an NPY file.
+#[test]
+fn weights_come_from_arrays() {
+    use npyz::WriterBuilder;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    // Inputs a, b, size and the bias; outputs of kinds 1 and 3.
+    let weights = [[-0.2, 0.3], [0.4, -0.1], [-0.1, 0.2], [0.5, -0.4_f64]];
+    let csv: String = weights.iter().map(|[a, b]| format!("{a},{b}\n")).collect();
+    std::fs::write(at("w.csv"), format!("x,y\n{csv}")).unwrap();
+    let mut npz = npyz::npz::NpzWriter::create(at("w.npz")).unwrap();
+    let mut add = |name: &str, shape: &[u64], values: &[f32]| {
+        let array = npz.array(name, Default::default()).unwrap();
+        let mut array = array.default_dtype().shape(shape).begin_nd().unwrap();
+        array.extend(values.iter().copied()).unwrap();
+        array.finish().unwrap();
+    };
+    let all: Vec<f32> = weights.as_flattened().iter().map(|w| *w as f32).collect();
+    add("whole", &[4, 2], &all);
+    // As PyTorch has it: a row an output, biases apart.
+    add("layer.weight", &[2, 3], &[-0.2, 0.4, -0.1, 0.3, -0.1, 0.2]);
+    add("layer.bias", &[2], &[1.0, -0.8]);
+    drop(npz);
+    let study = |kind: &str| {
+        TABLE
+            .replace(
+                "[task.inference.weights.least-squares]\nridge = 0.001",
+                kind,
+            )
+            .replace("bias = 1.0", "bias = 2.0")
+    };
+    let read = |kind: &str| reads_of(&study(kind))[0].clone();
+    let table = |kind: &str, keys: String| format!("[task.inference.weights.{kind}]\n{keys}");
+    let expected = read(&table("csv", format!("file = {:?}", at("w.csv"))));
+    let whole = table(
+        "npz",
+        format!("file = {:?}\narray = \"whole\"", at("w.npz")),
+    );
+    let apart = table(
+        "npz",
+        format!(
+            "file = {:?}\narray = \"layer.weight\"\nbias-array = \"layer.bias\"\ntransposed = true",
+            at("w.npz")
+        ),
+    );
+    for kind in [&whole, &apart] {
+        let found = read(kind);
+        assert_eq!(found.accuracy.predicted, expected.accuracy.predicted);
+        let (a, b) = (found.error.value.unwrap(), expected.error.value.unwrap());
+        // Single precision of the weights moves the rounding of reads.
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+    }
+    for (kind, said) in [
+        (apart.replace("transposed = true", ""), "transposed = true"),
+        (whole.replace("whole", "hole"), "did you mean whole"),
+        (apart.replace("layer.bias", "whole"), "one bias an output"),
+    ] {
+        let broken = run_study(&study_of(&study(&kind)).unwrap(), &());
+        let message = broken.err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(message.contains(said), "{said}: {message}");
+    }
+    let none = study(&apart).replace("bias = 2.0", "bias = 0.0");
+    assert!(study_of(&none).err().unwrap().contains("no row for biases"));
+}
+
 /// Phase-change cells at a year: `(a/t₀)^-ν` with ν of 0.049 to 0.1 leaves between 0.24 and 0.5 of the conductance (and its mean over exponents a little more).
 #[test]
 fn compensation_takes_back_the_loss_of_drift() {
@@ -349,10 +475,62 @@ fn compensation_takes_back_the_loss_of_drift() {
     for compensation in ["global", "per-column"] {
         let [young, old] = gains(compensation);
         assert!(
-            (young - 1.0).abs() < 0.02 && (old - 1.0).abs() < 0.05,
-            "{young} {old}"
+            (young - 1.0).abs() < 0.02 && (old / young - 1.0).abs() < 0.005,
+            "{compensation}: {young} {old}"
         );
     }
+}
+
+/// Neither threads nor the point of view change what was written; what cannot be is said.
+#[test]
+fn writing_is_reported() {
+    let task = "[task.products.write.write-verify]\nstart = \"lowest\"\nmost-pulses = 4000\ntolerance = \"2 uS\"\nverify-noise = \"0.2 uS\"\npulses = \"response\"";
+    let text = read_study("", task);
+    let written = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let study = study_of(&text).unwrap();
+        let done = pool.unwrap().install(|| run_study(&study, &()).unwrap());
+        serde_json::to_value(&done.summary.points[0].programmed).unwrap()
+    };
+    let one = written(1);
+    assert_eq!(one, written(3));
+    let number = |path: &str| {
+        one.pointer(path)
+            .and_then(serde_json::Value::as_f64)
+            .unwrap()
+    };
+    assert_eq!(number("/tolerance"), 2e-6);
+    assert_eq!(number("/accepted/value"), 1.0);
+    // A read in 10⁵ is ten deviations off.
+    assert!(number("/inside/value") > 0.9);
+    let mut shares = one["shares"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s[1].as_f64().unwrap());
+    assert!(shares.clone().is_sorted() && shares.next_back().unwrap() == 1.0);
+    // The device says nothing of its pulses.
+    assert_eq!(one["energy"]["value"], serde_json::Value::Null);
+    for (from, to, said) in [
+        ("\"lowest\"", "\"reset\"", "has no [reset]"),
+        ("\"lowest\"", "1.5", "cells begin in the window"),
+        ("tolerance = \"2 uS\"", "tolerance = 0", "tolerance"),
+        ("\"response\"", "\"two\"", "response"),
+        (
+            "most-pulses = 4000",
+            "most-pulse = 4000",
+            "did you mean most-pulses",
+        ),
+    ] {
+        let message = study_of(&text.replace(from, to)).err().unwrap_or_default();
+        assert!(message.contains(said), "{said}: {message}");
+    }
+    let unpulsed = text
+        .replace("ideal/soft-bounds", "pcm/joshi2020")
+        .replace("samples = 50", "samples = 50\ntimes = [\"20 s\"]")
+        .replace("differential-pair]\nzero = \"middle\"", "one-sided-pair]");
+    let message = study_of(&unpulsed).err().unwrap_or_default();
+    assert!(message.contains("no pulses to write with"), "{message}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod layout;
 mod mapping;
 mod partial;
 mod periphery;
+mod program;
 mod reads;
 mod refresh;
 mod through;
@@ -22,6 +23,7 @@ pub use periphery::{
     Adc, AdcKind, BoundManagement, Compensation, Counts, Dac, Direction, Errors, Input,
     NoiseManagement, Periphery, RangeRule, Resolution, Response, Rounding, Scope, best_range,
 };
+pub use program::{Effort, OpenLoop, Start, WriteVerify, Writing, Written};
 pub use refresh::Refresh;
 pub use through::{IrDrop, Route, Wires};
 pub use writes::{Drive, Scheme, Selected, Writes};
@@ -192,6 +194,23 @@ impl Crossbar {
             tile.write(step, &own)?;
         }
         Ok(())
+    }
+
+    /// Writes the same weights into every crossbar as `writing` says, with the random numbers of `step` and, where cells are pulsed, of one
+    /// more step for each round.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn write_by(&mut self, step: u32, weights: &[f64], writing: &Writing) -> Result<Written> {
+        self.compensation = None;
+        let map = self.model.map;
+        let mut all = Written::nothing(map.cells(), self.replicas);
+        for Part { cut, tile, .. } in &mut self.tiles {
+            let count = cut.map(&map).weights();
+            let own: Vec<f64> = (0..count).map(|k| weights[cut.weight(&map, k)]).collect();
+            all.take(&tile.write_by(step, &own, writing)?, |k| cut.cell(&map, k));
+        }
+        Ok(all)
     }
 
     /// The conductance that a noiseless read of every single cell sees, in siemens: what it would be through ideal wires. One element a cell,

@@ -155,10 +155,10 @@ impl Crossbar {
     pub fn response(&mut self, step: u32, inputs: &StackVector) -> Result<Response> {
         let mut outputs = StackVector::zeros(self.model.map.outputs(), inputs.width());
         self.read_raw(Direction::Forward, step, inputs, &mut outputs)?;
-        Ok(Response::new(&outputs, self.replicas()))
+        Ok(Response::new(outputs, self.replicas()))
     }
 
-    /// Measures the response to the inputs that `then` was measured with, and scales outputs from now on so that it is `then` again. Against the flow
+    /// Measures the response to the inputs that `then` was measured with, and scales outputs from now on so that its slope on `then` is one. Against the flow
     /// factors of single columns scale inputs, which may leave the range of the converters.
     ///
     /// # Errors

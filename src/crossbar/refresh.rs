@@ -2,7 +2,7 @@
 
 use super::WeightMap;
 use crate::backend::{Backend, Request, StackVector};
-use crate::device::{Cells, Counting};
+use crate::device::{Cells, Counting, Course};
 use crate::error::Result;
 
 /// When pairs of one-sided cells are refreshed, and how.
@@ -43,8 +43,7 @@ impl Refresh {
 /// Refreshes one stack.
 pub(super) struct Refresher {
     refresh: Refresh,
-    /// Positions of the nominal cell after 0, 1, 2 … pulses.
-    course: Vec<f64>,
+    course: Course,
     /// Where it is after a reset.
     level: f64,
     /// Position of a conductance: `(g - g_min)/span`.
@@ -64,7 +63,7 @@ impl Refresher {
         let window = cells.window();
         Some(Self {
             refresh,
-            course: cells.nominal_course(),
+            course: cells.nominal_course(1.0),
             level: cells.reset()?.level,
             window: (window.g_min, window.span()),
             seen: vector(map.cells()),
@@ -73,16 +72,6 @@ impl Refresher {
             targets: vector(map.weights()),
             resets: 0,
         })
-    }
-
-    /// How many pulses bring the nominal cell to a position, a real number.
-    fn pulses_to(&self, x: f64) -> f64 {
-        let after = self.course.partition_point(|&c| c <= x);
-        match (after.checked_sub(1), self.course.get(after)) {
-            (None, _) => 0.0,
-            (Some(k), None) => k as f64,
-            (Some(k), Some(next)) => k as f64 + (x - self.course[k]) / (next - self.course[k]),
-        }
     }
 
     fn read(&mut self, backend: &mut dyn Backend) -> Result<()> {
@@ -150,7 +139,7 @@ impl Refresher {
                 } else {
                     (2 * j + 1, minus)
                 };
-                let n = self.pulses_to(from + short.abs()) - self.pulses_to(from);
+                let n = self.course.pulses_to(from + short.abs()) - self.course.pulses_to(from);
                 let n = n.min(f64::from(self.refresh.most_pulses));
                 self.requests.lanes_mut(cell)[lane] = n as f32;
             }

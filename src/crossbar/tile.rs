@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cost::Usage;
 use super::periphery::{Converters, Counts};
+use super::program::{Writer, Writing, Written};
 use super::refresh::Refresher;
 use super::through::Through;
 use super::{ArrayModel, Plan, trains};
@@ -37,6 +38,8 @@ pub(super) struct Tile {
     /// What a measurement or a dense request needs, one element a cell.
     pub(super) cells: StackVector,
     refresher: Option<Refresher>,
+    /// Those of writing.
+    resets: u64,
     /// None where wires are ideal.
     pub(super) through: Option<Through>,
 }
@@ -85,6 +88,7 @@ impl Tile {
             column_bits: vec![0; shape.columns * replicas],
             words: std::array::from_fn(|_| vec![0; replicas]),
             cells: StackVector::zeros(shape.cells(), replicas),
+            resets: 0,
             refresher: plan
                 .refresh
                 .and_then(|r| Refresher::new(r, &model.cells, map, replicas)),
@@ -101,6 +105,22 @@ impl Tile {
         let positions = self.model.map.positions(weights);
         self.through.iter_mut().for_each(Through::written);
         self.backend.program(step, &positions)
+    }
+
+    /// Writes the same weights into every array as `writing` says.
+    pub fn write_by(&mut self, step: u32, weights: &[f64], writing: &Writing) -> Result<Written> {
+        let targets = self.model.map.positions(weights);
+        self.through.iter_mut().for_each(Through::written);
+        let writer = Writer {
+            backend: &mut *self.backend,
+            cells: &self.model.cells,
+            stream: self.stream,
+            first_replica: self.first_replica,
+            targets: &targets,
+        };
+        let written = writer.write(step, writing)?;
+        self.resets += written.efforts.iter().map(|e| e.resets).sum::<u64>();
+        Ok(written)
     }
 
     /// The conductance that a noiseless read of every single cell sees, in siemens: what it would be through ideal wires.
@@ -250,7 +270,7 @@ impl Tile {
 
     /// Resets of cells so far.
     pub fn resets(&self) -> u64 {
-        self.refresher.as_ref().map_or(0, |r| r.resets)
+        self.resets + self.refresher.as_ref().map_or(0, |r| r.resets)
     }
 
     /// True states (positions) of all cells.

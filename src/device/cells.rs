@@ -565,8 +565,13 @@ impl Cells {
         }
         let cell = self.double(k);
         let (mean, variance) = self.law.train(&cell, s, polarity, n);
+        self.mean_position(&cell, mean, variance)
+    }
+
+    /// Mean position of the conductance of a cell whose state has these moments before hard bounds are applied.
+    pub(super) fn mean_position(&self, cell: &Cell<f64>, mean: f64, variance: f64) -> f64 {
         if !self.read_out {
-            return bounded_mean(&cell, mean, variance);
+            return bounded_mean(cell, mean, variance);
         }
         let bounds = (cell.parameters[LOWER], cell.parameters[UPPER]);
         average(mean, variance, |s| {

@@ -129,19 +129,4 @@ impl Cells {
     pub fn reset_deviation(&self) -> f32 {
         self.reset().map_or(0.0, |r| r.deviation as f32)
     }
-
-    /// Mean positions of the nominal cell after 0, 1, 2 … pulses from the lower end of its window, to its upper end or until 2¹⁶ pulses;
-    /// what a periphery knows of its device.
-    pub fn nominal_course(&self) -> Vec<f64> {
-        const MOST: usize = 1 << 16;
-        let (law, p) = (self.law(), self.nominal());
-        let next = |s: &f64| {
-            let next = (s + law.step(p, *s, 1.0)).min(p[UPPER]);
-            // A step that a number of single precision cannot tell from none is none.
-            (next - s > 1e-7).then_some(next)
-        };
-        std::iter::successors(Some(p[LOWER]), next)
-            .take(MOST)
-            .collect()
-    }
 }

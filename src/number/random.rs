@@ -71,6 +71,8 @@ pub enum Purpose {
     OutputRounding = 18,
     /// What a converter misses of its nominal self, at step 0 and replica 0. Index: which of its numbers.
     ConverterMismatch = 19,
+    /// Noise of a read that verifies what was written, at the round as step.
+    Verify = 20,
     /// The key of another array ([`Stream::part`]), at its number as the step.
     Part = 24,
 }

@@ -108,6 +108,8 @@ pub(super) fn point(tau: f64, n: usize, index: usize) -> Point {
     });
     Point {
         cost: None,
+        held_out: None,
+            programmed: None,
         reads: Vec::new(),
         label: format!("τ = {tau}"),
         settings: vec![("device.tau".into(), tau.to_string())],

@@ -30,6 +30,7 @@ mod strength;
 mod table;
 mod test_error;
 mod weights;
+mod written;
 
 #[cfg(test)]
 mod fixture;
@@ -78,6 +79,7 @@ pub fn plots(summary: &Summary) -> Result<Vec<Figure>, String> {
         test_error::figure(summary)?,
         budget::figure(summary)?,
         reads::figure(summary)?,
+        written::figure(summary)?,
     ];
     Ok(figures.into_iter().flatten().collect())
 }

@@ -43,6 +43,7 @@ pub fn page(
             true => reads(summary),
             false => results(summary),
         },
+        super::written::section(summary),
         pictures(figures),
         verdicts(summary),
         test_errors(summary),

@@ -6,7 +6,8 @@ use super::format::{
     MISSING, clip, estimate, estimate_parts, finite, fixed, percent, short, significant, trimmed,
 };
 use super::reads::age;
-use crate::study::summary::{Estimate, Expectation, Point, Read, Summary};
+use super::written::{MICRO, scaled, written};
+use crate::study::summary::{Estimate, Expectation, Point, Programmed, Read, Summary};
 
 /// Columns of a terminal that every table fits in.
 const ROOM: usize = 110;
@@ -47,7 +48,7 @@ pub fn table(summary: &Summary) -> String {
         return "no points\n".into();
     }
     if points.iter().any(|p| !p.reads.is_empty()) {
-        return reads_table(points);
+        return reads_table(points) + &written_table(points);
     }
     let mut text = tables(points);
     if points.iter().any(misses) {
@@ -147,6 +148,56 @@ fn reads_table(points: &[Point]) -> String {
         }
     }
     text
+}
+
+/// What was written, one row a point; empty where that was not looked at.
+fn written_table(points: &[Point]) -> String {
+    let all = written(points);
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut text = String::new();
+    for (most, intervals) in [
+        (40, true),
+        (28, true),
+        (40, false),
+        (28, false),
+        (14, false),
+    ] {
+        let number = |e: &Estimate| match intervals {
+            true => estimate(e),
+            false => estimate_parts(e).0,
+        };
+        let column = |header: &str, cell: &dyn Fn(&Programmed) -> String| Column {
+            header: header.into(),
+            cells: all.iter().map(|(_, p)| cell(p)).collect(),
+        };
+        let share = |e: &Estimate| percent(e.value);
+        let columns = [
+            Column {
+                header: "written".into(),
+                cells: all.iter().map(|(p, _)| clip(&p.label, most)).collect(),
+            },
+            column("mean error\nµS", &|p| {
+                number(&scaled(&p.mean_error, MICRO))
+            }),
+            column("rms error\nµS", &|p| number(&scaled(&p.rms_error, MICRO))),
+            column("inside\n%", &|p| share(&p.inside)),
+            column("seen\ninside\n%", &|p| share(&p.accepted)),
+            column("pulses\na cell", &|p| number(&p.pulses)),
+            column("of 95 %\nat most", &|p| {
+                p.most_pulses.map_or(MISSING.into(), |n| n.to_string())
+            }),
+            column("resets\na cell", &|p| significant(p.resets, 3)),
+            column("reads\na cell", &|p| significant(p.verify_reads, 3)),
+            column("energy\nJ", &|p| significant(p.energy.value, 3)),
+        ];
+        text = layout(columns.iter(), false);
+        if width(&text) <= ROOM {
+            break;
+        }
+    }
+    format!("\n{text}")
 }
 
 /// Two tables, one below the other; the second only if it holds a number.

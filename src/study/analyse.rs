@@ -509,6 +509,8 @@ impl Analysis<'_> {
         let squares = first.squares();
         let prediction_error_p1 = self.error(|p| p.p1.as_ref().map(|p| p.weights.clone()));
         Point {
+            held_out: None,
+            programmed: None,
             reads: Vec::new(),
             label: String::new(),
             settings: settings.swept.clone(),

@@ -10,7 +10,7 @@ use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violat
 use crate::error::{Error, Result, Violation};
 
 /// Tables that hold exactly one named table.
-const CHOICES: [&str; 12] = [
+const CHOICES: [&str; 13] = [
     "adc",
     "adc-energy",
     "bound-management",
@@ -23,6 +23,7 @@ const CHOICES: [&str; 12] = [
     "schedule",
     "vectors",
     "weights",
+    "write",
 ];
 
 /// What an overlay replaces whole where it chooses otherwise: [`CHOICES`], and the spread of every parameter.
@@ -204,6 +205,8 @@ impl Study {
             "task.data",
             "task.inference.data",
             "task.inference.weights.csv.file",
+            "task.inference.weights.npz.file",
+            "task.inference.weights.npy.file",
         ] {
             make_absolute(&mut document, key, Some(&folder))?;
         }
@@ -536,6 +539,26 @@ impl Sweep {
     }
 }
 
+/// A value as labels say it: a choice with its settings as `choice (key = value, …)`.
+fn said(value: &Value) -> String {
+    let settings = |t: &Table| {
+        let named = |e: &Entry| format!("{} = {}", e.key, said(&e.node.value));
+        t.iter().map(named).collect::<Vec<_>>().join(", ")
+    };
+    match value {
+        Value::Text(t) => t.clone(),
+        Value::Table(t) => match t
+            .iter()
+            .map(|e| (&e.key, &e.node.value))
+            .collect::<Vec<_>>()[..]
+        {
+            [(choice, Value::Table(own))] => format!("{choice} ({})", settings(own)),
+            _ => format!("({})", settings(t)),
+        },
+        other => other.to_string(),
+    }
+}
+
 /// Settings of every sweep point.
 fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Settings>> {
     let mut broken: Vec<Violation> = Vec::new();
@@ -559,10 +582,7 @@ fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Setti
             if key != MODEL {
                 here.set(key, values[k].value.clone())?;
             }
-            let value = match &values[k].value.value {
-                Value::Text(t) => t.clone(),
-                other => other.to_string(),
-            };
+            let value = said(&values[k].value.value);
             swept.push((key.clone(), value));
         }
         let violations = Violations::new();

@@ -12,10 +12,11 @@ use super::run::{Outcome, Progress, swept_label};
 use super::settings::Settings;
 use super::simulate::stacks;
 use super::summary::{Estimate, Point, Read, SCHEMA, Summary};
+use super::written::Tally;
 use crate::bias::interval::mean_interval;
 use crate::crossbar::{
     Adc, AdcKind, BoundManagement, Counts, Crossbar, Dac, Direction, Errors, NoiseManagement, Plan,
-    RangeRule, Rounding, Synapses, Usage,
+    RangeRule, Rounding, Synapses, Usage, Writing, Written,
 };
 use crate::error::Result;
 
@@ -55,6 +56,7 @@ struct Found {
     counts: Vec<Counts>,
     /// What all of it took, where that is metered.
     usage: Option<Usage>,
+    written: Option<Tally>,
 }
 
 impl<'a> Bench<'a> {
@@ -81,13 +83,18 @@ impl<'a> Bench<'a> {
         (self.stacks().len() * self.reading.times.len()) as u64
     }
 
-    fn programmed(&self, stack: (usize, usize)) -> Result<Crossbar> {
+    fn programmed(&self, stack: (usize, usize)) -> Result<(Crossbar, Option<Written>)> {
         let mut crossbar = Crossbar::new(&self.plan, stack.0, stack.1)?;
-        crossbar.write(0, &self.product.weights)?;
         if self.settings.technology.is_some() {
             crossbar.meter();
         }
-        Ok(crossbar)
+        let weights = &self.product.weights;
+        let Some(writing) = &self.reading.writing else {
+            crossbar.write(0, weights)?;
+            return Ok((crossbar, None));
+        };
+        let written = crossbar.write_by(0, weights, writing)?;
+        Ok((crossbar, Some(written)))
     }
 
     fn known(&self, stack: (usize, usize)) -> crate::backend::StackVector {
@@ -101,7 +108,7 @@ impl<'a> Bench<'a> {
             return Ok(None);
         };
         let some = (0, self.settings.replicas.min(CALIBRATED));
-        let ranges = self.programmed(some)?.calibrate(
+        let ranges = self.programmed(some)?.0.calibrate(
             1,
             Direction::Forward,
             &self.known(some),
@@ -124,6 +131,7 @@ impl<'a> Bench<'a> {
                 errors: Vec::new(),
                 counts: Vec::new(),
                 usage: None,
+                written: None,
             });
         };
         for part in parts {
@@ -135,6 +143,9 @@ impl<'a> Bench<'a> {
             }
             if let Some(usage) = part.usage {
                 found.usage.get_or_insert_default().join(usage);
+            }
+            if let (Some(all), Some(own)) = (&mut found.written, part.written) {
+                all.join(own);
             }
         }
         Ok(found)
@@ -148,7 +159,10 @@ impl<'a> Bench<'a> {
         progress: &dyn Progress,
     ) -> Result<Found> {
         let (reading, product, replicas) = (self.reading, &self.product, stack.1);
-        let mut crossbar = self.programmed(stack)?;
+        let (mut crossbar, written) = self.programmed(stack)?;
+        let device = &self.settings.device;
+        let written = written.zip(reading.writing.as_ref());
+        let written = written.map(|(w, how)| Tally::new(&w, stack.0, how, device));
         if let Some(ranges) = ranges {
             crossbar.set_ranges(Direction::Forward, ranges);
         }
@@ -165,6 +179,7 @@ impl<'a> Bench<'a> {
             errors: Vec::new(),
             counts: Vec::new(),
             usage: None,
+            written,
         };
         let mut age = 0.0;
         for &time in &reading.times {
@@ -218,7 +233,11 @@ impl<'a> Bench<'a> {
     fn expected_noise(&self, ranges: Option<&[f64]>) -> Option<f64> {
         let (cells, periphery) = (&self.plan.model.cells, &self.plan.periphery);
         let device = &self.settings.device;
-        let exact_cells = cells.programming().is_none()
+        let exact_writes = match self.reading.writing {
+            None | Some(Writing::Device) => cells.programming().is_none(),
+            Some(writing) => writing == Writing::Exact,
+        };
+        let exact_cells = exact_writes
             && cells.cell_noise().is_none()
             && cells.write_noise() == 0.0
             && cells.stuck().is_empty()
@@ -304,6 +323,12 @@ impl<'a> Bench<'a> {
             label,
             settings: self.settings.swept.clone(),
             device: self.settings.device.name().to_owned(),
+            held_out: self.product.held,
+            programmed: self
+                .reading
+                .writing
+                .zip(found.written.as_ref())
+                .map(|(how, written)| written.summary(&how, &self.settings.device)),
             reads: (0..found.errors.len()).map(read).collect(),
             cost: found
                 .usage
@@ -339,7 +364,7 @@ impl Settings {
 }
 
 /// The mean over replicas with its interval.
-fn estimate(values: &[f64], predicted: Option<f64>) -> Estimate {
+pub(super) fn estimate(values: &[f64], predicted: Option<f64>) -> Estimate {
     let interval = mean_interval(values, LEVEL).ok();
     Estimate {
         value: interval.map(|i| i.value),

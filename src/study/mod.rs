@@ -17,13 +17,15 @@ mod simulate;
 mod store;
 pub mod summary;
 mod wires;
+mod writing;
+mod written;
 
 pub use file::{Controls, Overrides, Study};
 pub use forecast::{Forecast, forecast};
 pub use measure::ReadRow;
 pub use misses::READ_COLUMNS;
 pub use problem::{Problem, Problems};
-pub use reading::{Answer, Draw, Layer, LayerWeights, Operands, Reading};
+pub use reading::{Answer, Draw, Layer, LayerWeights, Operands, Reading, Split};
 pub use run::{Outcome, Prepared, Progress, RunRow, run_study};
 pub use settings::{Material, Settings, TaskSpec};
 pub use store::{Artifact, check_target, reads_csv, runs_csv, store};

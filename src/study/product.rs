@@ -1,6 +1,7 @@
 //! The operands of a task that is read: weights to program, vectors to multiply them with, and what comes out exactly.
 
 use std::ops::Range;
+use std::path::Path;
 
 use nalgebra::{DMatrix, DVector};
 use rand::{RngExt, SeedableRng};
@@ -8,11 +9,12 @@ use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
 use super::reading::{Answer, Draw, Layer, LayerWeights, Operands};
+use super::summary::Held;
 use crate::backend::StackVector;
 use crate::crossbar::WeightMap;
 use crate::error::{Error, Result};
 use crate::number::{Coordinates, Purpose, Stream};
-use crate::training::read_table;
+use crate::training::{read_array, read_table};
 
 /// Vectors that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct Product {
     pub answers: Option<Answers>,
     /// Inputs and outputs of the array.
     pub dimensions: (usize, usize),
+    /// How samples were split, where some are held out.
+    pub held: Option<Held>,
     source: Source,
 }
 
@@ -49,8 +53,8 @@ pub enum Answers {
 
 enum Source {
     Drawn(Draw, Stream),
-    /// One sample a row.
-    Table(DMatrix<f64>),
+    /// One sample a row: those that are tested, and those that known vectors are taken of.
+    Table([DMatrix<f64>; 2]),
 }
 
 impl Operands {
@@ -103,6 +107,7 @@ impl Operands {
             weights: drawn.into_iter().map(|w| w.clamp(low, high)).collect(),
             samples,
             answers: None,
+            held: None,
             dimensions: (inputs, outputs),
             source: Source::Drawn(vectors, Stream::new(seed)),
         })
@@ -115,10 +120,14 @@ struct Loaded {
     x: DMatrix<f64>,
     /// What is right.
     y: DVector<f64>,
+    /// Rows that the layer is fitted to, and rows that it is tested with.
+    rows: [Vec<usize>; 2],
+    held: Option<Held>,
     /// Labels in ascending order; empty where the answer is a number.
     classes: Vec<f64>,
     outputs: usize,
-    biased: bool,
+    /// The constant input of the last row of weights.
+    bias: Option<f64>,
     weights: LayerWeights,
     file: String,
 }
@@ -131,11 +140,21 @@ impl Loaded {
             standardise,
             bias,
             weights,
+            split,
         } = layer;
         let table = read_table(data)?;
         // Labels are never standardised: they are names.
         let (raw, _) = table.regression(column, false)?;
-        let (samples, _) = table.regression(column, *standardise)?;
+        let n = raw.y.len();
+        let rows = split.map_or_else(|| [(); 2].map(|()| (0..n).collect()), |s| s.rows(n));
+        let own = split.filter(|_| *standardise).map(|_| &rows[0][..]);
+        let (samples, _) = table.regression_by(column, *standardise, own)?;
+        let held = split.map(|s| Held {
+            training: rows[0].len(),
+            test: rows[1].len(),
+            share: s.test,
+            seed: s.seed,
+        });
         let y = match answer {
             Answer::Class => raw.y,
             Answer::Number => samples.y,
@@ -156,7 +175,9 @@ impl Loaded {
             y,
             outputs: classes.len().max(1),
             classes,
-            biased: bias.is_some(),
+            rows,
+            held,
+            bias: *bias,
             weights: weights.clone(),
             file: table.file,
         })
@@ -164,6 +185,57 @@ impl Loaded {
 
     fn class(&self, label: f64) -> usize {
         self.classes.partition_point(|c| *c < label)
+    }
+
+    /// Fails for weights that do not fit the layer; `file` has `rows` lines of `columns`.
+    fn misfit(&self, file: String, (rows, columns): (usize, usize), way_out: &str) -> Error {
+        Error::Data {
+            file,
+            line: None,
+            column: None,
+            rule: format!(
+                "has {rows} lines of {columns} weights, but the layer has {} inputs (features{}) and {} outputs",
+                self.x.ncols(),
+                if self.bias.is_some() { " and bias" } else { "" },
+                self.outputs
+            ),
+            way_out: way_out.into(),
+        }
+    }
+
+    /// Weights of an NPZ or NPY file.
+    fn array(
+        &self,
+        path: &Path,
+        array: Option<&str>,
+        bias: Option<&str>,
+        transposed: bool,
+    ) -> Result<DMatrix<f64>> {
+        let mut found = read_array(path, array)?;
+        if transposed {
+            found = found.transpose();
+        }
+        if let (Some(name), Some(input)) = (bias, self.bias) {
+            let biases = read_array(path, Some(name))?;
+            if biases.len() != self.outputs {
+                return Err(self.misfit(
+                    format!("{}, array {name}", path.display()),
+                    biases.shape(),
+                    "one bias an output",
+                ));
+            }
+            let last = found.nrows();
+            found = found.insert_row(last, 0.0);
+            for (b, weight) in biases.iter().zip(found.row_mut(last).iter_mut()) {
+                *weight = b / input;
+            }
+        }
+        if found.shape() != (self.x.ncols(), self.outputs) {
+            let file = path.display().to_string();
+            let way_out = "a row an input (the bias last, if it is not in bias-array), a column an output; transposed = true exchanges them";
+            return Err(self.misfit(file, found.shape(), way_out));
+        }
+        Ok(found)
     }
 
     /// Weights, inputs × outputs.
@@ -174,36 +246,32 @@ impl Loaded {
             LayerWeights::File(path) => {
                 let table = read_table(path)?;
                 if table.values.shape() != (inputs, self.outputs) {
-                    let (rows, columns) = table.values.shape();
-                    return Err(Error::Data {
-                        file: table.file,
-                        line: None,
-                        column: None,
-                        rule: format!(
-                            "has {rows} lines of {columns} weights, but the layer has {inputs} inputs (features{}) and {} outputs",
-                            if self.biased { " and bias" } else { "" },
-                            self.outputs
-                        ),
-                        way_out: "one column an output, one line an input below the header".into(),
-                    });
+                    let way_out = "one column an output, one line an input below the header";
+                    return Err(self.misfit(table.file, table.values.shape(), way_out));
                 }
                 return Ok(table.values);
             }
+            LayerWeights::Array {
+                path,
+                array,
+                bias,
+                transposed,
+            } => return self.array(path, array.as_deref(), bias.as_deref(), *transposed),
         };
-        let n = self.y.len() as f64;
-        let target = DMatrix::from_fn(self.y.len(), self.outputs, |i, c| {
+        let x = self.x.select_rows(&self.rows[0]);
+        let y = self.y.select_rows(&self.rows[0]);
+        let n = y.len() as f64;
+        let target = DMatrix::from_fn(y.len(), self.outputs, |i, c| {
             match self.classes.is_empty() {
-                true => self.y[i],
-                false => f64::from(u8::from(self.class(self.y[i]) == c)),
+                true => y[i],
+                false => f64::from(u8::from(self.class(y[i]) == c)),
             }
         });
-        let mut gram = self.x.tr_mul(&self.x) / n;
-        for k in 0..inputs - usize::from(self.biased) {
+        let mut gram = x.tr_mul(&x) / n;
+        for k in 0..inputs - usize::from(self.bias.is_some()) {
             gram[(k, k)] += ridge;
         }
-        let solved = gram
-            .cholesky()
-            .map(|c| c.solve(&(self.x.tr_mul(&target) / n)));
+        let solved = gram.cholesky().map(|c| c.solve(&(x.tr_mul(&target) / n)));
         solved
             .filter(|w| w.iter().all(|v| v.is_finite()))
             .ok_or_else(|| Error::NotConverged {
@@ -217,18 +285,20 @@ impl Loaded {
         let weights = self.weights()?;
         let largest = weights.amax();
         let scale = if largest > 0.0 { most / largest } else { 1.0 };
+        let y = self.y.select_rows(&self.rows[1]);
         let answers = match self.classes.is_empty() {
-            true => Answers::Numbers(self.y.iter().map(|y| y * scale).collect(), scale),
-            false => Answers::Classes(self.y.iter().map(|&y| self.class(y)).collect()),
+            true => Answers::Numbers(y.iter().map(|y| y * scale).collect(), scale),
+            false => Answers::Classes(y.iter().map(|&y| self.class(y)).collect()),
         };
         Ok(Product {
             // Column by column of the transposed: row by row.
             weights: (weights * scale).transpose().iter().copied().collect(),
             clipped: 0.0,
-            samples: self.x.nrows(),
+            samples: self.rows[1].len(),
             answers: Some(answers),
             dimensions: (self.x.ncols(), self.outputs),
-            source: Source::Table(self.x),
+            held: self.held,
+            source: Source::Table([1, 0].map(|k| self.x.select_rows(&self.rows[k]))),
         })
     }
 }
@@ -249,7 +319,8 @@ impl Product {
             for (sample, lanes) in samples.clone().zip(lanes) {
                 let (draw, stream) = match &self.source {
                     Source::Drawn(draw, stream) => (draw, stream),
-                    Source::Table(x) => {
+                    Source::Table(tables) => {
+                        let x = &tables[which as usize];
                         let row = match which {
                             Vectors::Tested => sample,
                             Vectors::Known => sample * x.nrows() / known,

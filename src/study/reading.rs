@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
 use super::periphery::SIZE;
-use crate::crossbar::{Compensation, Periphery, RangeRule, Scope};
+use super::writing::writing;
+use crate::crossbar::{Compensation, Periphery, RangeRule, Scope, Writing};
 use crate::device::Device;
 use crate::document::{Rule, Section, Value};
 use crate::units::Seconds;
@@ -16,6 +20,8 @@ pub(super) const READ: [&str; 2] = ["products", "inference"];
 pub struct Reading {
     /// What is multiplied.
     pub operands: Operands,
+    /// How it is written; none for [`Writing::Device`], without a report.
+    pub writing: Option<Writing>,
     /// When it is read, in seconds after programming, ascending.
     pub times: Vec<f64>,
     /// How drift is compensated; none for not at all.
@@ -59,6 +65,34 @@ pub struct Layer {
     pub bias: Option<f64>,
     /// The weights.
     pub weights: LayerWeights,
+    /// Which samples are held out; none for none: weights are fitted to the samples that they are tested with.
+    pub split: Option<Split>,
+}
+
+/// Samples that are held out: only they are read and scored. Least squares, standardisation and known vectors have the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Split {
+    /// Share of samples that are held out.
+    pub test: f64,
+    /// Of the order in which samples are drawn.
+    pub seed: u64,
+}
+
+impl Split {
+    /// Rows of `samples` for training and for testing, each ascending and, from three samples on, at least one.
+    pub fn rows(&self, samples: usize) -> [Vec<usize>; 2] {
+        let mut order: Vec<usize> = (0..samples).collect();
+        let mut rng = Pcg64::seed_from_u64(self.seed);
+        for k in (1..samples).rev() {
+            order.swap(k, rng.random_range(0..=k));
+        }
+        let held = (self.test * samples as f64).round() as usize;
+        let held = held.clamp(1, samples.saturating_sub(1).max(1));
+        let mut test: Vec<usize> = order.drain(..held).collect();
+        order.sort_unstable();
+        test.sort_unstable();
+        [order, test]
+    }
 }
 
 /// What the outputs of a layer mean.
@@ -73,7 +107,7 @@ pub enum Answer {
 /// Where the weights of a layer come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LayerWeights {
-    /// Least squares on the samples themselves, towards 1 for the own class and 0 for others (or the number), with `½ ridge |w|²` for each
+    /// Least squares on the samples that are not held out, towards 1 for the own class and 0 for others (or the number), with `½ ridge |w|²` for each
     /// output over the mean square error; the weights of the bias are free.
     LeastSquares {
         /// Strength of the ridge.
@@ -81,6 +115,17 @@ pub enum LayerWeights {
     },
     /// A CSV file: one column an output, one line a feature in the order of the data, and one more for the bias.
     File(PathBuf),
+    /// An NPZ or NPY file.
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// Name of the weights in an NPZ file: a row an input, a column an output.
+        array: Option<String>,
+        /// Name of the biases, one an output, which make the row of the bias: divided by its constant input.
+        bias: Option<String>,
+        /// Whether rows and columns are exchanged: a row an output, as PyTorch has it.
+        transposed: bool,
+    },
 }
 
 /// A distribution with mean zero.
@@ -122,6 +167,7 @@ pub(super) fn reading(
         "inference" => Operands::Layer(layer(&section, folder)),
         _ => random(&section),
     };
+    let writing = writing(&section, device);
     let times = times(&section, device);
     let compensation = section
         .optional_one_of("compensation", &["none", "global", "per-column"])
@@ -147,6 +193,7 @@ pub(super) fn reading(
     section.finish();
     Reading {
         operands,
+        writing,
         times,
         compensation,
         calibration,
@@ -181,8 +228,27 @@ fn layer(section: &Section, folder: &Path) -> Layer {
         false => (section.text("label"), Answer::Class),
     };
     let bias = section.number("bias", Rule::NonNegative);
-    let weights = match section.choice("weights", &["least-squares", "csv"]) {
+    let kinds = ["least-squares", "csv", "npz", "npy"];
+    let array = |s: &Section, array, bias| LayerWeights::Array {
+        path: folder.join(s.text("file")),
+        array,
+        bias,
+        transposed: s.optional_bool("transposed").unwrap_or(false),
+    };
+    let weights = match section.choice("weights", &kinds) {
         ("csv", s) => LayerWeights::File(folder.join(s.text("file"))),
+        ("npy", s) => array(&s, None, None),
+        ("npz", s) => {
+            let own = s.optional_text("bias-array");
+            if own.is_some() && bias == 0.0 {
+                s.violation(
+                    "bias-array",
+                    "the layer has no row for biases: its bias is 0",
+                    "write bias = 1.0, the constant input of that row, or remove the key",
+                );
+            }
+            array(&s, Some(s.text("array")), own)
+        }
         (_, s) => LayerWeights::LeastSquares {
             ridge: s.number("ridge", Rule::NonNegative),
         },
@@ -193,6 +259,10 @@ fn layer(section: &Section, folder: &Path) -> Layer {
         standardise: section.bool("standardise"),
         bias: (bias > 0.0).then_some(bias),
         weights,
+        split: section.optional_section("split").map(|s| Split {
+            test: s.number("test", Rule::OpenBetween(0.0, 1.0)),
+            seed: s.integer("seed", Rule::NonNegative),
+        }),
     }
 }
 
@@ -212,7 +282,8 @@ fn calibration(section: &Section) -> (RangeRule, Scope) {
 /// `times`, which devices must be told that change with time; other ones are read right after programming without it.
 fn times(section: &Section, device: &Device) -> Vec<f64> {
     const KEY: &str = "times";
-    const EXAMPLE: &str = "for example times = [\"1 s\", \"3600 s\", \"1 Ms\"]";
+    const EXAMPLE: &str =
+        "for example times = [\"1 s\", \"1 h\", \"1 day\", \"1 month\", \"1 year\"]";
     if !section.has(KEY) {
         let changes = device.forgets() || device.cell_noise().is_some_and(|n| n.needs_time());
         if changes {

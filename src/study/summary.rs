@@ -211,6 +211,51 @@ pub struct Read {
     pub output_conversions: u64,
 }
 
+/// How the samples of a layer were split.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Held {
+    /// Samples that weights are fitted to.
+    pub training: usize,
+    /// Samples that are held out, read and scored.
+    pub test: usize,
+    /// Share that the study asks for.
+    pub share: f64,
+    /// Seed of the split.
+    pub seed: u64,
+}
+
+/// What was written into the arrays of a point before they are read. Conductances in siemens, errors are achieved minus target; estimates are over
+/// replicas, counts means a cell.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Programmed {
+    /// Mean error.
+    pub mean_error: Estimate,
+    /// Root mean square error.
+    pub rms_error: Estimate,
+    /// Largest error that is accepted, where cells are verified.
+    pub tolerance: Option<f64>,
+    /// Share of cells whose conductance is within the tolerance.
+    pub inside: Estimate,
+    /// Share of cells that were seen within it; the others were given up.
+    pub accepted: Estimate,
+    /// Pulses of a cell.
+    pub pulses: Estimate,
+    /// 95 % of all cells had at most so many.
+    pub most_pulses: Option<u32>,
+    /// Resets of a cell after the start.
+    pub resets: Option<f64>,
+    /// Reads of a cell.
+    pub verify_reads: Option<f64>,
+    /// Joules that the pulses and resets of one array dissipate in its cells, where the device says their voltage and width.
+    pub energy: Estimate,
+    /// Errors, and the shares of cells whose own are not larger.
+    pub shares: Vec<[f64; 2]>,
+    /// Target and achieved conductance of some cells of the first replica.
+    pub cells: Vec<[f64; 2]>,
+}
+
 /// The findings at one sweep point.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -297,6 +342,10 @@ pub struct Point {
     pub learning_curve: Vec<CurvePoint>,
     /// Explicit ridge path, centred like the device.
     pub ridge_path: Vec<Ridge>,
+    /// How samples were split, where some are held out.
+    pub held_out: Option<Held>,
+    /// What was written, where nothing is trained and the study says how to write.
+    pub programmed: Option<Programmed>,
     /// What was read, time by time, where nothing is trained.
     pub reads: Vec<Read>,
     /// Warnings for the reader.
@@ -360,6 +409,26 @@ impl Read {
     }
 }
 
+impl Programmed {
+    /// What was written where every number exists; only its shape means something.
+    fn template() -> Self {
+        let (number, estimate) = (Some(1.0), Estimate::template());
+        Self {
+            mean_error: estimate,
+            rms_error: estimate,
+            tolerance: number,
+            inside: estimate,
+            accepted: estimate,
+            pulses: estimate,
+            most_pulses: Some(1),
+            resets: number,
+            verify_reads: number,
+            energy: estimate,
+            ..Self::default()
+        }
+    }
+}
+
 impl Point {
     /// A point where nothing is trained: numbers of training do not exist (`null` in the file).
     pub(super) fn untrained() -> Self {
@@ -405,6 +474,7 @@ impl Point {
             cost: Some(Cost::template()),
             budget: Some(Budget::default()),
             test_error: Some(TestError::default()),
+            programmed: Some(Programmed::template()),
             reads: vec![Read::template()],
             ..Self::default()
         }

@@ -126,6 +126,19 @@ impl Table {
         target: &str,
         standardise: bool,
     ) -> Result<(Samples, Vec<Standardisation>)> {
+        self.regression_by(target, standardise, None)
+    }
+
+    /// The same, standardised by the means and deviations of some rows (all without).
+    ///
+    /// # Errors
+    /// As [`Table::regression`], for columns that do not vary in these rows.
+    pub fn regression_by(
+        &self,
+        target: &str,
+        standardise: bool,
+        rows: Option<&[usize]>,
+    ) -> Result<(Samples, Vec<Standardisation>)> {
         let bad = |column: &str, rule: &str, way_out: String| Error::Data {
             file: self.file.clone(),
             line: None,
@@ -152,8 +165,14 @@ impl Table {
         let mut values = self.values.clone();
         let mut done = Vec::new();
         for (name, mut column) in self.columns.iter().zip(values.column_iter_mut()) {
-            let mean = column.mean();
-            let deviation = column.variance().sqrt();
+            let (mean, variance) = match rows {
+                None => (column.mean(), column.variance()),
+                Some(rows) => {
+                    let own = column.select_rows(rows);
+                    (own.mean(), own.variance())
+                }
+            };
+            let deviation = variance.sqrt();
             if !(deviation < 1e100
                 && mean.abs() < 1e100
                 && (deviation == 0.0 || deviation > 1e-100))

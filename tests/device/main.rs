@@ -18,6 +18,7 @@ mod tiles;
 mod variation;
 mod wires;
 mod writes;
+mod writing;
 
 use std::sync::Arc;
 

@@ -83,7 +83,7 @@ fn phase_change_memory_follows_its_source() {
         );
     }
     // By hand: x ← x + 0.005 (1 + 27.235 e^{-5x}) from 0.
-    let course = cells.nominal_course();
+    let course: Vec<f64> = cells.nominal_course(1.0).positions().collect();
     let first = |x: f64| course.iter().position(|&s| s >= x).unwrap();
     assert_eq!((first(0.5), first(1.0)), (13, 72));
 }
