@@ -65,7 +65,7 @@ pub enum TaskSpec {
         label_noise: f64,
     },
     /// Nothing is learned: weights are programmed and read.
-    Reading(Reading),
+    Reading(Box<Reading>),
 }
 
 impl TaskSpec {
@@ -198,7 +198,7 @@ impl Settings {
             Some(kind) => {
                 let reading =
                     reading::reading(&task_section, kind, folder, &parsed_device, &periphery);
-                TaskSpec::Reading(reading)
+                TaskSpec::Reading(Box::new(reading))
             }
             None => task(&task_section, folder),
         };

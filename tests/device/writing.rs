@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use memridge::backend::Place;
 use memridge::crossbar::{
-    ArrayModel, Crossbar, Layout, Mapping, OpenLoop, Periphery, Plan, Start, Synapses, TileSize, WeightMap,
-    WriteVerify, Writing, Written,
+    ArrayModel, Crossbar, Layout, Mapping, OpenLoop, Periphery, Plan, Start, Synapses, TileSize,
+    WeightMap, WriteVerify, Writing, Written,
 };
 use memridge::device::{Cells, CycleNoise, load_device};
 use memridge::number::Stream;
@@ -383,10 +383,16 @@ fn tiles_are_written_as_wholes_are() {
         columns: 3,
     });
     let tiled = write(&plan, 0, 3, &targets, how);
-    assert_eq!((&whole.targets, &whole.pulses), (&tiled.targets, &tiled.pulses));
+    assert_eq!(
+        (&whole.targets, &whole.pulses),
+        (&tiled.targets, &tiled.pulses)
+    );
     assert_eq!(whole.achieved, tiled.achieved);
     for (a, b) in whole.efforts.iter().zip(&tiled.efforts) {
-        assert_eq!((a.pulses, a.reads, a.accepted), (b.pulses, b.reads, b.accepted));
+        assert_eq!(
+            (a.pulses, a.reads, a.accepted),
+            (b.pulses, b.reads, b.accepted)
+        );
         // Sums in another order.
         assert!((a.conducted[0] / b.conducted[0] - 1.0).abs() < 1e-12);
     }
