@@ -2,7 +2,7 @@
 
 use super::{Compensation, Counts, Crossbar, Direction, RangeRule, Response, Scope, Synapses};
 use crate::backend::StackVector;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Crossbar {
     /// One read of whole samples (lane = sample · replicas + replica), through the periphery and the compensation of drift. Random numbers
@@ -104,11 +104,11 @@ impl Crossbar {
     }
 
     /// Chooses the ranges of the output converters from what they see of these inputs (whole samples), sets them, and returns them in
-    /// units of the weighted sum, one an output and tile, tile by tile in the order of [`Layout::cuts`](super::Layout::cuts); columns that see nothing but zeros get the range of the tile. Ideal converters saturate
-    /// at them from then on. All replicas share them, as they share converters. The read has noise at step `step`, as any other.
+    /// units of the weighted sum, one an output and tile, tile by tile in the order of [`Layout::cuts`](super::Layout::cuts); columns that see
+    /// nothing but zeros get the range of the tile, tiles that do the largest of the others. Ideal converters saturate at them from then on. All replicas share them, as they share converters. The read has noise at step `step`, as any other.
     ///
     /// # Errors
-    /// [`Error::NotConverged`](crate::error::Error::NotConverged) where all outputs are zero, or not finite; those of the backend.
+    /// [`Error::NotConverged`](crate::error::Error::NotConverged) where all outputs of all tiles are zero, or not finite; those of the backend.
     ///
     /// # Panics
     /// For a quantile outside (0, 1], or a crossbar whose periphery is ideal: it has no converters.
@@ -120,15 +120,25 @@ impl Crossbar {
         rule: RangeRule,
         scope: Scope,
     ) -> Result<Vec<f64>> {
-        let mut ranges = Vec::new();
+        let mut found = Vec::new();
         for part in &mut self.tiles {
-            let (from, _) = part.cut.ends(direction);
+            let (from, to) = part.cut.ends(direction);
             cut_rows(inputs, from, &mut part.given);
             let own = part
                 .tile
                 .calibrate(step, direction, &part.given, rule, scope)?;
-            ranges.extend(own);
+            found.push((own, to.len()));
         }
+        let seen = found.iter().filter_map(|(own, _)| own.as_ref()).flatten();
+        let Some(largest) = seen.copied().reduce(f64::max) else {
+            return Err(Error::NotConverged {
+                what: "the calibration of the output converters".into(),
+                detail: "the sample inputs drive no output, so that every range is as good".into(),
+            });
+        };
+        let of = |(own, outputs): (Option<Vec<f64>>, usize)| own.unwrap_or(vec![largest; outputs]);
+        let ranges: Vec<f64> = found.into_iter().flat_map(of).collect();
+        self.set_ranges(direction, &ranges);
         Ok(ranges)
     }
 

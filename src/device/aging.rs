@@ -25,8 +25,10 @@ impl Aging {
     pub(super) fn pick(&self, places: &[usize]) -> Self {
         let life = |k: &usize| self.lives.get(*k).copied();
         Self {
+            drift: self.drift.clone(),
+            endurance: self.endurance.clone(),
             lives: places.iter().filter_map(life).collect(),
-            ..self.clone()
+            kept: self.kept,
         }
     }
 }

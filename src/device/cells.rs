@@ -325,15 +325,28 @@ impl Cells {
         let single: Vec<f32> = parameters.iter().map(|&p| p as f32).collect();
         let own = |k: &usize| self.own_retention.get(*k).copied();
         let stuck = |(new, k): (usize, &usize)| Some((new, self.stuck_at(*k)?));
+        // Field by field: what all cells have is not copied for a part of them.
         Self {
+            law: Arc::clone(&self.law),
+            window: self.window,
+            noise: self.noise,
+            write_noise: self.write_noise,
+            hard_bounds: self.hard_bounds,
+            nominal: self.nominal.clone(),
             varied: Varied::new(&single, width),
+            longest_train: self.longest_train,
+            parts: self.parts,
+            programming: self.programming.clone(),
+            cell_noise: self.cell_noise.clone(),
+            retention: self.retention,
             own_retention: places.iter().filter_map(own).collect(),
             aging: self.aging.pick(places),
+            read_out: self.read_out,
             resets: self.resets.as_ref().map(|r| r.pick(places)),
+            unpulsed: self.unpulsed,
             stuck: places.iter().enumerate().filter_map(stuck).collect(),
             parameters,
             single,
-            ..self.clone()
         }
     }
 

@@ -145,7 +145,7 @@ impl Cpu {
         scratch.outputs.resize(2 * shape.rows, 0.0);
         let states = MatRef::from_row_major_slice(states, shape.rows, shape.columns);
         let x = MatRef::from_row_major_slice(&scratch.inputs, shape.columns, 2);
-        product(states, x, &mut scratch.outputs);
+        product(states, x, &mut scratch.outputs, &mut scratch.partial);
         let first = scratch.outputs.iter().step_by(2);
         let currents = currents.all_mut().iter_mut();
         currents.zip(first).for_each(|(i, y)| *i = *y);
@@ -228,7 +228,7 @@ impl Cpu {
             });
         } else {
             let x = MatRef::from_row_major_slice(x, inputs, samples);
-            product(matrix, x, out);
+            product(matrix, x, out, &mut scratch.partial);
         }
         if replicas > 1 {
             let lanes = currents.all_mut()[replica..].iter_mut().step_by(replicas);
@@ -321,28 +321,40 @@ fn fit(vector: &mut StackVector, len: usize, width: usize) {
 
 /// The matrix product of states and inputs, one row of `out` for each output; threads share a large one. Its size alone decides how
 /// it is cut, and no piece has a single output, for which other sums are made: the number of threads changes no bit.
-fn product(states: MatRef<f32>, x: MatRef<f32>, out: &mut [f32]) {
+fn product(states: MatRef<f32>, x: MatRef<f32>, out: &mut [f32], partial: &mut Vec<f32>) {
+    partial.resize(if states.ncols() > DEPTH { out.len() } else { 0 }, 0.0);
+    share(states, x, out, partial);
+}
+
+/// [`product`] with a buffer as large as the outputs, where there is more than one block of inputs.
+fn share(states: MatRef<f32>, x: MatRef<f32>, out: &mut [f32], partial: &mut [f32]) {
     let (outputs, inputs, samples) = (states.nrows(), states.ncols(), x.ncols());
     if outputs < 4 || outputs * inputs * samples < SHARED {
-        let mut out = MatMut::from_row_major_slice_mut(out, outputs, samples);
         for first in (0..inputs).step_by(DEPTH) {
             let depth = DEPTH.min(inputs - first);
-            let add = if first == 0 {
-                Accum::Replace
-            } else {
-                Accum::Add
-            };
             let (states, x) = (states.subcols(first, depth), x.subrows(first, depth));
-            matmul(out.as_mut(), add, states, x, 1.0, Par::Seq);
+            let block = |out: &mut [f32]| {
+                let out = MatMut::from_row_major_slice_mut(out, outputs, samples);
+                matmul(out, Accum::Replace, states, x, 1.0, Par::Seq);
+            };
+            if first == 0 {
+                block(out);
+                continue;
+            }
+            // Not added by the library: what it does to a block of a single input rounds once less.
+            block(partial);
+            out.iter_mut().zip(&*partial).for_each(|(i, p)| *i += p);
         }
         return;
     }
     let half = outputs / 2;
     let (upper, lower) = states.split_at_row(half);
     let (upper_out, lower_out) = out.split_at_mut(half * samples);
+    let own = partial.len().min(half * samples);
+    let (upper_partial, lower_partial) = partial.split_at_mut(own);
     rayon::join(
-        || product(upper, x, upper_out),
-        || product(lower, x, lower_out),
+        || share(upper, x, upper_out, upper_partial),
+        || share(lower, x, lower_out, lower_partial),
     );
 }
 
