@@ -6,8 +6,10 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::gaussian::{Joint, Normal};
-use crate::crossbar::ArrayModel;
+use super::seen::Seen;
+use crate::crossbar::{ArrayModel, Wires};
 use crate::device::{Counting, Response, Retention};
+use crate::error::Result;
 use crate::number::quadrature::hermite;
 
 /// What gradient a step descends.
@@ -32,6 +34,8 @@ pub enum Gradient {
 pub struct Setting {
     /// The array.
     pub model: ArrayModel,
+    /// Wires that it is read through; ideal ones without.
+    pub wires: Option<Wires>,
     /// Samples × features.
     pub x: DMatrix<f64>,
     /// Targets.
@@ -126,15 +130,16 @@ fn midpoints() -> Vec<(f64, f64)> {
 /// One closure: a setting with what does not change between evaluations.
 pub(super) struct Closure<'a> {
     pub(super) setting: &'a Setting,
+    pub(super) model: ArrayModel,
     pub(super) nodes: Vec<(f64, f64)>,
-    h: DMatrix<f64>,
+    pub(super) h: DMatrix<f64>,
     b: DVector<f64>,
     /// Fraction of the distance to the resting state that each cell loses after one firing (channel C).
     lost: DVector<f64>,
     /// Value of each cell at its resting state.
     rest: DVector<f64>,
-    /// Features of each cell, with the cell's sign: `∂(w·x)/∂s_k`.
-    pub(super) features: DMatrix<f64>,
+    /// What reads see of the cells at the state that was looked at last.
+    pub(super) seen: Seen,
     /// Variance of the write noise of each cell's value. It is held until the next pulse, and taken as new at every read: where cells
     /// rest for many reads, the deviation of the weights comes out up to 5 % too small.
     written: DVector<f64>,
@@ -144,9 +149,6 @@ impl<'a> Closure<'a> {
     pub fn new(setting: &'a Setting) -> Self {
         let n = setting.x.nrows() as f64;
         let map = setting.model.map;
-        let features = DMatrix::from_fn(setting.x.nrows(), map.cells(), |i, k| {
-            setting.x[(i, map.weight_of(k))] * map.sign(k)
-        });
         let of = |of: &dyn Fn(Retention) -> f64| {
             let cells = &setting.model.cells;
             DVector::from_fn(map.cells(), |k, _| cells.retention_of(k).map_or(0.0, of))
@@ -169,61 +171,14 @@ impl<'a> Closure<'a> {
             },
             h: setting.x.tr_mul(&setting.x) / n,
             b: setting.x.tr_mul(&setting.y) / n,
-            features,
+            seen: Seen::new(setting),
+            model: setting.model.clone(),
             setting,
         }
     }
 
     pub fn cells(&self) -> usize {
-        self.setting.model.map.cells()
-    }
-
-    /// Weights of cell values.
-    pub fn weights(&self, values: &DVector<f64>) -> DVector<f64> {
-        let map = self.setting.model.map;
-        let mut w = DVector::zeros(map.weights());
-        for k in 0..map.cells() {
-            w[map.weight_of(k)] += map.sign(k) * values[k];
-        }
-        w
-    }
-
-    /// Covariance of the weights from that of the cells.
-    pub fn weight_covariance(&self, c: &DMatrix<f64>) -> DMatrix<f64> {
-        let map = self.setting.model.map;
-        let mut out = DMatrix::zeros(map.weights(), map.weights());
-        for k in 0..map.cells() {
-            for l in 0..map.cells() {
-                out[(map.weight_of(k), map.weight_of(l))] += map.sign(k) * map.sign(l) * c[(k, l)];
-            }
-        }
-        out
-    }
-
-    /// Variance of a read of every cell at mean values `mu`, in squares of a weight; none where reads of cells are exact.
-    fn cell_variances(&self, mu: &DVector<f64>) -> Option<DVector<f64>> {
-        let model = &self.setting.model;
-        let noise = model.cells.cell_noise().filter(|n| n.is_drawn())?;
-        let growth = noise.growth(self.setting.age);
-        let square = model.map.per_window().powi(2);
-        let of = |&value: &f64| {
-            let x = model.map.position(value);
-            square * noise.variance(model.cells.window(), x, growth)
-        };
-        Some(DVector::from_iterator(mu.len(), mu.iter().map(of)))
-    }
-
-    /// Variance that read noise adds to the residual of sample `i`, new at every read; `cells` are [`Closure::cell_variances`].
-    fn read_variance(&self, i: usize, cells: Option<&DVector<f64>>) -> f64 {
-        let own = cells.map_or(0.0, |v| self.squares(i, v));
-        self.setting.read_noise.powi(2) + own
-    }
-
-    /// `Σ u² v` over the cells that sample `i` reads.
-    fn squares(&self, i: usize, variances: &DVector<f64>) -> f64 {
-        let row = self.features.row(i);
-        let terms = row.iter().zip(variances.iter());
-        terms.map(|(u, v)| u * u * v).sum()
+        self.model.map.cells()
     }
 
     /// Firings of one step, all with residuals that were read at the same weights.
@@ -260,15 +215,19 @@ impl<'a> Closure<'a> {
     }
 
     /// Mean step of the mean field at `mu` with the requests that are lost, as far as residuals without noise tell.
-    pub fn counted_drift(&self, mu: &DVector<f64>) -> DVector<f64> {
-        let mut drift = self.drift(mu);
+    ///
+    /// # Errors
+    /// Those of [`Closure::read`].
+    pub fn counted_drift(&mut self, mu: &DVector<f64>) -> Result<DVector<f64>> {
+        let mut drift = self.drift(mu)?;
         if !self.may_lose() {
-            return drift;
+            return Ok(drift);
         }
-        let (setting, map) = (self.setting, self.setting.model.map);
+        let read = self.read(mu)?;
+        let (setting, map) = (self.setting, self.model.map);
         let kept = self.lost.map(|lost| 1.0 - lost);
         if let Gradient::Summed { .. } = setting.gradient {
-            let g = &self.h * self.weights(mu) - &self.b;
+            let g = &self.h * read - &self.b;
             for k in 0..self.cells() {
                 let a = DVector::from_fn(self.cells(), |l, _| {
                     if l == k {
@@ -279,40 +238,44 @@ impl<'a> Closure<'a> {
                 });
                 drift[k] += kept[k] * self.lost_drift(0, g[map.weight_of(k)], &a, mu)[k];
             }
-            return drift;
+            return Ok(drift);
         }
-        let residual = &setting.x * self.weights(mu) - &setting.y;
+        let residual = &setting.x * read - &setting.y;
         let share = kept / setting.x.nrows() as f64;
         for (i, &r) in residual.iter().enumerate() {
             drift += self
                 .lost_drift(i, r, &self.requests(i), mu)
                 .component_mul(&share);
         }
-        drift
+        Ok(drift)
     }
 
     /// Requests of each cell for sample `i` per unit of `-r`.
     fn requests(&self, i: usize) -> DVector<f64> {
-        let (setting, map) = (self.setting, self.setting.model.map);
+        let (setting, map) = (self.setting, self.model.map);
         DVector::from_fn(self.cells(), |k, _| {
             setting.rate * map.share(k) * setting.x[(i, map.weight_of(k))]
         })
     }
 
     /// Mean step of the mean field at `mu` of a linear response: [`Closure::step`] with covariance zero, without the rest.
-    pub fn drift(&self, mu: &DVector<f64>) -> DVector<f64> {
-        let (setting, map) = (self.setting, self.setting.model.map);
+    ///
+    /// # Errors
+    /// Those of [`Closure::read`].
+    pub fn drift(&mut self, mu: &DVector<f64>) -> Result<DVector<f64>> {
         let k = self.cells();
-        let read = setting
+        let read = self
             .model
             .cells
             .cell_noise()
             .is_some_and(|n| n.is_drawn());
-        let noisy = setting.read_noise > 0.0 || self.written.amax() > 0.0 || read;
-        if noisy || !matches!(setting.gradient, Gradient::PerSample { .. }) {
-            return self.step(mu, &DMatrix::zeros(k, k), true).drift;
+        let noisy = self.setting.read_noise > 0.0 || self.written.amax() > 0.0 || read;
+        if noisy || !matches!(self.setting.gradient, Gradient::PerSample { .. }) {
+            return Ok(self.step(mu, &DMatrix::zeros(k, k), true)?.drift);
         }
-        let residual = &setting.x * self.weights(mu) - &setting.y;
+        let read = self.read(mu)?;
+        let (setting, map) = (self.setting, self.model.map);
+        let residual = &setting.x * read - &setting.y;
         let share = setting.rate / setting.x.nrows() as f64;
         let mut signed = DVector::zeros(map.weights());
         let mut size = DVector::zeros(map.weights());
@@ -324,15 +287,15 @@ impl<'a> Closure<'a> {
             signed[j] = share * g;
             size[j] = share * abs;
         }
-        DVector::from_fn(k, |k, _| {
-            let [f, g] = setting.model.cell_response_values(k, mu[k]);
+        Ok(DVector::from_fn(k, |k, _| {
+            let [f, g] = self.model.cell_response_values(k, mu[k]);
             let j = map.weight_of(k);
             let drift = -map.share(k) * signed[j] * f - map.share(k).abs() * size[j] * g;
-            match setting.model.cells.stuck_at(k) {
+            match self.model.cells.stuck_at(k) {
                 Some(_) => 0.0,
                 None => self.kept(k, drift, mu[k]),
             }
-        })
+        }))
     }
 
     /// What relaxation leaves of the mean step `drift` of cell `k` from the mean value `mu`, its own step included.
@@ -345,11 +308,11 @@ impl<'a> Closure<'a> {
         if self.lost.iter().all(|&lost| lost == 0.0) {
             return;
         }
-        let map = self.setting.model.map;
+        let map = self.model.map;
         for k in 0..mu.len() {
             step.drift[k] = self.kept(k, step.drift[k], mu[k]);
             // Seen from the gradient, before the relaxation takes its share of everything.
-            if self.setting.model.cells.stuck_at(k).is_some() {
+            if self.model.cells.stuck_at(k).is_some() {
                 continue;
             }
             let part = self.lost[k] / (1.0 - self.lost[k]);
@@ -370,7 +333,7 @@ impl<'a> Closure<'a> {
 
     /// Stuck cells do not move, and where they were moved, they would be back at once.
     fn hold(&self, step: &mut Step) {
-        for &(k, _) in self.setting.model.cells.stuck() {
+        for &(k, _) in self.model.cells.stuck() {
             step.drift[k] = 0.0;
             step.jacobian.row_mut(k).fill(0.0);
             // What is not where it is stuck is back after a step.
@@ -385,7 +348,7 @@ impl<'a> Closure<'a> {
     /// step; F at the resting state where there is no symmetric point. Where its cells lose different parts, the mean of l/(1 - l): right
     /// if they share what the weight is off. 0 where all cells are stuck.
     pub fn retention_strength(&self, weight: usize) -> f64 {
-        let model = &self.setting.model;
+        let model = &self.model;
         let n = model.map.cells_per_weight();
         let cells = weight * n..(weight + 1) * n;
         let f: f64 = cells
@@ -409,11 +372,15 @@ impl<'a> Closure<'a> {
     }
 
     /// One-step moments at mean `mu` and covariance `c`; `quiet` leaves out all that needs the covariance's own equation.
-    pub fn step(&self, mu: &DVector<f64>, c: &DMatrix<f64>, quiet: bool) -> Step {
-        let map = self.setting.model.map;
+    ///
+    /// # Errors
+    /// Those of [`Closure::look`].
+    pub fn step(&mut self, mu: &DVector<f64>, c: &DMatrix<f64>, quiet: bool) -> Result<Step> {
+        self.look(mu)?;
+        let map = self.model.map;
         let k = self.cells();
         let responses: Vec<Response> = (0..k)
-            .map(|i| self.setting.model.response(i, mu[i]))
+            .map(|i| self.model.response(i, mu[i]))
             .collect();
         let mut step = Step {
             drift: DVector::zeros(k),
@@ -441,12 +408,12 @@ impl<'a> Closure<'a> {
                     map.share(i).abs() * (responses[i].f[0] + 0.5 * responses[i].f[2] * c[(i, i)])
                 })
                 .sum();
-            step.pull[j] = match self.setting.model.free_cells(j) {
+            step.pull[j] = match self.model.free_cells(j) {
                 0 => 0.0,
                 _ => step.pull[j] / f,
             };
         }
-        step
+        Ok(step)
     }
 
     fn per_sample(
@@ -457,15 +424,17 @@ impl<'a> Closure<'a> {
         quiet: bool,
         step: &mut Step,
     ) {
-        let map = self.setting.model.map;
+        let map = self.model.map;
         let (n, cells) = (self.setting.x.nrows(), self.cells());
         let share = 1.0 / n as f64;
         let own = self.cell_variances(mu);
         for i in 0..n {
-            let u = self.features.row(i).transpose();
+            let u = self.seen.features.row(i).transpose();
             let h = c * &u;
-            let extra = self.read_variance(i, own.as_ref()) + self.squares(i, &self.written);
-            let r = Normal::new(u.dot(mu) - self.setting.y[i], u.dot(&h) + extra);
+            let terms = u.iter().zip(self.written.iter());
+            let written: f64 = terms.map(|(u, v)| u * u * v).sum();
+            let extra = self.read_variance(i, own.as_ref()) + written;
+            let r = Normal::new(u.dot(mu) - self.seen.targets[i], u.dot(&h) + extra);
             for j in 0..map.weights() {
                 step.abs_gradient[j] += share * self.setting.x[(i, j)].abs() * r.abs;
             }
@@ -504,7 +473,7 @@ impl<'a> Closure<'a> {
         u: &DVector<f64>,
         step: &mut Step,
     ) {
-        let map = self.setting.model.map;
+        let map = self.model.map;
         step.drift[k] -= signed * joint.r_f + size * joint.abs_g;
         let along = signed * joint.f + size * joint.sign_g;
         for l in 0..u.len() {
@@ -516,7 +485,7 @@ impl<'a> Closure<'a> {
 
     /// Adds drift beyond the linear response: it pulls like the asymmetry does.
     pub(super) fn add_drift(&self, k: usize, drift: f64, step: &mut Step) {
-        let map = self.setting.model.map;
+        let map = self.model.map;
         step.drift[k] += drift;
         step.pull[map.weight_of(k)] -= map.sign(k) * drift / self.setting.rate;
     }
@@ -552,14 +521,12 @@ impl<'a> Closure<'a> {
         sd: f64,
         step: &mut Step,
     ) {
-        let map = self.setting.model.map;
+        let map = self.model.map;
         let (eta, cells) = (self.setting.rate, self.cells());
         let noise = self.gradient_noise(mu, c, batch, sd);
-        let mean = &self.h * self.weights(mu) - &self.b;
-        // Gradient of weight j given the cells: row j of H with the cells' signs.
-        let rows = DMatrix::from_fn(map.weights(), cells, |j, k| {
-            self.h[(j, map.weight_of(k))] * map.sign(k)
-        });
+        let mean = &self.h * &self.seen.weights - &self.b;
+        // Gradient of weight j given the cells: row j of H as reads see the cells.
+        let rows = self.seen.of_cells(&self.h, map);
         let with_cells = &rows * c;
         for j in 0..map.weights() {
             let u = rows.row(j).transpose();
@@ -599,17 +566,17 @@ impl<'a> Closure<'a> {
         let mut noise = DMatrix::identity(d, d) * (sd * sd);
         let (x, n) = (&self.setting.x, self.setting.x.nrows());
         let reads = f64::from(batch.unwrap_or(n as u32));
-        let w = self.weights(mu);
+        let w = &self.seen.weights;
         // What is written on the cells is read with all samples of a batch: of it, only what sampling makes is averaged.
-        let written = self.weight_covariance(&DMatrix::from_diagonal(&self.written));
-        let cw = self.weight_covariance(c) + &written;
+        let written = self.read_covariance(&DMatrix::from_diagonal(&self.written));
+        let cw = self.read_covariance(c) + &written;
         let own = self.cell_variances(mu);
         let mut weighted = x.clone();
         for (i, mut row) in weighted.row_iter_mut().enumerate() {
             let xi = x.row(i).transpose();
             // Sampling moves a full batch not at all; noisy reads move every batch.
             let sampled = match batch {
-                Some(_) => (xi.dot(&w) - self.setting.y[i]).powi(2) + xi.dot(&(&cw * &xi)),
+                Some(_) => (xi.dot(w) - self.setting.y[i]).powi(2) + xi.dot(&(&cw * &xi)),
                 None => 0.0,
             };
             row *= (sampled + self.read_variance(i, own.as_ref())) / (reads * n as f64);
@@ -617,7 +584,7 @@ impl<'a> Closure<'a> {
         noise += weighted.tr_mul(x);
         if batch.is_some() {
             // E of the mean gradient's square, over the state too.
-            let mean = &self.h * &w - &self.b;
+            let mean = &self.h * w - &self.b;
             noise -= (&mean * mean.transpose() + &self.h * cw * &self.h) / reads;
         }
         noise + &self.h * written * &self.h
@@ -634,7 +601,7 @@ impl<'a> Closure<'a> {
         responses: &[Response],
         step: &mut Step,
     ) {
-        let map = self.setting.model.map;
+        let map = self.model.map;
         let eta = self.setting.rate;
         let (j, f, g) = (map.weight_of(k), responses[k].f[0], responses[k].g[0]);
         let (a, b) = (eta * map.share(k) * f, eta * map.share(k).abs() * g);

@@ -82,8 +82,8 @@ impl Closure<'_> {
         if self.setting.counting == Counting::Expected {
             return;
         }
-        let (delta, sd, cells) = (self.setting.model.step(), r.v.sqrt(), a.len());
-        let u = self.features.row(i);
+        let (delta, sd, cells) = (self.model.step(), r.v.sqrt(), a.len());
+        let u = self.seen.features.row(i);
         let mut linear = DMatrix::zeros(cells, self.nodes.len());
         let mut all = linear.clone();
         for (node, &(z, weight)) in self.nodes.iter().enumerate() {
@@ -147,7 +147,7 @@ impl Closure<'_> {
         if self.setting.counting == Counting::Expected {
             return;
         }
-        let delta = self.setting.model.step();
+        let delta = self.model.step();
         for &(z, p) in &self.nodes {
             let value = g.m + g.v.sqrt() * z;
             let given = Given::residual(g, h, c, value);
@@ -162,9 +162,9 @@ impl Closure<'_> {
 
     /// Counts what is asked and what is made of it.
     fn add_lost(&self, k: usize, p: f64, request: f64, moments: &CountMoments, step: &mut Step) {
-        if self.setting.model.cells.stuck_at(k).is_none() {
+        if self.model.cells.stuck_at(k).is_none() {
             step.asked += p * request.abs();
-            step.made += p * moments.mean * self.setting.model.step();
+            step.made += p * moments.mean * self.model.step();
         }
     }
 
@@ -177,7 +177,7 @@ impl Closure<'_> {
         given: &Given,
         k: usize,
     ) -> Train {
-        let model = &self.setting.model;
+        let model = &self.model;
         let delta = model.step();
         let q = if request > 0.0 {
             response.up()
@@ -216,8 +216,8 @@ impl Closure<'_> {
         else {
             return None;
         };
-        let (setting, delta) = (self.setting, self.setting.model.step());
-        let (n, per) = (f64::from(bits), setting.model.map.cells_per_weight() as f64);
+        let (setting, delta) = (self.setting, self.model.step());
+        let (n, per) = (f64::from(bits), self.model.map.cells_per_weight() as f64);
         let asked = setting.rate * residual.abs() / (per * delta);
         let largest = setting.x.row(i).iter().fold(0.0_f64, |m, x| m.max(x.abs()));
         let column = if managed {
@@ -240,7 +240,7 @@ impl Closure<'_> {
     /// Cells of one column share its train, `Cov(n_k, n_l) = m_k m_l (1 - p)/(BL p)` with p the column's probability; so do the
     /// cells of a pair, with that of their row.
     fn add_shared_trains(&self, p: f64, bits: &Bits, made: &[f64], step: &mut Step) {
-        let per = self.setting.model.map.cells_per_weight();
+        let per = self.model.map.cells_per_weight();
         let shared = |probability: f64| match probability > 0.0 {
             true => p * (1.0 - probability) / (bits.length * probability),
             false => 0.0,
@@ -266,7 +266,7 @@ impl Closure<'_> {
         a: &DVector<f64>,
         mu: &DVector<f64>,
     ) -> DVector<f64> {
-        let delta = self.setting.model.step();
+        let delta = self.model.step();
         let bits = self.bits(i, residual, a);
         DVector::from_fn(a.len(), |k, _| {
             let request = -a[k] * residual;
@@ -274,7 +274,7 @@ impl Closure<'_> {
                 Some(bits) => bits.moments(k).0.mean,
                 None => self.setting.counting.moments(request.abs() / delta).mean,
             };
-            let [f, g] = self.setting.model.cell_response_values(k, mu[k]);
+            let [f, g] = self.model.cell_response_values(k, mu[k]);
             let q = if request > 0.0 { f - g } else { f + g };
             (request.signum() * delta * made - request) * q
         })

@@ -17,7 +17,7 @@
 //!
 //! # Behaviour
 //! Equal cells, small w: `R̄ = w ln(q(c₀)/q(c₁))/(2 S (c₁ - c₀))`. Steps that fall as cells fill pull weights to zero; equal steps do not.
-//! Left out: weights that follow within a cycle, which the trajectory P-t has ([`pair_trajectory`](super::pair_trajectory)); fluctuations of
+//! Reads through wires follow c, which no mean over the cycle describes: nothing is predicted then. Left out: weights that follow within a cycle, which the trajectory P-t has ([`pair_trajectory`](super::pair_trajectory)); fluctuations of
 //! the weight, what noise does to the mean of a step, and errors of writing back.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
@@ -51,26 +51,31 @@ fn failed(detail: impl Into<String>) -> Error {
 ///
 /// # Errors
 /// [`Error::NotConverged`] where a cell never reaches the threshold, or is full before anybody looks: then weights cannot move, and no
-/// mean over a cycle describes them; for stuck cells; and where the iteration does not settle.
+/// mean over a cycle describes them; for stuck cells; through wires; and where the iteration does not settle.
 pub fn cycle_field(setting: &Setting, refresh: Refresh, firings: u32) -> Result<Prediction> {
     let map = setting.model.map;
     if !setting.model.cells.stuck().is_empty() {
         return Err(failed("pairs with a stuck cell have no cycle"));
+    }
+    if setting.wires.is_some_and(|wires| !wires.is_ideal()) {
+        return Err(failed(
+            "what wires take of a read follows the filling of the pairs, which the mean over their cycle leaves out",
+        ));
     }
     let cycle = Cycle {
         setting,
         refresh,
         firings: f64::from(refresh.every) * f64::from(firings),
     };
-    let closure = Closure::new(setting);
+    let mut closure = Closure::new(setting);
     let (n, cells) = (map.weights(), map.cells());
     let samples = setting.x.nrows() as f64;
     let h = setting.x.tr_mul(&setting.x) / samples;
     let b = setting.x.tr_mul(&setting.y) / samples;
     let zero = DMatrix::zeros(cells, cells);
-    let abs_gradient = |w: &DVector<f64>| {
+    let mut abs_gradient = |w: &DVector<f64>| {
         let mu = DVector::from_vec(map.values(w.as_slice()));
-        closure.step(&mu, &zero, true).abs_gradient
+        Ok::<_, Error>(closure.step(&mu, &zero, true)?.abs_gradient)
     };
     // A start between zero and least squares: far from the threshold of range.
     let ridge = DMatrix::identity(n, n) * (0.5 * SymmetricEigen::new(h.clone()).eigenvalues.max());
@@ -79,7 +84,7 @@ pub fn cycle_field(setting: &Setting, refresh: Refresh, firings: u32) -> Result<
         .solve(&b)
         .ok_or_else(|| failed("the data determine no weights"))?;
     for _ in 0..400 {
-        let size = abs_gradient(&w);
+        let size = abs_gradient(&w)?;
         let mut residual = &h * &w - &b;
         let mut jacobian = h.clone();
         for j in 0..n {
@@ -95,7 +100,7 @@ pub fn cycle_field(setting: &Setting, refresh: Refresh, firings: u32) -> Result<
         // |g| has kinks at the samples: half steps cannot cycle between two sides of one.
         w -= 0.5 * &change;
         if change.amax() < 1e-9 {
-            return cycle.describe(&w, abs_gradient(&w));
+            return cycle.describe(&w, abs_gradient(&w)?);
         }
     }
     Err(failed("400 Newton steps"))
@@ -186,6 +191,7 @@ impl Cycle<'_> {
         Ok(Prediction {
             lost: 0.0,
             weights: w.clone(),
+            read: w.clone(),
             covariance: DMatrix::zeros(n, n),
             lambda: Some(DVector::from_vec(slopes)),
             retention: DVector::zeros(n),

@@ -8,6 +8,7 @@ pub mod interval;
 mod law;
 mod measure;
 mod predict;
+mod seen;
 pub mod tikhonov;
 
 pub use closure::{Gradient, Setting};

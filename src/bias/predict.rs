@@ -10,8 +10,10 @@ use crate::error::{Error, Result};
 /// A predicted stationary state.
 #[derive(Debug, Clone)]
 pub struct Prediction {
-    /// Mean weights.
+    /// Mean weights, as the cells hold them.
     pub weights: DVector<f64>,
+    /// The same as they are read; through wires these differ.
+    pub read: DVector<f64>,
     /// Covariance of the weights (zero in the mean field).
     pub covariance: DMatrix<f64>,
     /// `E|g_j|` of every weight.
@@ -50,6 +52,17 @@ impl Prediction {
         self.pull.dot(&u) / u.norm_squared()
     }
 
+    /// Gain of reads: the slope, through zero, of outputs `x·ŵ` as they are read over those of the weights that are held,
+    /// `wᵀHŵ/wᵀHw`.
+    ///
+    /// Where `Hŵ - b + Λ(w - w⋄) = 0`, gradient matching with ideal reads finds `Λ(w - w⋄) - H(w - ŵ)` in place of the pull alone. About
+    /// `w⋄ = 0` its λ is less than the λ of the pull by `(1 - gain) wᵀHw/wᵀw`: weights that make up for what reads lose look regularized
+    /// by less.
+    pub fn read_gain(&self, h: &DMatrix<f64>) -> f64 {
+        let outputs = h * &self.weights;
+        outputs.dot(&self.read) / outputs.dot(&self.weights)
+    }
+
     /// `E[½ (w - w*)ᵀ H (w - w*)]`: the expected loss above its minimum at `w*`.
     pub fn excess_loss(&self, h: &DMatrix<f64>, minimum: &DVector<f64>) -> f64 {
         let u = &self.weights - minimum;
@@ -68,7 +81,7 @@ pub fn mean_field(setting: &Setting) -> Result<Prediction> {
             "the common mode of one-sided pairs only rises: nothing is stationary without refreshes, and with them a cycle",
         ));
     }
-    let closure = Closure::new(setting);
+    let mut closure = Closure::new(setting);
     let k = closure.cells();
     let zero = DMatrix::zeros(k, k);
     let mut mu = start(setting, &closure);
@@ -77,7 +90,7 @@ pub fn mean_field(setting: &Setting) -> Result<Prediction> {
     let mut damping = f64::NAN;
     let scale = scale(setting);
     for _ in 0..400 {
-        let mut step = closure.step(&mu, &zero, true);
+        let mut step = closure.step(&mu, &zero, true)?;
         damping = if damping.is_nan() {
             step.jacobian.amax()
         } else {
@@ -91,8 +104,8 @@ pub fn mean_field(setting: &Setting) -> Result<Prediction> {
         let size = change.amax() / scale;
         mu -= change * if size > 1e-6 { 0.5 } else { 1.0 };
         if size < 1e-11 {
-            let step = closure.step(&mu, &zero, true);
-            return Ok(describe(setting, &closure, &mu, zero, &step));
+            let step = closure.step(&mu, &zero, true)?;
+            return Ok(describe(&closure, &mu, zero, &step));
         }
     }
     Err(not_converged("P0, the mean field", "400 Newton steps"))
@@ -108,7 +121,7 @@ pub fn mean_field(setting: &Setting) -> Result<Prediction> {
 /// [`Error::NotConverged`] if the iteration does not settle or the linearised dynamics are unstable.
 pub fn gaussian_closure(setting: &Setting, start: &Prediction) -> Result<Prediction> {
     const WHAT: &str = "P1, the Gaussian closure";
-    let closure = Closure::new(setting);
+    let mut closure = Closure::new(setting);
     let k = closure.cells();
     // The mean field's cells: pairs share the weight evenly about their reference.
     let mut mu = DVector::from_fn(k, |i, _| start.cells_value(setting, i));
@@ -116,7 +129,7 @@ pub fn gaussian_closure(setting: &Setting, start: &Prediction) -> Result<Predict
     let scale = scale(setting);
     let mut lost = 0.0;
     for iteration in 0..400 {
-        let step = closure.step(&mu, &c, false);
+        let step = closure.step(&mu, &c, false)?;
         lost = step.lost();
         if setting.counting == Counting::Deterministic && step.lost() > MOST_LOST {
             let lost = 100.0 * step.lost();
@@ -150,9 +163,9 @@ pub fn gaussian_closure(setting: &Setting, start: &Prediction) -> Result<Predict
             (c + next) * 0.5
         };
         if moved < 1e-9 * scale {
-            let step = closure.step(&mu, &c, false);
+            let step = closure.step(&mu, &c, false)?;
             let logged = closure.logged(&step, &c);
-            return Ok(describe(setting, &closure, &mu, logged, &step));
+            return Ok(describe(&closure, &mu, logged, &step));
         }
     }
     Err(match setting.counting {
@@ -265,15 +278,19 @@ pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Result<T
     const WHAT: &str = "P-t, the trajectory";
     const MOST: usize = 50_000;
     const POINTS: usize = 4;
-    let closure = Closure::new(setting);
+    let mut closure = Closure::new(setting);
     let (k, map) = (closure.cells(), setting.model.map);
-    let slope = |mu: &DVector<f64>| closure.counted_drift(mu) / setting.rate;
     // As they are written: stuck cells stay where they are.
     let written = map.values(initial);
     let mut mu = DVector::from_fn(k, |i, _| match setting.model.cells.stuck_at(i) {
         Some(position) => map.value(position),
         None => written[i],
     });
+    let slope = |closure: &mut Closure, mu: &DVector<f64>| match closure.counted_drift(mu) {
+        Ok(drift) => drift / setting.rate,
+        // A state that cannot be read lies beyond all bounds: the step was too long.
+        Err(_) => mu * f64::NAN,
+    };
     let mut out = Trajectory {
         times: vec![0.0],
         weights: vec![closure.weights(&mu)],
@@ -285,7 +302,7 @@ pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Result<T
         _ => 0.0,
     };
     let longest = 0.01 * duration;
-    let mut begin = slope(&mu);
+    let mut begin = slope(&mut closure, &mu);
     let (mut time, mut h) = (0.0, (1e-3 * duration).min(longest));
     for _ in 0..MOST {
         if begin.amax() * (duration - time) <= tolerance {
@@ -295,7 +312,7 @@ pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Result<T
             return Ok(out);
         }
         h = h.min(duration - time);
-        let (next, end, error) = dormand_prince(&slope, &mu, &begin, h);
+        let (next, end, error) = dormand_prince(|at| slope(&mut closure, at), &mu, &begin, h);
         let error = error.amax() / (tolerance + 1e-8 * next.amax());
         if !error.is_finite() && h <= least.max(1e-12 * duration) {
             break;
@@ -327,7 +344,7 @@ pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Result<T
 
 /// One step: the state at its end, the slope there, and the estimated error.
 fn dormand_prince(
-    slope: &impl Fn(&DVector<f64>) -> DVector<f64>,
+    mut slope: impl FnMut(&DVector<f64>) -> DVector<f64>,
     y: &DVector<f64>,
     begin: &DVector<f64>,
     h: f64,
@@ -396,12 +413,15 @@ fn hermite_cubic(y: [&DVector<f64>; 2], k: [&DVector<f64>; 2], h: f64, s: f64) -
 /// due are refreshed, as far as that goes without noise and without rounding. `None`: never.
 ///
 /// No step is longer than the fastest cell needs for a tenth of the window.
+///
+/// # Errors
+/// [`Error::NotConverged`] where reads through wires find no state.
 pub fn pair_trajectory(
     setting: &Setting,
     refresh: Option<(Refresh, f64)>,
     initial: &[f64],
     duration: f64,
-) -> Trajectory {
+) -> Result<Trajectory> {
     let (map, cells) = (setting.model.map, &setting.model.cells);
     // Nothing moves stuck cells, wherever they are.
     let end: Vec<f64> = (0..map.cells())
@@ -418,7 +438,7 @@ pub fn pair_trajectory(
         })
         .collect();
     let written = DVector::from_vec(map.values(initial));
-    let fastest = Closure::new(setting).drift(&written).amax() / setting.rate;
+    let fastest = Closure::new(setting).drift(&written)?.amax() / setting.rate;
     let longest = 0.1 * map.per_window() / fastest.max(f64::MIN_POSITIVE);
     let mut looks = 0.0;
     course(setting, initial, duration, longest, |time, mu| {
@@ -456,10 +476,9 @@ fn course(
     duration: f64,
     longest: f64,
     mut after: impl FnMut(f64, &mut DVector<f64>),
-) -> Trajectory {
-    let closure = Closure::new(setting);
+) -> Result<Trajectory> {
+    let mut closure = Closure::new(setting);
     let (k, map) = (closure.cells(), setting.model.map);
-    let slope = |mu: &DVector<f64>| closure.drift(mu) / setting.rate;
     let spectrum =
         nalgebra::SymmetricEigen::new(setting.x.tr_mul(&setting.x) / setting.x.nrows() as f64);
     let fastest = spectrum.eigenvalues.max().max(1e-12) + closure.retention_rate();
@@ -477,16 +496,17 @@ fn course(
         weights: vec![closure.weights(&mu)],
     };
     for n in 1..=steps {
-        let k1 = slope(&mu);
-        let k2 = slope(&(&mu + &k1 * (0.5 * h)));
-        let k3 = slope(&(&mu + &k2 * (0.5 * h)));
-        let k4 = slope(&(&mu + &k3 * h));
+        let mut slope = |mu: &DVector<f64>| Ok::<_, Error>(closure.drift(mu)? / setting.rate);
+        let k1 = slope(&mu)?;
+        let k2 = slope(&(&mu + &k1 * (0.5 * h)))?;
+        let k3 = slope(&(&mu + &k2 * (0.5 * h)))?;
+        let k4 = slope(&(&mu + &k3 * h))?;
         mu += (k1 + (k2 + k3) * 2.0 + k4) * (h / 6.0);
         after(h * n as f64, &mut mu);
         out.times.push(h * n as f64);
         out.weights.push(closure.weights(&mu));
     }
-    out
+    Ok(out)
 }
 
 fn start(setting: &Setting, closure: &Closure) -> DVector<f64> {
@@ -518,7 +538,6 @@ fn not_converged(what: &str, detail: &str) -> Error {
 }
 
 fn describe(
-    setting: &Setting,
     closure: &Closure,
     mu: &DVector<f64>,
     c: DMatrix<f64>,
@@ -526,7 +545,7 @@ fn describe(
 ) -> Prediction {
     let weights = closure.weights(mu);
     let slopes: Option<Vec<f64>> = (0..weights.len())
-        .map(|j| setting.model.weight_slope(j))
+        .map(|j| closure.model.weight_slope(j))
         .collect();
     let retention = DVector::from_fn(weights.len(), |j, _| closure.retention_strength(j));
     Prediction {
@@ -537,7 +556,9 @@ fn describe(
         pull: step.pull.clone(),
         cell_deviation: c.diagonal().map(|v| v.max(0.0).sqrt()),
         weights,
-        free: setting.model.free_weights(),
+        // The step was that of this state.
+        read: closure.seen.weights.clone(),
+        free: closure.model.free_weights(),
         lost: step.lost(),
     }
 }
@@ -586,6 +607,7 @@ mod tests {
                 cells: Arc::new(cells),
                 map: WeightMap::new(Mapping::ReferenceColumn, 0.5, 4.0, 10, 1),
             },
+            wires: None,
             x: samples.x,
             y: samples.y,
             gradient: Gradient::PerSample { batch: 1 },

@@ -2,6 +2,7 @@
 
 mod cost;
 mod digital;
+mod effective;
 mod layout;
 mod mapping;
 mod partial;
@@ -17,6 +18,7 @@ mod writes;
 
 pub use cost::{Built, Conversion, Cost, Item, Parallel, Technology, Tiled, Usage};
 pub use digital::Digital;
+pub use effective::{EffectiveArray, Sensitivity};
 pub use layout::{Cut, Layout, TileSize};
 pub use mapping::{ArrayModel, Mapping, WeightMap};
 pub use periphery::{

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::Direction;
+use super::effective::effective_matrix;
 use super::Writes;
 use super::wires::{Circuit, Ends, Lines, Method, Solver};
 use crate::backend::{Backend, Shape, StackVector};
@@ -305,16 +306,12 @@ impl Effective {
                 let mut out = Vec::with_capacity(own.len() * shape.cells());
                 let mut all = vec![0.0; shape.cells()];
                 for replica in own {
-                    let of = |cell: usize| f64::from(seen.lanes(cell)[replica]);
                     for (cell, g) in all.iter_mut().enumerate() {
-                        *g = of(cell).max(0.0);
+                        *g = f64::from(seen.lanes(cell)[replica]);
                     }
-                    let solver = one_circuit(solver, &all, shape, &lines, method)?;
-                    let matrix = solver.effective_matrix()?;
-                    let whole = matrix.iter().enumerate().map(|(cell, g)| {
-                        let g = g + of(cell).min(0.0);
-                        ((g - window.g_min) / window.span()) as f32
-                    });
+                    let matrix = effective_matrix(solver, &all, shape, &lines, method)?;
+                    let position = |g| ((g - window.g_min) / window.span()) as f32;
+                    let whole = matrix.into_iter().map(position);
                     out.extend(whole);
                 }
                 Ok(out)

@@ -90,6 +90,7 @@ fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
         && model.cells.stuck().is_empty()
         && model.cells.are_equal()
         && settings.read_noise() == 0.0
+        && settings.wires().is_none_or(|wires| wires.is_ideal())
         && model.cells.cell_noise().is_none()
         && (0..model.map.weights())
             .all(|j| model.symmetric_weight(j).is_some_and(|w| w.abs() < 1e-6))
@@ -265,7 +266,7 @@ impl Problem {
         let setting = self.setting.as_ref()?;
         let start = vec![self.start; self.minimum.len()];
         if setting.model.cells.is_one_sided() {
-            Some(pair_trajectory(setting, self.looks, &start, duration))
+            pair_trajectory(setting, self.looks, &start, duration).ok()
         } else {
             trajectory(setting, &start, duration).ok()
         }

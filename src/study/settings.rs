@@ -754,6 +754,7 @@ impl Settings {
         };
         Setting {
             model: model.clone(),
+            wires: self.wires,
             x,
             y,
             gradient,

@@ -522,6 +522,7 @@ fn setting(cells: Arc<Cells>, y: f64) -> Setting {
         // Noise-free gradients would leave no |g|: two samples of opposite residual.
         x: DMatrix::from_vec(2, 1, vec![1.0, 1.0]),
         y: DVector::from_vec(vec![y + 1.0, y - 1.0]),
+        wires: None,
         gradient: Gradient::PerSample { batch: 1 },
         rate: 1e-3,
         counting: Counting::StochasticRounding,

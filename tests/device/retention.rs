@@ -242,6 +242,7 @@ fn setting(soft: bool, mapping: Mapping, rest: f64, lifetime: f64, rate: f64) ->
         },
         x,
         y,
+        wires: None,
         gradient: Gradient::PerSample { batch: 1 },
         rate,
         counting: Counting::StochasticRounding,

@@ -19,10 +19,13 @@
 //! ends where this circuit connects them) has exactly the transposed matrix. A transposed read at other ends, or through other
 //! resistances of drivers and senses, is another [`Circuit`] with a matrix of its own.
 //!
+//! [`Solver::derivative`] says how it follows the conductances of the cells.
+//!
 //! # Reference
 //! D. Joksas and A. Mehonic, badcrossbar, SoftwareX 12, 100617 (2020), <https://doi.org/10.1016/j.softx.2020.100617>.
 
 mod circuit;
+mod derivative;
 mod direct;
 mod metal;
 mod nodes;
@@ -32,6 +35,7 @@ mod solver;
 mod sweeps;
 
 pub use circuit::{Break, Circuit, Ends, Lines};
+pub use derivative::Derivative;
 pub use metal::Metal;
 pub use nonlinear::{CurrentVoltage, NonlinearSolution};
 pub use solver::{Method, Solution, Solver};
