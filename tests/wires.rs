@@ -702,3 +702,36 @@ fn bad_circuits_are_refused() {
             .is_err()
     );
 }
+
+/// Derivatives against central differences of 1e-4 of a conductance: 1e-8 of it are left as curvature, and 1e-12 of the matrix as rounding,
+/// which is 1e-8 of a difference.
+#[test]
+fn effective_matrices_follow_their_derivatives() {
+    let mut u = Uniforms { state: 29 };
+    for _ in 0..40 {
+        let circuit = random_circuit(&mut u);
+        let g = circuit.conductances().to_vec();
+        let mut solver = Solver::new(circuit, Method::Direct).unwrap();
+        let derivative = solver.derivative().unwrap();
+        for _ in 0..4 {
+            let k = u.below(g.len());
+            if g[k] == 0.0 {
+                continue;
+            }
+            let step = 1e-4 * g[k];
+            let mut at = |step: f64| {
+                let mut g = g.clone();
+                g[k] += step;
+                solver.set_conductances(&g).unwrap();
+                solver.effective_matrix().unwrap()
+            };
+            let (high, low) = (at(step), at(-step));
+            let scale = largest(&high) / g[k];
+            for (e, (high, low)) in high.iter().zip(&low).enumerate() {
+                let slope = (high - low) / (2.0 * step);
+                let error = (slope - derivative.of(e, k)).abs();
+                assert!(error < 1e-7 * (1.0 + scale), "{slope} {}", derivative.of(e, k));
+            }
+        }
+    }
+}

@@ -26,6 +26,7 @@ pub(super) fn around(value: f64, half: f64, predicted: f64) -> Estimate {
         low: Some(value - half),
         high: Some(value + half),
         predicted: Some(predicted),
+        missing: 0,
     }
 }
 
@@ -35,6 +36,7 @@ pub(super) const NONE: Estimate = Estimate {
     low: None,
     high: None,
     predicted: None,
+    missing: 0,
 };
 
 fn eigenvalues(n: usize) -> Vec<f64> {
@@ -139,6 +141,7 @@ pub(super) fn point(tau: f64, n: usize, index: usize) -> Point {
         lambda_e3_euclidean: around(1.004 * lambda, 0.004 * lambda, 1.003 * lambda),
         lambda_e4: around(1.01 * lambda, 0.011 * lambda, 1.008 * lambda),
         lambda_law: NONE,
+        read_gain: None,
         weight_deviation: around(0.0212, 0.0002, 0.0212),
         excess_loss: around(0.0241, 0.0004, 0.0240),
         budget: Some(Budget {

@@ -186,7 +186,7 @@ mod tests {
             value: Some(0.46512),
             low: Some(0.46123),
             high: Some(0.46891),
-            predicted: None,
+            ..Estimate::default()
         };
         assert_eq!(estimate(&e), "0.465 [0.461, 0.469]");
         e.low = Some(f64::NEG_INFINITY);

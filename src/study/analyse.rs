@@ -4,15 +4,13 @@ use nalgebra::DVector;
 
 use super::problem::{Problem, Problems};
 use super::settings::Settings;
+use super::over::{of_all, of_values};
 use super::simulate::Output;
 use super::summary::{Budget, CurvePoint, Estimate, Mode, Point, Ridge, Weight};
-use crate::bias::interval::{jackknife, mean_interval};
 use crate::bias::tikhonov::Norm;
 use crate::bias::{Prediction, Sums, Trajectory};
 use crate::crossbar::{ArrayModel, Cost};
 use crate::training::{Schedule, Training};
-
-const LEVEL: f64 = 0.95;
 
 /// A functional of one problem and its mean weights.
 type Functional<'a> = &'a (dyn Fn(&Problem, &DVector<f64>) -> Option<f64> + Sync);
@@ -33,7 +31,9 @@ pub struct Analysis<'a> {
 
 impl Point {
     /// With warnings where prediction and simulation part further than chance allows.
-    fn warned(mut self) -> Self {
+    fn warned(mut self, replicas: usize) -> Self {
+        let missing: Vec<String> = self.complaints(replicas).collect();
+        self.warnings.extend(missing);
         let error = self.monte_carlo_error;
         if let Some(miss) = self
             .prediction_error_p1
@@ -61,12 +61,7 @@ fn finite(v: f64) -> Option<f64> {
 
 /// An estimate without any number.
 fn nothing() -> Estimate {
-    Estimate {
-        value: None,
-        low: None,
-        high: None,
-        predicted: None,
-    }
+    Estimate::default()
 }
 
 impl Analysis<'_> {
@@ -87,42 +82,24 @@ impl Analysis<'_> {
     /// over problems.
     fn estimate(&self, f: Functional, predicted: Option<f64>) -> Estimate {
         let (output, n) = (self.output, self.output.replicas);
-        let interval = if self.single() {
+        let predicted = predicted.and_then(finite);
+        if self.single() {
             let problem = &self.problems.list[0];
             let total = self.mean(None) * n as f64;
             let means: Vec<DVector<f64>> = (0..n)
                 .map(|r| (&total - output.mean_weights(r)) / (n as f64 - 1.0))
                 .collect();
             let full = &total / n as f64;
-            jackknife(n, LEVEL, |omit| {
+            let of = |omit: Option<usize>| {
                 f(problem, omit.map_or(&full, |r| &means[r])).unwrap_or(f64::NAN)
-            })
+            };
+            of_all(n, of, predicted)
         } else {
             let values: Vec<f64> = (0..n)
                 .map(|r| f(self.problems.of(r), &output.mean_weights(r)).unwrap_or(f64::NAN))
                 .collect();
-            mean_interval(&values, LEVEL)
-        };
-        self.with_prediction(interval.ok(), predicted)
-    }
-
-    fn with_prediction(
-        &self,
-        interval: Option<crate::bias::interval::Interval>,
-        predicted: Option<f64>,
-    ) -> Estimate {
-        interval.map_or_else(
-            || Estimate {
-                predicted: predicted.and_then(finite),
-                ..nothing()
-            },
-            |i| Estimate {
-                value: finite(i.value),
-                low: finite(i.low),
-                high: finite(i.high),
-                predicted: predicted.and_then(finite),
-            },
-        )
+            of_values(&values, predicted)
+        }
     }
 
     /// Mean over problems of something predicted: by P1, for one-sided pairs by P0 over the cycle of their refreshes.
@@ -138,9 +115,10 @@ impl Analysis<'_> {
     /// A mean over weights of a function of the pooled sums, with its interval.
     fn of_sums(&self, f: impl Fn(&[Sums]) -> Option<f64>, predicted: Option<f64>) -> Estimate {
         let (d, n) = (self.output.weights, self.output.replicas);
-        let interval = if self.single() {
+        let predicted = predicted.and_then(finite);
+        if self.single() {
             let all: Vec<Sums> = (0..d).map(|j| self.output.pooled(j, None)).collect();
-            jackknife(n, LEVEL, |omit| {
+            let of = |omit| {
                 let sums: Vec<Sums> = match omit {
                     None => all.clone(),
                     Some(r) => (0..d)
@@ -148,7 +126,8 @@ impl Analysis<'_> {
                         .collect(),
                 };
                 f(&sums).unwrap_or(f64::NAN)
-            })
+            };
+            of_all(n, of, predicted)
         } else {
             let values: Vec<f64> = self
                 .output
@@ -156,9 +135,8 @@ impl Analysis<'_> {
                 .chunks(d)
                 .map(|sums| f(sums).unwrap_or(f64::NAN))
                 .collect();
-            mean_interval(&values, LEVEL)
-        };
-        self.with_prediction(interval.ok(), predicted)
+            of_values(&values, predicted)
+        }
     }
 
     /// E1: the pooled ratio `Σ E[|g|R] u / Σ u²` with the response from the update regression. The response belongs to the
@@ -170,7 +148,7 @@ impl Analysis<'_> {
             self.output.replicas,
         );
         let all: Vec<Sums> = (0..d).map(|j| self.output.pooled(j, None)).collect();
-        let interval = jackknife(n, LEVEL, |omit| {
+        let of = |omit: Option<usize>| {
             let (mut above, mut below) = (0.0, 0.0);
             // Stuck weights have no response, and are at their centre.
             let free = |j: &usize| self.model.is_none_or(|m| m.free_cells(*j) > 0);
@@ -194,9 +172,9 @@ impl Analysis<'_> {
                 }
             }
             above / below
-        });
+        };
         let predicted = self.predicted(|_, p1| Some(p1.pooled_lambda(centre)));
-        self.with_prediction(interval.ok(), predicted)
+        of_all(n, of, predicted.and_then(finite))
     }
 
     /// Where `Σ_j G_j` of the update regression vanishes: weights whose asymmetry is steep count for more.
@@ -547,6 +525,9 @@ impl Analysis<'_> {
             lambda_e3_euclidean: self.functional(e3_euclidean),
             lambda_e4: self.functional(e4),
             lambda_law: self.law(e2),
+            read_gain: (settings.wires())
+                .and_then(|_| self.predicted(|p, p1| Some(p1.read_gain(p.squares().h()))))
+                .and_then(finite),
             weight_deviation: self.of_sums(
                 |sums| Some(sums.iter().map(deviation).sum::<f64>() / sums.len() as f64),
                 // One replica's window is too short to show the stationary deviation of a problem of its own.
@@ -558,10 +539,11 @@ impl Analysis<'_> {
                     })
                     .flatten(),
             ),
-            excess_loss: self.with_prediction(
-                mean_interval(&self.output.excess, LEVEL).ok(),
+            excess_loss: of_values(
+                &self.output.excess,
                 self.predicted(|p, p1| Some(p1.excess_loss(p.squares().h(), &p.minimum)))
-                    .filter(|_| first.p1.is_some()),
+                    .filter(|_| first.p1.is_some())
+                    .and_then(finite),
             ),
             refreshes: self.model.filter(|m| m.cells.is_one_sided()).map(|_| {
                 // Both cells of a pair.
@@ -607,7 +589,7 @@ impl Analysis<'_> {
                 warnings
             },
         }
-        .warned()
+        .warned(self.output.replicas)
     }
 
     /// What one crossbar costs, where that was metered.
@@ -653,7 +635,7 @@ impl Analysis<'_> {
                 lambda.unwrap_or(f64::NAN) - laws[r] + mean
             })
             .collect();
-        self.with_prediction(mean_interval(&paired, LEVEL).ok(), Some(mean))
+        of_values(&paired, finite(mean))
     }
 
     /// Which level of prediction is valid, in words.
@@ -687,7 +669,16 @@ impl Analysis<'_> {
         out.extend(self.model.and_then(stuck));
         out.extend(self.model.and_then(trapped));
         out.extend(self.model.and_then(|_| converted(self.settings)));
-        out.extend(self.model.and_then(|_| wired(self.settings)));
+        out.extend(self.model.and_then(|_| wired(self.settings, self.problems)));
+        let broken = (0..self.output.replicas)
+            .filter(|&r| !self.output.mean_weights(r).iter().all(|w| w.is_finite()))
+            .count();
+        if broken > 0 {
+            out.push(format!(
+                "{broken} of {} replicas have weights that are not finite: numbers over replicas have no value",
+                self.output.replicas
+            ));
+        }
         if self.output.replicas < 20 {
             out.push(format!(
                 "{} replicas are too few for trustworthy intervals (20 at least)",
@@ -783,13 +774,22 @@ pub(super) fn converted(settings: &Settings) -> Option<String> {
     })
 }
 
-/// What predictions leave out of the wires.
-pub(super) fn wired(settings: &Settings) -> Option<String> {
-    settings.wires().filter(|w| !w.is_ideal()).map(|_| {
-        "predictions leave out the wires ([array.wires]): they are those of an array in which every cell has its full voltage; and \
-         pulses have it in the simulation, too"
-            .to_owned()
-    })
+/// What wires do to the numbers.
+pub(super) fn wired(settings: &Settings, problems: &Problems) -> Option<String> {
+    settings.wires().filter(|w| !w.is_ideal())?;
+    let first = &problems.list[0];
+    let gain = match (&first.setting, first.best()) {
+        (_, Some(p1)) => format!(
+            "with a gain of {:.3} at the predicted weights",
+            p1.read_gain(first.squares().h())
+        ),
+        (Some(_), None) => "[array.wires]".into(),
+        (None, None) => "[array.wires], which predictions leave out".into(),
+    };
+    Some(format!(
+        "reads pass the wires, {gain}: λ by E2, E3 and E4 and the bias compare with least squares of ideal reads, beside which weights that \
+         make up for lost gain look regularized by less; pulses have their full voltage"
+    ))
 }
 
 /// How many cells are stuck, and what that means for the numbers.

@@ -40,6 +40,9 @@ pub struct Forecast {
     pub bias_norm_p1: Option<f64>,
     /// The same along the trajectory, averaged over the window.
     pub bias_norm_pt: Option<f64>,
+    /// Gain of reads through the wires, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_gain: Option<f64>,
     /// Mean standard deviation of the weights.
     pub weight_deviation: Option<f64>,
     /// Weights of the first problem under P1.
@@ -112,7 +115,7 @@ fn one(point: &Prepared) -> Result<Forecast> {
         (Some(p0), Some(p1)) => verdict(first, p0, p1, Some(&point.plan.model), t, end),
         _ => no_closure(first, first.squares().h().nrows()),
     };
-    for left_out in [converted(&point.settings), wired(&point.settings)]
+    for left_out in [converted(&point.settings), wired(&point.settings, problems)]
         .into_iter()
         .flatten()
     {
@@ -151,6 +154,8 @@ fn one(point: &Prepared) -> Result<Forecast> {
         bias_norm_p1: mean(&|p| Some((&p.p1.as_ref()?.weights - &p.minimum).norm())),
         bias_norm_pt: pt
             .map(|p| (p.mean_from(begin, |time| t.steps_per_time(time)) - &first.minimum).norm()),
+        read_gain: (point.settings.wires())
+            .and_then(|_| mean(&|p| Some(p.best()?.read_gain(p.squares().h())))),
         weight_deviation: mean(&|p| {
             let c = &p.p1.as_ref()?.covariance;
             Some(c.diagonal().map(|v| v.max(0.0).sqrt()).mean())

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::file::Study;
 use super::misses::{Misses, effective_bits};
+use super::over::of_values;
 use super::product::{Answers, Product, Vectors};
 use super::reading::Reading;
 use super::run::{Outcome, Progress, swept_label};
@@ -13,14 +14,11 @@ use super::settings::Settings;
 use super::simulate::stacks;
 use super::summary::{Estimate, Point, Read, SCHEMA, Summary};
 use super::written::Tally;
-use crate::bias::interval::mean_interval;
 use crate::crossbar::{
     Adc, AdcKind, BoundManagement, Counts, Crossbar, Dac, Direction, Errors, NoiseManagement, Plan,
     RangeRule, Rounding, Synapses, Usage, Writing, Written,
 };
 use crate::error::Result;
-
-const LEVEL: f64 = 0.95;
 
 /// Lanes of one read: what a processor's cache holds of an array with hundreds of rows.
 const LANES: usize = 4096;
@@ -287,7 +285,7 @@ impl<'a> Bench<'a> {
             let values: Vec<[f64; 7]> = errors.iter().map(Misses::values).collect();
             let over = |column: usize, predicted: Option<f64>| {
                 let values: Vec<f64> = values.iter().map(|v| v[column]).collect();
-                estimate(&values, predicted)
+                of_values(&values, predicted)
             };
             // Over the rms of the exact outputs, replica by replica as the errors are.
             let error = noise.map(|noise| {
@@ -336,6 +334,11 @@ impl<'a> Bench<'a> {
                 .and_then(|usage| self.settings.cost(self.plan.model.map, usage)),
             ..Point::untrained()
         };
+        for (read, time) in point.reads.iter().zip(&self.reading.times) {
+            let complaint = |(name, e): (&str, Estimate)| e.complaint(name, self.settings.replicas);
+            let all = read.estimates().into_iter().filter_map(complaint);
+            point.warnings.extend(all.map(|c| format!("at {time} s: {c}")));
+        }
         if self.product.clipped > 0.01 {
             point.warnings.push(format!(
                 "{:.0} % of the drawn weights stopped at an end of the window: draw smaller ones, or make conductance-per-weight smaller",
@@ -360,17 +363,6 @@ impl Settings {
         let plan = self.plan(self.material()?.task.features, 1)?;
         let weights = vec![self.training.start; plan.model.map.weights()];
         Ok((plan, weights))
-    }
-}
-
-/// The mean over replicas with its interval.
-pub(super) fn estimate(values: &[f64], predicted: Option<f64>) -> Estimate {
-    let interval = mean_interval(values, LEVEL).ok();
-    Estimate {
-        value: interval.map(|i| i.value),
-        low: interval.map(|i| i.low),
-        high: interval.map(|i| i.high),
-        predicted,
     }
 }
 

@@ -7,6 +7,7 @@ mod forecast;
 mod layout;
 mod measure;
 mod misses;
+mod over;
 mod periphery;
 mod problem;
 mod product;

@@ -154,6 +154,10 @@ impl Problems {
             } => truths
                 .iter()
                 .map(|truth| {
+                    let wires = settings.wires().filter(|w| !w.is_ideal()).map(|_| {
+                        "no prediction: the closed law is that of ideal wires, and Gaussian inputs have no data set to average over"
+                            .to_owned()
+                    });
                     let d = weights;
                     let yy = truth.norm_squared() + label_noise * label_noise;
                     let problem = LeastSquares::from_moments(
@@ -173,7 +177,7 @@ impl Problems {
                     });
                     let (lambda, unpredicted) = match law {
                         Some(law) => found(law.lambda(truth.norm_squared()))?,
-                        None => (None, None),
+                        None => (None, wires),
                     };
                     Ok(Problem {
                         law: lambda,

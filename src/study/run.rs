@@ -330,9 +330,7 @@ fn in_control(name: &str, error: Error) -> Error {
 fn known(value: f64) -> Estimate {
     Estimate {
         value: Some(value),
-        low: None,
-        high: None,
-        predicted: None,
+        ..Estimate::default()
     }
 }
 

@@ -61,6 +61,9 @@ pub struct Estimate {
     pub high: Option<f64>,
     /// The same functional at the predicted (P1) mean weights.
     pub predicted: Option<f64>,
+    /// For how many replicas it does not exist, where it exists for others: a warning then says why there is no value.
+    #[serde(skip)]
+    pub missing: usize,
 }
 
 /// One channel's drift, as the strength λ of the pull that it makes: `-drift·u/(η u·u)`, `u = w̄ - w⋄`.
@@ -314,6 +317,9 @@ pub struct Point {
     pub lambda_e4: Estimate,
     /// For the closed cycle-to-cycle law (Gaussian inputs): its λ at each replica's truth, as the prediction of λ.
     pub lambda_law: Estimate,
+    /// Predicted gain of reads through the wires of `[array.wires]`: slope of outputs as they are read over those of the weights that are
+    /// held. About `w⋄ = 0`, E2 is less than the λ of the pull by `(1 - gain) wᵀHw/wᵀw`, because it compares with ideal reads.
+    pub read_gain: Option<f64>,
     /// Standard deviation of the weights: mean over weights, measured and predicted.
     pub weight_deviation: Estimate,
     /// Expected loss above its minimum, per replica and time: measured and predicted.
@@ -388,11 +394,25 @@ impl Estimate {
             low: Some(0.0),
             high: Some(2.0),
             predicted: Some(1.0),
+            missing: 0,
         }
     }
 }
 
 impl Read {
+    /// All of them by the names of their keys.
+    pub(super) fn estimates(&self) -> [(&'static str, Estimate); 7] {
+        [
+            ("error", self.error),
+            ("effective-bits", self.effective_bits),
+            ("largest-error", self.largest_error),
+            ("gain", self.gain),
+            ("unexplained-error", self.unexplained_error),
+            ("accuracy", self.accuracy),
+            ("mean-squared-error", self.mean_squared_error),
+        ]
+    }
+
     /// A read in which every number exists; only its shape means something.
     pub(super) fn template() -> Self {
         let estimate = Estimate::template();
@@ -457,6 +477,7 @@ impl Point {
             lambda_predicted: number,
             lambda_predicted_p0: number,
             lambda_retention: number,
+            read_gain: number,
             refreshes: number,
             lambda_gcv: number,
             effective_dof: number,

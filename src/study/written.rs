@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::measure::estimate;
+use super::over::of_values;
 use super::summary::{Estimate, Programmed};
 use crate::crossbar::{Writing, Written};
 use crate::device::Device;
@@ -134,7 +134,7 @@ impl Tally {
     pub fn summary(&self, writing: &Writing, device: &Device) -> Programmed {
         let over = |pick: fn(&Row) -> f64| {
             let values: Vec<f64> = self.rows.iter().map(pick).collect();
-            estimate(&values, None)
+            of_values(&values, None)
         };
         let mean = |pick: fn(&Row) -> f64| {
             self.rows.iter().map(pick).sum::<f64>() / self.rows.len() as f64
@@ -167,7 +167,7 @@ impl Tally {
             resets: pulsed.then(|| mean(|r| r.resets)),
             verify_reads: pulsed.then(|| mean(|r| r.reads)),
             energy: match (pulsed, energy) {
-                (true, Some(joules)) => estimate(&joules, None),
+                (true, Some(joules)) => of_values(&joules, None),
                 _ => Estimate::default(),
             },
             shares: shares

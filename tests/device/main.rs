@@ -12,6 +12,7 @@ mod physical;
 mod pulses;
 mod readouts;
 mod retention;
+mod seen;
 mod statistics;
 mod text;
 mod tiles;

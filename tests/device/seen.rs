@@ -1,0 +1,232 @@
+//! Predictions of arrays that are read through wires: derivatives, closed forms, limits.
+
+use std::sync::Arc;
+
+use memridge::bias::tikhonov::LeastSquares;
+use memridge::bias::{
+    Gradient, Prediction, Setting, gaussian_closure, mean_field, pair_trajectory, trajectory,
+};
+use memridge::crossbar::wires::Ends;
+use memridge::crossbar::{ArrayModel, EffectiveArray, Mapping, Route, WeightMap, Wires};
+use memridge::device::{Cells, Counting, CycleNoise, Window};
+use nalgebra::{DMatrix, DVector};
+
+use crate::law;
+
+const WINDOW: Window = Window {
+    g_min: 1e-5,
+    g_max: 5e-5,
+};
+
+/// Soft bounds with their symmetric point in the middle of the window, which spans weights from -1 to 1 a cell.
+fn model(mapping: Mapping, inputs: usize) -> ArrayModel {
+    let map = WeightMap::new(mapping, 0.5, 2.0, inputs, 1);
+    let p = [5e-4, 0.0, 1.0, 0.5];
+    let cells = Cells::new(
+        law("soft-bounds"),
+        WINDOW,
+        CycleNoise::new(0.0, 0.3),
+        0.0,
+        false,
+        p.to_vec(),
+        p.repeat(map.cells()),
+    );
+    ArrayModel {
+        cells: Arc::new(cells),
+        map,
+    }
+}
+
+/// Inputs whose second moments are far from equal, and a target that they explain in part.
+fn setting(mapping: Mapping, inputs: usize, wires: Option<Wires>) -> Setting {
+    let wave = |i: usize, j: usize| ((i * (2 * j + 3)) as f64 * 0.7 + j as f64).sin();
+    let x = DMatrix::from_fn(40, inputs, |i, j| wave(i, j) + 0.5 * wave(i, 0));
+    let y = DVector::from_fn(40, |i, _| {
+        0.3 * x[(i, 0)] - 0.2 * x[(i, inputs - 1)] + 0.3 * wave(i, 7)
+    });
+    Setting {
+        model: model(mapping, inputs),
+        wires,
+        x,
+        y,
+        gradient: Gradient::PerSample { batch: 1 },
+        rate: 0.004,
+        counting: Counting::StochasticRounding,
+        read_noise: 0.0,
+        seconds: 0.0,
+        age: 0.0,
+    }
+}
+
+/// Wires that take a tenth to a half, from unlike ends.
+fn harsh() -> Wires {
+    Wires {
+        forward: Route {
+            driven: Ends::Last,
+            sensed: Ends::Both,
+            driver: 800.0,
+            sense: 1500.0,
+        },
+        ..Wires::new(300.0, 700.0)
+    }
+}
+
+const BOTH: [Mapping; 2] = [Mapping::ReferenceColumn, Mapping::DifferentialPair];
+
+/// Central differences of what is seen. Effective conductances are smooth on the scale of the window, so that steps of 1e-4 weights leave
+/// 1e-8 of curvature, and rounding 1e-12. A conductance below zero stays out of the circuit: no other cell notices it.
+#[test]
+fn what_is_seen_follows_its_derivative() {
+    for mapping in BOTH {
+        let model = model(mapping, 5);
+        let cells = model.map.cells();
+        let mut array = EffectiveArray::new(&harsh(), &model).unwrap();
+        let mut values: Vec<f64> = (0..cells).map(|k| 0.8 * (1.3 * k as f64).sin()).collect();
+        // -1.5 weights are 0 siemens here.
+        values[3] = -1.7;
+        let sensitivity = array.sensitivity(&values).unwrap();
+        let mut off_diagonal = 0.0_f64;
+        for k in 0..cells {
+            let mut at = |step: f64| {
+                let mut values = values.clone();
+                values[k] += step;
+                array.seen(&values).unwrap()
+            };
+            let (high, low) = (at(1e-4), at(-1e-4));
+            for c in 0..cells {
+                let slope = (high[c] - low[c]) / 2e-4;
+                assert!(
+                    (slope - sensitivity.of(c, k)).abs() < 1e-7,
+                    "{mapping:?} {c} {k}: {slope} {}",
+                    sensitivity.of(c, k)
+                );
+                if c != k {
+                    off_diagonal = off_diagonal.max(slope.abs());
+                }
+            }
+        }
+        // Cells see each other, or nothing was tested.
+        assert!(off_diagonal > 0.02, "{off_diagonal}");
+        assert_eq!(sensitivity.of(3, 3), 1.0);
+        assert_eq!(sensitivity.of(2, 3), 0.0);
+    }
+}
+
+fn bits(p: &Prediction) -> Vec<u64> {
+    let all = p.weights.iter().chain(&p.read).chain(&p.covariance);
+    let all = all.chain(&p.abs_gradient).chain(&p.pull);
+    all.map(|v| v.to_bits()).collect()
+}
+
+/// Wires without resistance are no wires, and small resistances lead there in proportion.
+#[test]
+fn ideal_wires_are_the_limit_of_predictions() {
+    for mapping in BOTH {
+        for gradient in [
+            Gradient::PerSample { batch: 2 },
+            Gradient::Summed {
+                batch: Some(4),
+                noise: 0.1,
+            },
+        ] {
+            let predict = |wires| {
+                let setting = Setting {
+                    gradient: gradient.clone(),
+                    ..setting(mapping, 3, wires)
+                };
+                let p0 = mean_field(&setting).unwrap();
+                let p1 = gaussian_closure(&setting, &p0).unwrap();
+                (p0, p1)
+            };
+            let plain = predict(None);
+            let ideal = predict(Some(Wires::new(0.0, 0.0)));
+            assert_eq!(bits(&plain.0), bits(&ideal.0));
+            assert_eq!(bits(&plain.1), bits(&ideal.1));
+            let moved = |ohm| {
+                let small = predict(Some(Wires::new(ohm, ohm)));
+                let of = |a: &Prediction, b: &Prediction| (&a.weights - &b.weights).norm();
+                let sd = (&small.1.covariance - &plain.1.covariance).norm();
+                [
+                    of(&small.0, &plain.0),
+                    of(&small.1, &plain.1),
+                    sd / plain.1.covariance.norm(),
+                ]
+            };
+            let (one, two) = (moved(1.0), moved(2.0));
+            for (one, two) in one.into_iter().zip(two) {
+                // 2 ohm take 2e-4 or so: the second order is as much of the first.
+                assert!((two / one - 2.0).abs() < 2e-3 && one > 1e-6, "{one} {two}");
+            }
+        }
+    }
+}
+
+/// One cell of conductance g behind a driver of resistance R conducts `g/(1 + gR)`: the mean field solves
+/// `H ŵ(w) - b + E|x ŵ(w) - y||x| w/τ = 0`, here by bisection. Its end is also that of the trajectory.
+#[test]
+fn one_cell_behind_a_resistor_is_a_closed_form() {
+    const OHM: f64 = 12_000.0;
+    let mut wires = Wires::new(0.0, 0.0);
+    wires.forward.driver = OHM;
+    let setting = setting(Mapping::ReferenceColumn, 1, Some(wires));
+    let span = WINDOW.g_max - WINDOW.g_min;
+    let seen = |w: f64| {
+        let g = WINDOW.g_min + span * (0.5 + w / 2.0);
+        2.0 * ((g / (1.0 + g * OHM) - WINDOW.g_min) / span - 0.5)
+    };
+    let (x, y, n) = (&setting.x, &setting.y, setting.x.nrows() as f64);
+    let drift = |w: f64| {
+        let residual = x * DVector::from_element(1, seen(w)) - y;
+        let terms = x.iter().zip(residual.iter());
+        // Bounds at -1 and 1: R = w.
+        terms.map(|(x, r)| x * r + (x * r).abs() * w).sum::<f64>() / n
+    };
+    let (mut low, mut high) = (-1.0, 1.0);
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        if drift(middle) > 0.0 {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    let p0 = mean_field(&setting).unwrap();
+    // Newton's method stops at 1e-11 of the weights.
+    assert!((p0.weights[0] - low).abs() < 1e-9, "{} {low}", p0.weights[0]);
+    assert!((p0.read[0] - seen(low)).abs() < 1e-9);
+    // 0.36 is taken at the symmetric point: the weight is far from that of ideal wires.
+    let ideal = mean_field(&Setting {
+        wires: None,
+        ..setting.clone()
+    })
+    .unwrap();
+    assert!((p0.weights[0] - ideal.weights[0]).abs() > 0.1);
+    let path = trajectory(&setting, &[0.0], 200.0).unwrap();
+    let end = path.weights.last().unwrap()[0];
+    // Errors of 1e-8 a step.
+    assert!((end - low).abs() < 1e-6, "{end} {low}");
+    // The trajectory of pairs, which has steps of its own, is the same where nothing fills up.
+    let path = pair_trajectory(&setting, None, &[0.0], 200.0).unwrap();
+    assert!((path.weights.last().unwrap()[0] - low).abs() < 1e-6);
+}
+
+/// About a symmetric point at weight zero, gradient matching finds the λ of the pull less `(1 - gain) wᵀHw/wᵀw`: exactly so in the mean
+/// field.
+#[test]
+fn gradient_matching_takes_lost_gain_for_a_weaker_pull() {
+    for wires in [Wires::new(20.0, 20.0), harsh()] {
+        let setting = setting(Mapping::DifferentialPair, 4, Some(wires));
+        let squares = LeastSquares::from_rows(&setting.x, &setting.y).unwrap();
+        let (h, centre) = (squares.h(), DVector::zeros(4));
+        let p0 = mean_field(&setting).unwrap();
+        let w = &p0.weights;
+        let matched = squares.gradient_matching(w, &centre).unwrap();
+        let gain = p0.read_gain(h);
+        let lost = (1.0 - gain) * w.dot(&(h * w)) / w.norm_squared();
+        let pull = p0.pooled_lambda(&centre);
+        assert!(
+            (matched - (pull - lost)).abs() < 1e-9 && lost > 0.01,
+            "{matched} {pull} {lost}"
+        );
+    }
+}
