@@ -262,7 +262,10 @@ fn weights_grow_by_what_wires_take() {
     for w in &point.weights {
         let errors = (w.measured - w.p1) / w.standard_error;
         assert!(errors.abs() < 4.0, "{errors}: {w:?}");
-        assert!((w.deviation / w.deviation_predicted - 1.0).abs() < 0.02, "{w:?}");
+        assert!(
+            (w.deviation / w.deviation_predicted - 1.0).abs() < 0.02,
+            "{w:?}"
+        );
     }
     for e in [point.lambda_e1, point.lambda_e2] {
         println!("{e:?}");
@@ -271,6 +274,12 @@ fn weights_grow_by_what_wires_take() {
         let errors = (e.value.unwrap() - e.predicted.unwrap()) / error;
         assert!(errors.abs() < 4.0, "{errors}: {e:?}");
     }
-    let (e1, e2) = (point.lambda_e1.value.unwrap(), point.lambda_e2.value.unwrap());
-    assert!(e1 - e2 > 0.15 && point.read_gain.unwrap() < 0.8, "{e1} {e2}");
+    let (e1, e2) = (
+        point.lambda_e1.value.unwrap(),
+        point.lambda_e2.value.unwrap(),
+    );
+    assert!(
+        e1 - e2 > 0.15 && point.read_gain.unwrap() < 0.8,
+        "{e1} {e2}"
+    );
 }

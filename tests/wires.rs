@@ -730,7 +730,11 @@ fn effective_matrices_follow_their_derivatives() {
             for (e, (high, low)) in high.iter().zip(&low).enumerate() {
                 let slope = (high - low) / (2.0 * step);
                 let error = (slope - derivative.of(e, k)).abs();
-                assert!(error < 1e-7 * (1.0 + scale), "{slope} {}", derivative.of(e, k));
+                assert!(
+                    error < 1e-7 * (1.0 + scale),
+                    "{slope} {}",
+                    derivative.of(e, k)
+                );
             }
         }
     }

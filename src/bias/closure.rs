@@ -130,6 +130,7 @@ fn midpoints() -> Vec<(f64, f64)> {
 /// One closure: a setting with what does not change between evaluations.
 pub(super) struct Closure<'a> {
     pub(super) setting: &'a Setting,
+    /// The array as pulses reach it at the state that was entered last.
     pub(super) model: ArrayModel,
     pub(super) nodes: Vec<(f64, f64)>,
     pub(super) h: DMatrix<f64>,
@@ -217,13 +218,13 @@ impl<'a> Closure<'a> {
     /// Mean step of the mean field at `mu` with the requests that are lost, as far as residuals without noise tell.
     ///
     /// # Errors
-    /// Those of [`Closure::read`].
+    /// Those of [`Closure::enter`].
     pub fn counted_drift(&mut self, mu: &DVector<f64>) -> Result<DVector<f64>> {
         let mut drift = self.drift(mu)?;
         if !self.may_lose() {
             return Ok(drift);
         }
-        let read = self.read(mu)?;
+        let read = self.enter(mu)?;
         let (setting, map) = (self.setting, self.model.map);
         let kept = self.lost.map(|lost| 1.0 - lost);
         if let Gradient::Summed { .. } = setting.gradient {
@@ -261,19 +262,15 @@ impl<'a> Closure<'a> {
     /// Mean step of the mean field at `mu` of a linear response: [`Closure::step`] with covariance zero, without the rest.
     ///
     /// # Errors
-    /// Those of [`Closure::read`].
+    /// Those of [`Closure::enter`].
     pub fn drift(&mut self, mu: &DVector<f64>) -> Result<DVector<f64>> {
         let k = self.cells();
-        let read = self
-            .model
-            .cells
-            .cell_noise()
-            .is_some_and(|n| n.is_drawn());
+        let read = self.model.cells.cell_noise().is_some_and(|n| n.is_drawn());
         let noisy = self.setting.read_noise > 0.0 || self.written.amax() > 0.0 || read;
         if noisy || !matches!(self.setting.gradient, Gradient::PerSample { .. }) {
             return Ok(self.step(mu, &DMatrix::zeros(k, k), true)?.drift);
         }
-        let read = self.read(mu)?;
+        let read = self.enter(mu)?;
         let (setting, map) = (self.setting, self.model.map);
         let residual = &setting.x * read - &setting.y;
         let share = setting.rate / setting.x.nrows() as f64;
@@ -379,9 +376,7 @@ impl<'a> Closure<'a> {
         self.look(mu)?;
         let map = self.model.map;
         let k = self.cells();
-        let responses: Vec<Response> = (0..k)
-            .map(|i| self.model.response(i, mu[i]))
-            .collect();
+        let responses: Vec<Response> = (0..k).map(|i| self.model.response(i, mu[i])).collect();
         let mut step = Step {
             drift: DVector::zeros(k),
             jacobian: DMatrix::zeros(k, k),

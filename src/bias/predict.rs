@@ -537,12 +537,7 @@ fn not_converged(what: &str, detail: &str) -> Error {
     }
 }
 
-fn describe(
-    closure: &Closure,
-    mu: &DVector<f64>,
-    c: DMatrix<f64>,
-    step: &Step,
-) -> Prediction {
+fn describe(closure: &Closure, mu: &DVector<f64>, c: DMatrix<f64>, step: &Step) -> Prediction {
     let weights = closure.weights(mu);
     let slopes: Option<Vec<f64>> = (0..weights.len())
         .map(|j| closure.model.weight_slope(j))

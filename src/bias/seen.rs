@@ -1,4 +1,4 @@
-//! Weights as they are held and as they are read: through wires these differ.
+//! Behind wires: weights as they are held and as they are read, and cells as pulses reach them.
 //!
 //! # Equation
 //! `ŵ(s) ≈ ŵ(μ) + A (s - μ)`, `A = ∂ŵ/∂s`; residuals are `x·ŵ - y`
@@ -13,7 +13,10 @@
 //! # Behaviour
 //! Gradients descend what is read; the device pulls, and everything reports, what is held. With ideal wires both are one, and A is the signs.
 //! The expansion is made anew at every state that is asked about, so that fixed points and trajectories have the exact ŵ. What its curvature
-//! makes of fluctuations is left out: about the square of (what the wires take × the cells' deviation in windows).
+//! makes of fluctuations is left out: about the square of (what the wires take × the cells' deviation in windows). So are how the voltage of
+//! pulses follows the other cells (of laws whose steps all shrink alike it changes no fixed point), and cells that are half-selected.
+
+use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
 
@@ -93,24 +96,28 @@ impl Closure<'_> {
         out
     }
 
-    /// Weights as they are read where cells have the values `mu`.
+    /// Enters the state in which cells have the values `mu`: they answer as pulses reach them there. Gives the weights as they are read.
     ///
     /// # Errors
     /// [`Error::NotConverged`] for values that no circuit has.
-    pub fn read(&mut self, mu: &DVector<f64>) -> Result<DVector<f64>> {
-        let seen = match &mut self.seen.array {
-            None => return Ok(self.weights(mu)),
-            Some(array) => array.seen(mu.as_slice()).map_err(unread)?,
+    pub fn enter(&mut self, mu: &DVector<f64>) -> Result<DVector<f64>> {
+        let Some(array) = &mut self.seen.array else {
+            return Ok(self.weights(mu));
         };
+        let seen = array.seen(mu.as_slice()).map_err(unread)?;
+        let cells = &self.setting.model.cells;
+        if let Some(reached) = array.reached(cells, mu.as_slice()).map_err(unread)? {
+            self.model.cells = Arc::new(reached);
+        }
         Ok(self.weights(&DVector::from_vec(seen)))
     }
 
-    /// Expands what is read about `mu`.
+    /// Enters a state and expands what is read about it.
     ///
     /// # Errors
-    /// As [`Closure::read`].
+    /// As [`Closure::enter`].
     pub fn look(&mut self, mu: &DVector<f64>) -> Result<()> {
-        self.seen.weights = self.read(mu)?;
+        self.seen.weights = self.enter(mu)?;
         let Some(array) = &mut self.seen.array else {
             return Ok(());
         };
@@ -119,7 +126,8 @@ impl Closure<'_> {
         let per = map.cells_per_weight();
         let slope = |j: usize, k: usize| {
             let own = j * per..(j + 1) * per;
-            own.map(|cell| map.sign(cell) * sensitivity.of(cell, k)).sum()
+            own.map(|cell| map.sign(cell) * sensitivity.of(cell, k))
+                .sum()
         };
         self.seen.slopes = Some(DMatrix::from_fn(map.weights(), map.cells(), slope));
         self.seen.features = self.seen.of_cells(&setting.x, map);

@@ -1,10 +1,10 @@
-//! What reads through wires see of the cells: effective conductances, and how they follow the true ones.
+//! One array behind its wires: what reads see of the cells, how that follows them, and what pulses are to them.
 
 use super::through::one_circuit;
 use super::wires::{Derivative, Lines, Method, Solver};
 use super::{ArrayModel, Direction, WeightMap, Wires};
 use crate::backend::Shape;
-use crate::device::Window;
+use crate::device::{Cells, Window};
 use crate::error::Result;
 
 /// Effective conductances (S, row by row) of one array whose cells have these: negative ones stay out of the circuit and are added as through
@@ -32,11 +32,12 @@ fn inside(conductances: &[f64]) -> Vec<f64> {
     conductances.iter().map(|g| g.max(0.0)).collect()
 }
 
-/// One array as forward reads through its wires see it, in double precision: what predictions need.
+/// One array behind its wires, in double precision: what predictions need of forward reads and of writes.
 ///
 /// Cells and what is seen of them are contributions to weights before the sign ([`WeightMap::value`]): what is read is the weight
 /// `Σ sign · seen`. The reference of a reference column does not pass the wires.
 pub struct EffectiveArray {
+    wires: Wires,
     map: WeightMap,
     window: Window,
     shape: Shape,
@@ -68,6 +69,7 @@ impl EffectiveArray {
     /// None where wires are ideal.
     pub fn new(wires: &Wires, model: &ArrayModel) -> Option<Self> {
         (!wires.is_ideal()).then(|| Self {
+            wires: *wires,
             map: model.map,
             window: model.cells.window(),
             shape: Shape {
@@ -110,5 +112,18 @@ impl EffectiveArray {
             derivative: solver.derivative()?,
             outside: conductances.iter().map(|g| *g < 0.0).collect(),
         })
+    }
+
+    /// The same cells as pulses reach them where they have these contributions; none where pulses do not see the wires.
+    ///
+    /// # Errors
+    /// As [`EffectiveArray::seen`].
+    pub fn reached(&mut self, cells: &Cells, values: &[f64]) -> Result<Option<Cells>> {
+        let Some(writes) = self.wires.writes else {
+            return Ok(None);
+        };
+        let inside = inside(&self.conductances(values));
+        let drive = (self.wires).drive_by(&mut self.solver, self.shape, &inside, METHOD)?;
+        Ok(Some(cells.driven(&drive.selected, writes.dependence)))
     }
 }

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::Direction;
-use super::effective::effective_matrix;
 use super::Writes;
+use super::effective::effective_matrix;
 use super::wires::{Circuit, Ends, Lines, Method, Solver};
 use crate::backend::{Backend, Shape, StackVector};
 use crate::device::Window;

@@ -2,9 +2,9 @@
 
 use nalgebra::DVector;
 
+use super::over::{of_all, of_values};
 use super::problem::{Problem, Problems};
 use super::settings::Settings;
-use super::over::{of_all, of_values};
 use super::simulate::Output;
 use super::summary::{Budget, CurvePoint, Estimate, Mode, Point, Ridge, Weight};
 use crate::bias::tikhonov::Norm;
@@ -774,22 +774,32 @@ pub(super) fn converted(settings: &Settings) -> Option<String> {
     })
 }
 
-/// What wires do to the numbers.
+/// What wires do to the numbers, and what predictions leave out of it.
 pub(super) fn wired(settings: &Settings, problems: &Problems) -> Option<String> {
-    settings.wires().filter(|w| !w.is_ideal())?;
+    let wires = settings.wires()?;
+    let disturbs = wires.writes.is_some_and(|w| w.disturb);
     let first = &problems.list[0];
-    let gain = match (&first.setting, first.best()) {
-        (_, Some(p1)) => format!(
-            "with a gain of {:.3} at the predicted weights",
-            p1.read_gain(first.squares().h())
-        ),
-        (Some(_), None) => "[array.wires]".into(),
-        (None, None) => "[array.wires], which predictions leave out".into(),
-    };
-    Some(format!(
-        "reads pass the wires, {gain}: λ by E2, E3 and E4 and the bias compare with least squares of ideal reads, beside which weights that \
-         make up for lost gain look regularized by less; pulses have their full voltage"
-    ))
+    let mut parts = Vec::new();
+    if !wires.is_ideal() {
+        let gain = match first.best() {
+            Some(p1) => format!(
+                " with a gain of {:.3} at the predicted weights",
+                p1.read_gain(first.squares().h())
+            ),
+            None => String::new(),
+        };
+        parts.push(format!(
+            "reads pass the wires{gain}: λ by E2, E3 and E4 and the bias compare with least squares of ideal reads, beside which weights that \
+             make up for lost gain look regularized by less"
+        ));
+        if wires.writes.is_none() {
+            parts.push("pulses have their full voltage".into());
+        }
+    }
+    if disturbs {
+        parts.push("predictions leave out what pulses do to cells that are not selected".into());
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// How many cells are stuck, and what that means for the numbers.

@@ -337,7 +337,9 @@ impl<'a> Bench<'a> {
         for (read, time) in point.reads.iter().zip(&self.reading.times) {
             let complaint = |(name, e): (&str, Estimate)| e.complaint(name, self.settings.replicas);
             let all = read.estimates().into_iter().filter_map(complaint);
-            point.warnings.extend(all.map(|c| format!("at {time} s: {c}")));
+            point
+                .warnings
+                .extend(all.map(|c| format!("at {time} s: {c}")));
         }
         if self.product.clipped > 0.01 {
             point.warnings.push(format!(

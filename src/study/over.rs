@@ -90,7 +90,10 @@ mod tests {
         let broken = of_values(&[1.0, f64::NAN, f64::INFINITY], Some(4.0));
         assert_eq!((broken.value, broken.predicted), (None, Some(4.0)));
         let said = broken.complaint("error", 3).unwrap();
-        assert!(said.starts_with("error ") && said.contains("2 of 3"), "{said}");
+        assert!(
+            said.starts_with("error ") && said.contains("2 of 3"),
+            "{said}"
+        );
         assert_eq!(of_values(&[f64::NAN; 3], None).missing, 0);
         // Without replica 1 there is nothing.
         let without = |omit| if omit == Some(1) { f64::NAN } else { 1.0 };

@@ -7,8 +7,10 @@ use memridge::bias::{
     Gradient, Prediction, Setting, gaussian_closure, mean_field, pair_trajectory, trajectory,
 };
 use memridge::crossbar::wires::Ends;
-use memridge::crossbar::{ArrayModel, EffectiveArray, Mapping, Route, WeightMap, Wires};
-use memridge::device::{Cells, Counting, CycleNoise, Window};
+use memridge::crossbar::{
+    ArrayModel, EffectiveArray, Mapping, Route, Scheme, Selected, WeightMap, Wires, Writes,
+};
+use memridge::device::{Cells, Counting, CycleNoise, VoltageDependence, Window};
 use nalgebra::{DMatrix, DVector};
 
 use crate::law;
@@ -192,7 +194,11 @@ fn one_cell_behind_a_resistor_is_a_closed_form() {
     }
     let p0 = mean_field(&setting).unwrap();
     // Newton's method stops at 1e-11 of the weights.
-    assert!((p0.weights[0] - low).abs() < 1e-9, "{} {low}", p0.weights[0]);
+    assert!(
+        (p0.weights[0] - low).abs() < 1e-9,
+        "{} {low}",
+        p0.weights[0]
+    );
     assert!((p0.read[0] - seen(low)).abs() < 1e-9);
     // 0.36 is taken at the symmetric point: the weight is far from that of ideal wires.
     let ideal = mean_field(&Setting {
@@ -229,4 +235,37 @@ fn gradient_matching_takes_lost_gain_for_a_weaker_pull() {
             "{matched} {pull} {lost}"
         );
     }
+}
+
+/// Pulses that arrive with a part of their voltage: steps of a behavioural law shrink all alike, so that pull and gradient keep their balance.
+/// The mean field stays; weights fluctuate less, and take longer.
+#[test]
+fn weaker_pulses_move_no_fixed_point_of_alike_steps() {
+    let writes = Writes {
+        scheme: Scheme::Isolated,
+        selected: Selected::Cell,
+        every: 1,
+        disturb: false,
+        dependence: Some(VoltageDependence::Power(2.0)),
+    };
+    let behind = |writes| {
+        let wires = Wires { writes, ..harsh() };
+        setting(Mapping::DifferentialPair, 3, Some(wires))
+    };
+    let (whole, weak) = (behind(None), behind(Some(writes)));
+    let [p0, weak_p0] = [&whole, &weak].map(|s| mean_field(s).unwrap());
+    // Newton's method stops at 1e-11 of the weights.
+    assert!((&p0.weights - &weak_p0.weights).amax() < 1e-9);
+    let [p1, weak_p1] = [(&whole, &p0), (&weak, &weak_p0)]
+        .map(|(s, p0)| gaussian_closure(s, p0).unwrap().covariance.trace());
+    // A part d of the voltage makes steps of d², and fluctuations with them.
+    assert!(weak_p1 < 0.95 * p1 && weak_p1 > 0.3 * p1, "{weak_p1} {p1}");
+    let at = |s: &Setting| {
+        let path = trajectory(s, &[0.0; 3], 1.0).unwrap();
+        path.weights.last().unwrap().norm()
+    };
+    assert!(at(&weak) < 0.95 * at(&whole));
+    let end = trajectory(&weak, &[0.0; 3], 400.0).unwrap();
+    // Errors of 1e-8 a step.
+    assert!((end.weights.last().unwrap() - &p0.weights).amax() < 1e-6);
 }
