@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use memridge::bias::tikhonov::LeastSquares;
 use memridge::bias::{
-    Gradient, Prediction, Setting, gaussian_closure, mean_field, pair_trajectory, trajectory,
+    Gradient, Prediction, Setting, cycle_field, gaussian_closure, mean_field, pair_trajectory,
+    trajectory,
 };
 use memridge::crossbar::wires::Ends;
 use memridge::crossbar::{
-    ArrayModel, EffectiveArray, Mapping, Route, Scheme, Selected, WeightMap, Wires, Writes,
+    ArrayModel, EffectiveArray, Mapping, Refresh, Route, Scheme, Selected, WeightMap, Wires, Writes,
 };
-use memridge::device::{Cells, Counting, CycleNoise, VoltageDependence, Window};
+use memridge::device::{Cells, Counting, CycleNoise, Reset, VoltageDependence, Window};
 use nalgebra::{DMatrix, DVector};
 
 use crate::law;
@@ -211,16 +212,80 @@ fn one_cell_behind_a_resistor_is_a_closed_form() {
     let end = path.weights.last().unwrap()[0];
     // Errors of 1e-8 a step.
     assert!((end - low).abs() < 1e-6, "{end} {low}");
-    // The trajectory of pairs, which has steps of its own, is the same where nothing fills up.
-    let path = pair_trajectory(&setting, None, &[0.0], 200.0).unwrap();
-    assert!((path.weights.last().unwrap()[0] - low).abs() < 1e-6);
+}
+
+/// One-sided pairs, each cell behind a resistor of its own: the trajectory is that of two cells that conduct `g/(1 + gR)`, here by 100 000 steps of
+/// Euler's, whose error is about the length of one. Nothing is predicted of their cycle.
+#[test]
+fn pairs_fill_up_behind_resistors() {
+    const OHM: f64 = 8000.0;
+    let mut wires = Wires::new(0.0, 0.0);
+    wires.forward.sense = OHM;
+    let reset = Reset {
+        level: 0.1,
+        deviation: 0.0,
+        variation: 0.0,
+    };
+    let p = [5e-4, 0.0, 1.0, 0.5];
+    let noise = CycleNoise::new(0.0, 0.0);
+    let cells = Cells::new(
+        law("soft-bounds"),
+        WINDOW,
+        noise,
+        0.0,
+        true,
+        p.to_vec(),
+        p.repeat(2),
+    );
+    let map = WeightMap::new(Mapping::OneSidedPair, 0.1, 2.0, 1, 1);
+    let setting = Setting {
+        model: ArrayModel {
+            cells: Arc::new(cells.with_resets(reset, &[0.1; 2])),
+            map,
+        },
+        ..setting(Mapping::ReferenceColumn, 1, Some(wires))
+    };
+    let refresh = Refresh {
+        every: 1,
+        upper: 0.9,
+        lower: 0.5,
+        rounds: 1,
+        most_pulses: 10_000,
+    };
+    let found = cycle_field(&setting, refresh, 1).unwrap_err().to_string();
+    assert!(found.contains("wires take"), "{found}");
+
+    const STEPS: u32 = 100_000;
+    let duration = 1.5;
+    let path = pair_trajectory(&setting, None, &[0.0], duration).unwrap();
+    let span = WINDOW.g_max - WINDOW.g_min;
+    let seen = |x: f64| {
+        let g = WINDOW.g_min + span * x;
+        2.0 * (g / (1.0 + g * OHM) - WINDOW.g_min) / span
+    };
+    let [mut plus, mut minus] = [0.1, 0.1];
+    let share = duration / f64::from(STEPS) / setting.x.nrows() as f64;
+    for _ in 0..STEPS {
+        let weight = seen(plus) - seen(minus);
+        let (mut up, mut down) = (0.0, 0.0);
+        for (x, y) in setting.x.iter().zip(setting.y.iter()) {
+            let request = -x * (x * weight - y);
+            up += request.max(0.0);
+            down += (-request).max(0.0);
+        }
+        // Steps fall from 2 to 0 through the window, which is 2 weights wide.
+        plus += share * up * 2.0 * (1.0 - plus) / 2.0;
+        minus += share * down * 2.0 * (1.0 - minus) / 2.0;
+    }
+    let (end, euler) = (path.weights.last().unwrap()[0], 2.0 * (plus - minus));
+    assert!((end - euler).abs() < 1e-4 && euler > 0.05, "{end} {euler}");
 }
 
 /// About a symmetric point at weight zero, gradient matching finds the λ of the pull less `(1 - gain) wᵀHw/wᵀw`: exactly so in the mean
 /// field.
 #[test]
 fn gradient_matching_takes_lost_gain_for_a_weaker_pull() {
-    for wires in [Wires::new(20.0, 20.0), harsh()] {
+    for wires in [Wires::new(200.0, 200.0), harsh()] {
         let setting = setting(Mapping::DifferentialPair, 4, Some(wires));
         let squares = LeastSquares::from_rows(&setting.x, &setting.y).unwrap();
         let (h, centre) = (squares.h(), DVector::zeros(4));

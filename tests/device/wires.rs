@@ -237,15 +237,18 @@ fn the_transposed_read_is_reciprocal() {
 }
 
 #[test]
-fn studies_train_through_wires_and_say_what_is_not_predicted() {
-    let left_out = "predictions leave out the wires";
+fn studies_train_through_wires_and_say_what_these_take() {
+    let passed = "reads pass the wires with a gain of 0.";
     let point = |array: &str| {
         let study = study(array).unwrap();
-        let verdict = forecast(&study).unwrap()[0].verdict.clone();
+        let forecast = forecast(&study).unwrap().remove(0);
+        let verdict = forecast.verdict;
         let summary = run_study(&study, &()).unwrap().summary;
         let point = summary.points.into_iter().next().unwrap();
-        let said = point.warnings.iter().any(|w| w.contains(left_out));
-        assert_eq!(verdict.contains(left_out), said, "{verdict}");
+        let said = point.warnings.iter().any(|w| w.contains(passed));
+        assert_eq!(verdict.contains(passed), said, "{verdict}");
+        assert_eq!(point.read_gain, forecast.read_gain);
+        assert_eq!(said, point.read_gain.is_some_and(|gain| gain < 1.0));
         (said, format!("{:?}", point.bias_norm))
     };
     let ideal = point("");
