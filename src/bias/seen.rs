@@ -13,7 +13,7 @@
 //! # Behaviour
 //! Gradients descend what is read; the device pulls, and everything reports, what is held. With ideal wires both are one, and A is the signs.
 //! The expansion is made anew at every state that is asked about, so that fixed points and trajectories have the exact ŵ. What its curvature
-//! makes of fluctuations is left out: about the square of (what the wires take × the cells' deviation in windows). So are how the voltage of
+//! makes of fluctuations is left out: about what the wires take × the square of the cells' deviation in windows. So are how the voltage of
 //! pulses follows the other cells (of laws whose steps all shrink alike it changes no fixed point), and cells that are half-selected.
 
 use std::sync::Arc;
