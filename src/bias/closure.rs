@@ -7,7 +7,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::gaussian::{Joint, Normal};
 use super::seen::Seen;
-use crate::crossbar::{ArrayModel, Wires};
+use crate::crossbar::{ArrayModel, Layout, Wires};
 use crate::device::{Counting, Response, Retention};
 use crate::error::Result;
 use crate::number::quadrature::hermite;
@@ -36,6 +36,8 @@ pub struct Setting {
     pub model: ArrayModel,
     /// Wires that it is read through; ideal ones without.
     pub wires: Option<Wires>,
+    /// The tiles that it is cut into, each with wires of its own.
+    pub layout: Layout,
     /// Samples × features.
     pub x: DMatrix<f64>,
     /// Targets.

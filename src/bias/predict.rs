@@ -565,7 +565,7 @@ mod tests {
     use super::super::closure::Gradient;
     use super::super::tikhonov::{LeastSquares, Norm};
     use super::*;
-    use crate::crossbar::{ArrayModel, Mapping, WeightMap};
+    use crate::crossbar::{ArrayModel, Layout, Mapping, WeightMap};
     use crate::device::{Cells, Counting, CycleNoise, SoftBounds, Window};
     use crate::training::{Samples, parse_table};
 
@@ -603,6 +603,7 @@ mod tests {
                 map: WeightMap::new(Mapping::ReferenceColumn, 0.5, 4.0, 10, 1),
             },
             wires: None,
+            layout: Layout::default(),
             x: samples.x,
             y: samples.y,
             gradient: Gradient::PerSample { batch: 1 },

@@ -44,7 +44,7 @@ impl Seen {
         let model = &setting.model;
         let wires = setting.wires.as_ref();
         let mut seen = Self {
-            array: wires.and_then(|wires| EffectiveArray::new(wires, model)),
+            array: wires.and_then(|wires| EffectiveArray::new(wires, &setting.layout, model)),
             features: DMatrix::zeros(0, 0),
             targets: setting.y.clone(),
             weights: DVector::zeros(model.map.weights()),

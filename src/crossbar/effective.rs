@@ -2,7 +2,7 @@
 
 use super::through::one_circuit;
 use super::wires::{Derivative, Lines, Method, Solver};
-use super::{ArrayModel, Direction, WeightMap, Wires};
+use super::{ArrayModel, Cut, Direction, Layout, WeightMap, Wires};
 use crate::backend::Shape;
 use crate::device::{Cells, Window};
 use crate::error::Result;
@@ -32,23 +32,33 @@ fn inside(conductances: &[f64]) -> Vec<f64> {
     conductances.iter().map(|g| g.max(0.0)).collect()
 }
 
-/// One array behind its wires, in double precision: what predictions need of forward reads and of writes.
+/// One array behind its wires, in double precision: what predictions need of forward reads and of writes. Tiles have wires of their own.
 ///
 /// Cells and what is seen of them are contributions to weights before the sign ([`WeightMap::value`]): what is read is the weight
 /// `Σ sign · seen`. The reference of a reference column does not pass the wires.
 pub struct EffectiveArray {
     wires: Wires,
+    lines: (Lines, Lines),
     map: WeightMap,
     window: Window,
+    parts: Vec<Part>,
+}
+
+/// One tile.
+struct Part {
     shape: Shape,
-    lines: (Lines, Lines),
+    /// Its cells, of those of the array.
+    cells: Vec<usize>,
     solver: Option<Solver>,
 }
 
 /// `∂seen/∂true` of all cells.
 pub struct Sensitivity {
-    derivative: Derivative,
-    /// Cells that are not in the circuit.
+    /// Tile by tile.
+    derivatives: Vec<Derivative>,
+    /// Tile of every cell, and its place there.
+    places: Vec<(usize, usize)>,
+    /// Cells that are not in a circuit.
     outside: Vec<bool>,
 }
 
@@ -58,30 +68,46 @@ const METHOD: Method = Method::Direct;
 impl Sensitivity {
     /// Of what is seen as cell `seen`, per contribution of cell `cell`.
     pub fn of(&self, seen: usize, cell: usize) -> f64 {
+        let ([own, part], [k, l]) = {
+            let (seen, cell) = (self.places[seen], self.places[cell]);
+            ([seen.0, cell.0], [seen.1, cell.1])
+        };
         match self.outside[cell] {
             true => f64::from(u8::from(seen == cell)),
-            false => self.derivative.of(seen, cell),
+            false if own != part => 0.0,
+            false => self.derivatives[own].of(k, l),
         }
     }
 }
 
 impl EffectiveArray {
     /// None where wires are ideal.
-    pub fn new(wires: &Wires, model: &ArrayModel) -> Option<Self> {
+    ///
+    /// # Panics
+    /// If a tile has no room for one weight ([`Layout::fits`]).
+    pub fn new(wires: &Wires, layout: &Layout, model: &ArrayModel) -> Option<Self> {
+        let part = |cut: &Cut| {
+            let own = cut.map(&model.map);
+            Part {
+                shape: Shape {
+                    replicas: 1,
+                    rows: own.inputs(),
+                    columns: own.columns(),
+                },
+                cells: (0..own.cells()).map(|k| cut.cell(&model.map, k)).collect(),
+                solver: None,
+            }
+        };
         (!wires.is_ideal()).then(|| Self {
             wires: *wires,
+            lines: wires.lines(Direction::Forward),
             map: model.map,
             window: model.cells.window(),
-            shape: Shape {
-                replicas: 1,
-                rows: model.map.inputs(),
-                columns: model.map.columns(),
-            },
-            lines: wires.lines(Direction::Forward),
-            solver: None,
+            parts: layout.cuts(&model.map).iter().map(part).collect(),
         })
     }
 
+    /// The conductances of cells with these contributions.
     fn conductances(&self, values: &[f64]) -> Vec<f64> {
         let of = |v: &f64| self.window.g_min + self.window.span() * self.map.position(*v);
         values.iter().map(of).collect()
@@ -93,10 +119,17 @@ impl EffectiveArray {
     /// [`Error::Invalid`](crate::error::Error::Invalid) for values that are not finite; those of [`Solver::solve`].
     pub fn seen(&mut self, values: &[f64]) -> Result<Vec<f64>> {
         let conductances = self.conductances(values);
-        let (shape, lines) = (self.shape, &self.lines);
-        let seen = effective_matrix(&mut self.solver, &conductances, shape, lines, METHOD)?;
-        let value = |g| self.map.value((g - self.window.g_min) / self.window.span());
-        Ok(seen.into_iter().map(value).collect())
+        let (map, window) = (self.map, self.window);
+        let mut all = vec![0.0; values.len()];
+        for part in &mut self.parts {
+            let own = part.take(&conductances);
+            let solver = &mut part.solver;
+            let seen = effective_matrix(solver, &own, part.shape, &self.lines, METHOD)?;
+            for (g, &cell) in seen.iter().zip(&part.cells) {
+                all[cell] = map.value((g - window.g_min) / window.span());
+            }
+        }
+        Ok(all)
     }
 
     /// How it follows them at these.
@@ -105,11 +138,19 @@ impl EffectiveArray {
     /// As [`EffectiveArray::seen`].
     pub fn sensitivity(&mut self, values: &[f64]) -> Result<Sensitivity> {
         let conductances = self.conductances(values);
-        let (shape, lines) = (self.shape, &self.lines);
-        let inside = inside(&conductances);
-        let solver = one_circuit(&mut self.solver, &inside, shape, lines, METHOD)?;
+        let mut places = vec![(0, 0); values.len()];
+        let mut derivatives = Vec::with_capacity(self.parts.len());
+        for (p, part) in self.parts.iter_mut().enumerate() {
+            let own = inside(&part.take(&conductances));
+            let solver = one_circuit(&mut part.solver, &own, part.shape, &self.lines, METHOD)?;
+            derivatives.push(solver.derivative()?);
+            for (k, &cell) in part.cells.iter().enumerate() {
+                places[cell] = (p, k);
+            }
+        }
         Ok(Sensitivity {
-            derivative: solver.derivative()?,
+            derivatives,
+            places,
             outside: conductances.iter().map(|g| *g < 0.0).collect(),
         })
     }
@@ -122,8 +163,22 @@ impl EffectiveArray {
         let Some(writes) = self.wires.writes else {
             return Ok(None);
         };
-        let inside = inside(&self.conductances(values));
-        let drive = (self.wires).drive_by(&mut self.solver, self.shape, &inside, METHOD)?;
-        Ok(Some(cells.driven(&drive.selected, writes.dependence)))
+        let conductances = self.conductances(values);
+        let mut arrives = vec![0.0; values.len()];
+        for part in &mut self.parts {
+            let own = inside(&part.take(&conductances));
+            let solver = &mut part.solver;
+            let drive = self.wires.drive_by(solver, part.shape, &own, METHOD)?;
+            for (d, &cell) in drive.selected.iter().zip(&part.cells) {
+                arrives[cell] = *d;
+            }
+        }
+        Ok(Some(cells.driven(&arrives, writes.dependence)))
+    }
+}
+
+impl Part {
+    fn take(&self, all: &[f64]) -> Vec<f64> {
+        self.cells.iter().map(|&cell| all[cell]).collect()
     }
 }

@@ -755,12 +755,14 @@ impl Settings {
         Setting {
             model: model.clone(),
             wires: self.wires,
+            layout: self.layout,
             x,
             y,
             gradient,
             rate,
             counting: t.counting,
-            read_noise: self.read_noise,
+            // Every tile that has a share of an output adds its own.
+            read_noise: self.read_noise * (self.layout.layers(&model.map) as f64).sqrt(),
             seconds: t.seconds_per_firing(),
             // 1/f noise grows by the logarithm of time: that of the end stands for the window of averages.
             age: t.seconds_per_step * f64::from(t.steps),

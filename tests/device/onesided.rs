@@ -523,6 +523,7 @@ fn setting(cells: Arc<Cells>, y: f64) -> Setting {
         x: DMatrix::from_vec(2, 1, vec![1.0, 1.0]),
         y: DVector::from_vec(vec![y + 1.0, y - 1.0]),
         wires: None,
+        layout: Layout::default(),
         gradient: Gradient::PerSample { batch: 1 },
         rate: 1e-3,
         counting: Counting::StochasticRounding,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use memridge::bias::tikhonov::LeastSquares;
 use memridge::bias::{Gradient, Setting, gaussian_closure, mean_field, trajectory};
-use memridge::crossbar::{ArrayModel, Mapping, WeightMap};
+use memridge::crossbar::{ArrayModel, Layout, Mapping, WeightMap};
 use memridge::device::{Cells, Counting, CycleNoise, Retention, Window};
 use memridge::study::{Overrides, Study, run_study};
 use nalgebra::{DMatrix, DVector};
@@ -243,6 +243,7 @@ fn setting(soft: bool, mapping: Mapping, rest: f64, lifetime: f64, rate: f64) ->
         x,
         y,
         wires: None,
+        layout: Layout::default(),
         gradient: Gradient::PerSample { batch: 1 },
         rate,
         counting: Counting::StochasticRounding,

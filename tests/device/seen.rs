@@ -9,7 +9,8 @@ use memridge::bias::{
 };
 use memridge::crossbar::wires::Ends;
 use memridge::crossbar::{
-    ArrayModel, EffectiveArray, Mapping, Refresh, Route, Scheme, Selected, WeightMap, Wires, Writes,
+    ArrayModel, EffectiveArray, Layout, Mapping, Refresh, Route, Scheme, Selected, TileSize,
+    WeightMap, Wires, Writes,
 };
 use memridge::device::{Cells, Counting, CycleNoise, Reset, VoltageDependence, Window};
 use nalgebra::{DMatrix, DVector};
@@ -50,6 +51,7 @@ fn setting(mapping: Mapping, inputs: usize, wires: Option<Wires>) -> Setting {
     Setting {
         model: model(mapping, inputs),
         wires,
+        layout: Layout::default(),
         x,
         y,
         gradient: Gradient::PerSample { batch: 1 },
@@ -80,10 +82,17 @@ const BOTH: [Mapping; 2] = [Mapping::ReferenceColumn, Mapping::DifferentialPair]
 /// 1e-8 of curvature, and rounding 1e-12. A conductance below zero stays out of the circuit: no other cell notices it.
 #[test]
 fn what_is_seen_follows_its_derivative() {
-    for mapping in BOTH {
+    let tiles = |rows| Layout {
+        tiles: Some(TileSize { rows, columns: 2 }),
+    };
+    for (mapping, layout) in [
+        (Mapping::ReferenceColumn, Layout::default()),
+        (Mapping::DifferentialPair, Layout::default()),
+        (Mapping::DifferentialPair, tiles(3)),
+    ] {
         let model = model(mapping, 5);
         let cells = model.map.cells();
-        let mut array = EffectiveArray::new(&harsh(), &model).unwrap();
+        let mut array = EffectiveArray::new(&harsh(), &layout, &model).unwrap();
         let mut values: Vec<f64> = (0..cells).map(|k| 0.8 * (1.3 * k as f64).sin()).collect();
         // -1.5 weights are 0 siemens here.
         values[3] = -1.7;
@@ -112,6 +121,9 @@ fn what_is_seen_follows_its_derivative() {
         assert!(off_diagonal > 0.02, "{off_diagonal}");
         assert_eq!(sensitivity.of(3, 3), 1.0);
         assert_eq!(sensitivity.of(2, 3), 0.0);
+        // The first row and the last have no wire in common if there are two tiles.
+        let apart = sensitivity.of(0, cells - 1);
+        assert_eq!(apart == 0.0, layout.tiles.is_some(), "{apart}");
     }
 }
 
@@ -333,4 +345,37 @@ fn weaker_pulses_move_no_fixed_point_of_alike_steps() {
     let end = trajectory(&weak, &[0.0; 3], 400.0).unwrap();
     // Errors of 1e-8 a step.
     assert!((end.weights.last().unwrap() - &p0.weights).amax() < 1e-6);
+}
+
+/// Tiles are arrays of their own: features that no other tile sees, at a weight that is alone on its tile, are learned as alone.
+#[test]
+fn tiles_are_predicted_like_arrays_of_their_own() {
+    let alone = setting(Mapping::DifferentialPair, 1, Some(harsh()));
+    // The same samples for two weights, each with the other's input at zero.
+    let x = DMatrix::from_fn(
+        80,
+        2,
+        |i, j| {
+            if i % 2 == j { alone.x[(i / 2, 0)] } else { 0.0 }
+        },
+    );
+    let y = DVector::from_fn(80, |i, _| alone.y[i / 2]);
+    let both = |rows| {
+        let both = Setting {
+            x: x.clone(),
+            y: y.clone(),
+            layout: Layout {
+                tiles: Some(TileSize { rows, columns: 2 }),
+            },
+            ..setting(Mapping::DifferentialPair, 2, Some(harsh()))
+        };
+        mean_field(&both).unwrap().weights
+    };
+    let (one, two) = (mean_field(&alone).unwrap().weights[0], both(1));
+    // Newton's method stops at 1e-11 of the weights.
+    assert!(
+        (two[0] - one).abs() < 1e-9 && (two[1] - one).abs() < 1e-9,
+        "{two} {one}"
+    );
+    assert!((both(2)[0] - one).abs() > 1e-3);
 }
