@@ -30,6 +30,7 @@ pub(super) fn scaled(estimate: &Estimate, factor: f64) -> Estimate {
         low: times(estimate.low),
         high: times(estimate.high),
         predicted: times(estimate.predicted),
+        missing: estimate.missing,
     }
 }
 

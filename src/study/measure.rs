@@ -334,8 +334,12 @@ impl<'a> Bench<'a> {
                 .and_then(|usage| self.settings.cost(self.plan.model.map, usage)),
             ..Point::untrained()
         };
+        let complaint = |(name, e): (&str, Estimate)| e.complaint(name, self.settings.replicas);
+        if let Some(programmed) = &point.programmed {
+            let all = programmed.estimates().into_iter();
+            point.warnings.extend(all.filter_map(complaint));
+        }
         for (read, time) in point.reads.iter().zip(&self.reading.times) {
-            let complaint = |(name, e): (&str, Estimate)| e.complaint(name, self.settings.replicas);
             let all = read.estimates().into_iter().filter_map(complaint);
             point
                 .warnings

@@ -399,6 +399,20 @@ impl Estimate {
     }
 }
 
+impl Programmed {
+    /// All of them by the names of their keys.
+    pub(super) fn estimates(&self) -> [(&'static str, Estimate); 6] {
+        [
+            ("mean-error", self.mean_error),
+            ("rms-error", self.rms_error),
+            ("inside", self.inside),
+            ("accepted", self.accepted),
+            ("pulses", self.pulses),
+            ("energy", self.energy),
+        ]
+    }
+}
+
 impl Read {
     /// All of them by the names of their keys.
     pub(super) fn estimates(&self) -> [(&'static str, Estimate); 7] {
