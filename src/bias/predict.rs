@@ -53,14 +53,16 @@ impl Prediction {
     }
 
     /// Gain of reads: the slope, through zero, of outputs `x·ŵ` as they are read over those of the weights that are held,
-    /// `wᵀHŵ/wᵀHw`.
+    /// `wᵀHŵ/wᵀHw`; none where outputs are zero. Behind a reference column, whose current does not pass the wires, it is also the offset
+    /// that all weights are read with, and no gain alone.
     ///
     /// Where `Hŵ - b + Λ(w - w⋄) = 0`, gradient matching with ideal reads finds `Λ(w - w⋄) - H(w - ŵ)` in place of the pull alone. About
     /// `w⋄ = 0` its λ is less than the λ of the pull by `(1 - gain) wᵀHw/wᵀw`: weights that make up for what reads lose look regularized
     /// by less.
-    pub fn read_gain(&self, h: &DMatrix<f64>) -> f64 {
+    pub fn read_gain(&self, h: &DMatrix<f64>) -> Option<f64> {
         let outputs = h * &self.weights;
-        outputs.dot(&self.read) / outputs.dot(&self.weights)
+        let gain = outputs.dot(&self.read) / outputs.dot(&self.weights);
+        gain.is_finite().then_some(gain)
     }
 
     /// `E[½ (w - w*)ᵀ H (w - w*)]`: the expected loss above its minimum at `w*`.

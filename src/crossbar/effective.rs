@@ -5,7 +5,7 @@ use super::wires::{Derivative, Lines, Method, Solver};
 use super::{ArrayModel, Cut, Direction, Layout, WeightMap, Wires};
 use crate::backend::Shape;
 use crate::device::{Cells, Window};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Effective conductances (S, row by row) of one array whose cells have these: negative ones stay out of the circuit and are added as through
 /// ideal wires. What `solver` was used for before changes nothing.
@@ -116,8 +116,14 @@ impl EffectiveArray {
     /// What is seen of cells with these contributions.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::error::Error::Invalid) for values that are not finite; those of [`Solver::solve`].
+    /// [`Error::NotConverged`] for values that are not finite; those of [`Solver::solve`].
     pub fn seen(&mut self, values: &[f64]) -> Result<Vec<f64>> {
+        if values.iter().any(|v| !v.is_finite()) {
+            return Err(Error::NotConverged {
+                what: "the circuit of an array".into(),
+                detail: "conductances are not finite".into(),
+            });
+        }
         let conductances = self.conductances(values);
         let (map, window) = (self.map, self.window);
         let mut all = vec![0.0; values.len()];

@@ -526,7 +526,7 @@ impl Analysis<'_> {
             lambda_e4: self.functional(e4),
             lambda_law: self.law(e2),
             read_gain: (settings.wires())
-                .and_then(|_| self.predicted(|p, p1| Some(p1.read_gain(p.squares().h()))))
+                .and_then(|_| self.predicted(|p, p1| p1.read_gain(p.squares().h())))
                 .and_then(finite),
             weight_deviation: self.of_sums(
                 |sums| Some(sums.iter().map(deviation).sum::<f64>() / sums.len() as f64),
@@ -660,7 +660,10 @@ impl Analysis<'_> {
             .best()
             .and_then(Prediction::mean_lambda)
             .unwrap_or(0.0);
-        let decays = end * (smallest + lambda);
+        // Gradients are lost twice on their way through wires: in what is read, and in how that follows the weights.
+        let read = self.problems.list[0].read_gain();
+        let read = read.map_or(1.0, |gain| gain.clamp(0.0, 1.0).powi(2));
+        let decays = end * (smallest * read + lambda);
         if self.model.is_some() && decays < 5.0 {
             out.push(format!(
                 "the run lasts {decays:.1} decay times of its slowest mode: not stationary, early stopping alone looks like regularization"
@@ -781,16 +784,13 @@ pub(super) fn wired(settings: &Settings, problems: &Problems) -> Option<String> 
     let first = &problems.list[0];
     let mut parts = Vec::new();
     if !wires.is_ideal() {
-        let gain = match first.best() {
-            Some(p1) => format!(
-                " with a gain of {:.3} at the predicted weights",
-                p1.read_gain(first.squares().h())
-            ),
+        let gain = match first.read_gain() {
+            Some(gain) => format!(" with a gain of {gain:.3} at the predicted weights"),
             None => String::new(),
         };
         parts.push(format!(
             "reads pass the wires{gain}: λ by E2, E3 and E4 and the bias compare with least squares of ideal reads, beside which weights that \
-             make up for lost gain look regularized by less"
+             make up for lost gain look regularized by less; excess loss, learning curve and test error are those of the weights that are held, read ideally"
         ));
         if wires.writes.is_none() {
             parts.push("pulses have their full voltage".into());

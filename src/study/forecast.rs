@@ -155,7 +155,7 @@ fn one(point: &Prepared) -> Result<Forecast> {
         bias_norm_pt: pt
             .map(|p| (p.mean_from(begin, |time| t.steps_per_time(time)) - &first.minimum).norm()),
         read_gain: (point.settings.wires())
-            .and_then(|_| mean(&|p| Some(p.best()?.read_gain(p.squares().h())))),
+            .and_then(|_| mean(&|p| p.best()?.read_gain(p.squares().h()))),
         weight_deviation: mean(&|p| {
             let c = &p.p1.as_ref()?.covariance;
             Some(c.diagonal().map(|v| v.max(0.0).sqrt()).mean())

@@ -276,6 +276,12 @@ impl Problem {
         }
     }
 
+    /// What reads of the predicted weights have of their outputs, where they pass wires.
+    pub fn read_gain(&self) -> Option<f64> {
+        let wired = self.setting.as_ref()?.wires.is_some_and(|w| !w.is_ideal());
+        self.best().filter(|_| wired)?.read_gain(self.squares().h())
+    }
+
     /// Bias-free weights at training time `t` from the starting weights: `w_LS - e^{-Ht} (w_LS - w₀)`.
     pub fn free(&self, t: f64) -> DVector<f64> {
         self.approached(|d| -(-d * t).exp_m1())

@@ -428,6 +428,13 @@ impl ControlRun {
             predicted: Some(0.0),
             ..e1
         };
+        if settings.wires().is_some_and(|w| !w.is_ideal()) {
+            // The bias-free trajectory is that of ideal reads.
+            return (
+                "a symmetric device with the same noise has no λ by the update regression; behind wires, where it goes is not compared".to_owned(),
+                vec![("lambda-e1".to_owned(), e1), ("lambda-e2".to_owned(), e2)],
+            );
+        }
         // What gradient matching finds on the bias-free trajectory itself: early stopping alone looks like an L2 term.
         let problems = &self.prepared.problems.list;
         let free = problems.iter().map(|p| {

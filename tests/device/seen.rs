@@ -304,7 +304,7 @@ fn gradient_matching_takes_lost_gain_for_a_weaker_pull() {
         let p0 = mean_field(&setting).unwrap();
         let w = &p0.weights;
         let matched = squares.gradient_matching(w, &centre).unwrap();
-        let gain = p0.read_gain(h);
+        let gain = p0.read_gain(h).unwrap();
         let lost = (1.0 - gain) * w.dot(&(h * w)) / w.norm_squared();
         let pull = p0.pooled_lambda(&centre);
         assert!(
