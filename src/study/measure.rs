@@ -73,7 +73,7 @@ impl<'a> Bench<'a> {
     fn stacks(&self) -> Vec<(usize, usize)> {
         stacks(
             self.settings.replicas,
-            self.settings.place.replicas_at_once(),
+            self.settings.replicas_at_once(),
         )
     }
 

@@ -20,6 +20,7 @@ mod variation;
 mod wires;
 mod writes;
 mod writing;
+mod pulsing;
 
 use std::sync::Arc;
 
