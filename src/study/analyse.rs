@@ -774,7 +774,6 @@ pub(super) fn converted(settings: &Settings) -> Option<String> {
     })
 }
 
-<<<<<<< HEAD
 /// What wires do to the numbers, and what predictions leave out of it.
 pub(super) fn wired(settings: &Settings, problems: &Problems) -> Option<String> {
     let wires = settings.wires()?;
@@ -801,22 +800,6 @@ pub(super) fn wired(settings: &Settings, problems: &Problems) -> Option<String> 
         parts.push("predictions leave out what pulses do to cells that are not selected".into());
     }
     (!parts.is_empty()).then(|| parts.join("; "))
-=======
-/// What predictions leave out of the wires.
-pub(super) fn wired(settings: &Settings) -> Option<String> {
-    let wires = settings.wires()?;
-    let pulses = match wires.writes {
-        None => "; and pulses have it in the simulation, too",
-        Some(writes) if writes.disturb => ", and in which no pulse disturbs other cells",
-        Some(_) => "",
-    };
-    let felt = !wires.is_ideal() || wires.writes.is_some_and(|w| w.disturb);
-    felt.then(|| {
-        format!(
-            "predictions leave out the wires ([array.wires]): they are those of an array in which every cell has its full voltage{pulses}"
-        )
-    })
->>>>>>> ea6d707 (Write through wires: exchange the cells of a stack, disturb those that are not selected)
 }
 
 /// How many cells are stuck, and what that means for the numbers.
