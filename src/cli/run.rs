@@ -8,7 +8,8 @@ use memridge::backend::Place;
 use memridge::error::{Error, Result};
 use memridge::report::{self, DeviceCurve, ProgrammingCurve};
 use memridge::study::{
-    Artifact, Outcome, Progress, Settings, Study, check_target, reads_csv, run_study, runs_csv, store,
+    Artifact, Outcome, Progress, Settings, Study, check_target, reads_csv, run_study, runs_csv,
+    store,
 };
 
 use super::{Backend, RunArgs, json, print};

@@ -96,8 +96,16 @@ impl Pulsing {
             due: !ideal,
             seen: if ideal { StackVector::default() } else { all() },
             disturbances: Vec::new(),
-            counts: if disturb { all() } else { StackVector::default() },
-            disturbing: if disturb { all() } else { StackVector::default() },
+            counts: if disturb {
+                all()
+            } else {
+                StackVector::default()
+            },
+            disturbing: if disturb {
+                all()
+            } else {
+                StackVector::default()
+            },
             sums: Sums::default(),
         };
         if ideal {
@@ -128,7 +136,9 @@ impl Pulsing {
                 (Kind::Rest, &drive.rest),
             ],
         };
-        let felt = kinds.into_iter().filter(|(_, drive)| drive.iter().any(|d| *d != 0.0));
+        let felt = kinds
+            .into_iter()
+            .filter(|(_, drive)| drive.iter().any(|d| *d != 0.0));
         let disturbance = |(kind, drive): (Kind, &Vec<f64>)| {
             let sizes: Vec<f64> = drive.iter().map(|d| d.abs()).collect();
             Disturbance {
@@ -149,8 +159,15 @@ impl Pulsing {
         };
         backend.conductances(&mut self.seen)?;
         // What write noise makes negative does not conduct.
-        let seen: Vec<f64> = self.seen.all().iter().map(|g| f64::from(g.max(0.0))).collect();
-        let drive = self.wires.drive_by(solver, self.shape, &seen, self.method)?;
+        let seen: Vec<f64> = self
+            .seen
+            .all()
+            .iter()
+            .map(|g| f64::from(g.max(0.0)))
+            .collect();
+        let drive = self
+            .wires
+            .drive_by(solver, self.shape, &seen, self.method)?;
         let cells = self.cells.driven(&drive.selected, self.writes.dependence);
         backend.exchange(Arc::new(cells))?;
         if self.writes.disturb {
@@ -178,7 +195,8 @@ impl Pulsing {
         backend.pulse(step, request, counting)?;
         let first = if step.is_multiple_of(2) { 1.0 } else { -1.0 };
         for polarity in [first, -first] {
-            self.sums.take(&self.counts, self.shape, self.writes.selected, polarity);
+            self.sums
+                .take(&self.counts, self.shape, self.writes.selected, polarity);
             if self.sums.all.iter().all(|n| *n == 0.0) {
                 continue;
             }
@@ -294,9 +312,11 @@ mod tests {
                         }),
                         Selected::Row => {
                             let most = (0..4).map(|c| pulses(row, c)).max().unwrap();
-                            all.extend((0..most).map(|t| {
-                                (row, (0..4).filter(|&c| pulses(row, c) > t).collect())
-                            }));
+                            all.extend(
+                                (0..most).map(|t| {
+                                    (row, (0..4).filter(|&c| pulses(row, c) > t).collect())
+                                }),
+                            );
                         }
                     }
                 }

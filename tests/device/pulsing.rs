@@ -78,7 +78,11 @@ fn number(i: usize, replica: usize, step: u32) -> f32 {
     2.0 * Stream::new(3).uniform(at) - 1.0
 }
 
-fn vector(len: usize, (first, replicas): (usize, usize), f: impl Fn(usize, usize) -> f32) -> StackVector {
+fn vector(
+    len: usize,
+    (first, replicas): (usize, usize),
+    f: impl Fn(usize, usize) -> f32,
+) -> StackVector {
     let mut out = StackVector::zeros(len, replicas);
     for i in 0..len {
         for (r, v) in out.lanes_mut(i).iter_mut().enumerate() {
@@ -104,11 +108,16 @@ fn counts_are_those_of_the_update() {
         );
         let dense = vector(shape.cells(), all, |i, r| 4.0 * number(i, r, 3));
         let bits = |n: usize| -> Vec<u32> {
-            (0..n * replicas).map(|k| (k as u32).wrapping_mul(0x9E37_79B9) >> 24).collect()
+            (0..n * replicas)
+                .map(|k| (k as u32).wrapping_mul(0x9E37_79B9) >> 24)
+                .collect()
         };
         let (row_bits, column_bits) = (bits(shape.rows), bits(shape.columns));
         let requests = [
-            Request::Outer { rows: &rows, columns: &columns },
+            Request::Outer {
+                rows: &rows,
+                columns: &columns,
+            },
             Request::Dense(&dense),
             Request::Trains {
                 rows: &rows,
@@ -159,17 +168,22 @@ fn disturbed_cells_move_as_weaker_pulses_do() {
                 true => (1.0, 0.01 / 0.6),
                 false => (0.0, 0.01 / 0.4),
             };
-            let left = (1.0 - 0.25 * kappa).powi(n.abs() as i32);
+            let left = (1.0_f64 - 0.25 * kappa).powi(n.abs() as i32);
             let exact = bound + (0.5 - bound) * left;
             // A train is at most three pieces, each of some ten roundings of numbers below 1.
-            assert!((f64::from(found.lanes(cell)[r]) - exact).abs() < 1e-6, "{n}");
+            assert!(
+                (f64::from(found.lanes(cell)[r]) - exact).abs() < 1e-6,
+                "{n}"
+            );
         }
     }
     let cells = soft_bounds(NOISY, 12);
     let half = Arc::new(cells.driven(&[0.5; 12], POWER));
     let run = |part: (u32, usize), step: u32, index: u32| {
         let mut stack = stack(&cells, part);
-        let counts = vector(12, (part.0 as usize, part.1), |i, r| ((i + r) % 5) as f32 - 2.0);
+        let counts = vector(12, (part.0 as usize, part.1), |i, r| {
+            ((i + r) % 5) as f32 - 2.0
+        });
         stack.disturb(step, index, &half, &counts).unwrap();
         states(&mut *stack)
     };
@@ -208,7 +222,9 @@ fn plan(cells: Arc<Cells>, wires: Option<Wires>) -> Plan {
 fn trained(plan: &Plan, (first, replicas): (usize, usize), steps: u32) -> Vec<Vec<Vec<f64>>> {
     let mut crossbar = Crossbar::new(plan, first, replicas).unwrap();
     let map = plan.model.map;
-    let weights: Vec<f64> = (0..map.weights()).map(|k| 0.4 * f64::from(number(k, 0, 99))).collect();
+    let weights: Vec<f64> = (0..map.weights())
+        .map(|k| 0.4 * f64::from(number(k, 0, 99)))
+        .collect();
     crossbar.write(0, &weights).unwrap();
     let mut all = Vec::new();
     for step in 0..steps {
@@ -251,7 +267,10 @@ fn neither_stacks_nor_threads_change_a_bit() {
         (0.0, vec![(0, 40), (17, 1), (3, 30)]),
         (200.0, vec![(17, 1)]),
     ] {
-        let plan = plan(Arc::clone(&cells), through(ohm, writes(Scheme::Third, true)));
+        let plan = plan(
+            Arc::clone(&cells),
+            through(ohm, writes(Scheme::Third, true)),
+        );
         let run = |threads: usize, part| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             pool.unwrap().install(|| trained(&plan, part, 3))
@@ -308,7 +327,7 @@ fn pulses_have_the_voltage_of_the_last_refresh() {
                 true => (1.0, 0.01 / 0.6),
                 false => (0.0, 0.01 / 0.4),
             };
-            let left = (1.0 - kappa * drive[cell].powi(2)).powi(n.abs() as i32);
+            let left = (1.0_f64 - kappa * drive[cell].powi(2)).powi(n.abs() as i32);
             let exact = bound + (s - bound) * left;
             let found = map.position(after[cell][0]);
             // Some ten roundings of a state below 1.
@@ -343,7 +362,9 @@ fn studies_write_through_wires() {
         format!("{:?}", summary.points[0].bias_norm)
     };
     let wires = |ohm: &str, write: &str| {
-        format!("wires = {{ word-segment = \"{ohm}\", bit-segment = \"{ohm}\", refresh-every = 5{write} }}")
+        format!(
+            "wires = {{ word-segment = \"{ohm}\", bit-segment = \"{ohm}\", refresh-every = 5{write} }}"
+        )
     };
     let write = |disturb: bool| {
         format!(
@@ -359,7 +380,8 @@ fn studies_write_through_wires() {
 
 #[test]
 fn wrong_writes_are_refused_with_a_way_out() {
-    let start = "wires = { word-segment = \"1 Ohm\", bit-segment = \"1 Ohm\", refresh-every = 1, write = ";
+    let start =
+        "wires = { word-segment = \"1 Ohm\", bit-segment = \"1 Ohm\", refresh-every = 1, write = ";
     for (write, parts) in [
         (
             "{ scheme = \"V/2\", refresh-every = 0, disturb = 1 }",

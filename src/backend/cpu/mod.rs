@@ -318,7 +318,11 @@ impl Backend for Cpu {
     }
 
     fn exchange(&mut self, cells: Arc<Cells>) -> Result<()> {
-        assert_eq!(cells.len(), self.fixed.cells.len(), "cells of the same array");
+        assert_eq!(
+            cells.len(),
+            self.fixed.cells.len(),
+            "cells of the same array"
+        );
         self.walk.fit(&cells);
         self.fixed.cells = cells;
         self.hold();
@@ -364,7 +368,8 @@ impl Backend for Cpu {
         let usual = std::mem::replace(&mut self.fixed.pulsed, pulsed);
         let request = Request::Dense(counts);
         let parts = (&mut self.states[..], None, Marks::default());
-        self.walk.pulse(&self.fixed, parts, step, &request, Counting::Deterministic);
+        self.walk
+            .pulse(&self.fixed, parts, step, &request, Counting::Deterministic);
         self.fixed.pulsed = usual;
         self.fixed.cells = own;
         self.show_written(written);
