@@ -273,7 +273,7 @@ pub trait Backend: Send {
         counting: Counting,
         out: &mut StackVector,
     ) -> Result<()>;
-    /// Disturbs cells with these signed numbers of pulses (whole, one element a cell), which reach them as `cells` say, at step `step`. Such pulses
+    /// Disturbs cells with these signed numbers of pulses (whole, below 2²⁰, one element a cell), which reach them as `cells` say, at step `step`. Such pulses
     /// are not counted, write no noise, and leave no mark on what cells remember; random numbers are those of disturbance `index` (below 16) of the step.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::wires::{Method, Solver};
 use super::writes::{Drive, Scheme, Selected};
 use crate::backend::{Backend, Request, Shape, StackVector};
 use crate::device::{Cells, Counting};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Makes an update: through the wires where writes see them.
 pub(super) fn pulse(
@@ -177,7 +177,11 @@ impl Pulsing {
         Ok(())
     }
 
-    /// Makes an update. Pulses that disturb come after its own: in even steps the potentiating ones first, in odd ones the others.
+    /// Makes an update. Pulses that disturb come after its own: in even steps the potentiating ones first, in odd ones the others. Cells that
+    /// see them the wrong way round get a part of the pulse of the other polarity.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] disturbing pulses; those of the backend and of the solver.
     fn pulse(
         &mut self,
         backend: &mut dyn Backend,
@@ -203,12 +207,27 @@ impl Pulsing {
             for (k, disturbance) in (0..).zip(&self.disturbances) {
                 let counts = (&self.counts, &mut self.disturbing);
                 disturbance.count(&self.sums, self.shape, polarity, counts);
+                check_countable(step, &self.disturbing)?;
                 let index = 2 * k + u32::from(polarity < 0.0);
                 backend.disturb(step, index, &disturbance.cells, &self.disturbing)?;
             }
         }
         Ok(())
     }
+}
+
+/// Most pulses that disturb one cell in one step: backends add those of some thousand cells in 32 bits.
+const MOST: f32 = ((1 << 20) - 1) as f32;
+
+fn check_countable(step: u32, disturbing: &StackVector) -> Result<()> {
+    if disturbing.all().iter().all(|n| n.abs() <= MOST) {
+        return Ok(());
+    }
+    Err(Error::TooMany {
+        what: format!("pulses that disturb a cell in step {step}"),
+        most: MOST as u64,
+        way_out: "ask for smaller changes, cut the array into tiles ([array.tiles]), or write disturb = false in [array.wires.write]".to_owned(),
+    })
 }
 
 impl Sums {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use memridge::backend::{Backend, Place, Request, Shape, StackVector};
 use memridge::crossbar::{
-    ArrayModel, Crossbar, Mapping, Periphery, Plan, Scheme, Selected, Synapses, WeightMap, Wires,
-    Writes,
+    ArrayModel, Crossbar, Layout, Mapping, Periphery, Plan, Scheme, Selected, Synapses, TileSize,
+    WeightMap, Wires, Writes,
 };
 use memridge::device::{Cells, Counting, VoltageDependence, load_device};
 use memridge::number::{Coordinates, Purpose, Stream};
@@ -210,6 +210,7 @@ fn plan(cells: Arc<Cells>, wires: Option<Wires>) -> Plan {
         model: ArrayModel { cells, map },
         read_noise: 0.01,
         periphery: Periphery::default(),
+        layout: Layout::default(),
         wires,
         refresh: None,
         aggregate: true,
@@ -353,6 +354,55 @@ fn thresholds_protect_half_selected_cells() {
     let (quiet, disturbed) = (run(false), run(true));
     assert_eq!(quiet, disturbed);
     assert_ne!(quiet[0], quiet[2]);
+}
+
+/// Pulses in the upper of two tiles disturb its own cells alone; in one array, all others on their columns.
+#[test]
+fn tiles_disturb_none_but_their_own_cells() {
+    let cells = soft_bounds(QUIET, 24);
+    let run = |tiles: Option<TileSize>| {
+        let mut plan = plan(Arc::clone(&cells), through(0.0, writes(Scheme::Half, true)));
+        plan.layout = Layout { tiles };
+        let mut crossbar = Crossbar::new(&plan, 0, 1).unwrap();
+        crossbar.write(0, &[0.3; 12]).unwrap();
+        let asked = 20.0 * plan.model.step() as f32;
+        let changes = vector(12, (0, 1), |k, _| if k < 6 { asked } else { 0.0 });
+        let mut values = [vec![vec![0.0]; 24], vec![vec![0.0]; 24]];
+        crossbar.inspect(&mut values[0]).unwrap();
+        crossbar
+            .update_dense(0, &changes, Counting::Deterministic, 0.1)
+            .unwrap();
+        crossbar.inspect(&mut values[1]).unwrap();
+        let [before, after] = values;
+        let moved = before.iter().zip(&after).map(|(a, b)| a != b);
+        moved.collect::<Vec<_>>()
+    };
+    let mut upper = [true; 24];
+    upper[12..].fill(false);
+    let tiles = TileSize {
+        rows: 2,
+        columns: 6,
+    };
+    assert_eq!(run(Some(tiles)), upper);
+    assert_eq!(run(None), [true; 24]);
+}
+
+/// Twelve weights with 2 10⁵ pulses each disturb every cell more than 2²⁰ times.
+#[test]
+fn more_disturbing_pulses_than_can_be_counted_are_refused() {
+    let cells = soft_bounds(QUIET, 24);
+    let plan = plan(cells, through(0.0, writes(Scheme::Third, true)));
+    let mut crossbar = Crossbar::new(&plan, 0, 1).unwrap();
+    crossbar.write(0, &[0.0; 12]).unwrap();
+    let mut ask = |pulses: f64| {
+        let changes = vector(12, (0, 1), |_, _| (2.0 * pulses * plan.model.step()) as f32);
+        crossbar.update_dense(0, &changes, Counting::Deterministic, 0.1)
+    };
+    ask(10.0).unwrap();
+    let text = ask(2e5).unwrap_err().to_string();
+    for part in ["disturb a cell in step 0", "1048575", "disturb = false"] {
+        assert!(text.contains(part), "no \"{part}\" in {text}");
+    }
 }
 
 #[test]
