@@ -299,7 +299,7 @@ fn pulses_have_the_voltage_of_the_last_refresh() {
     let plan = plan(Arc::clone(&cells), through(2000.0, writes));
     let wires = plan.wires.unwrap();
     let mut crossbar = Crossbar::new(&plan, 0, 1).unwrap();
-    crossbar.write(0, &vec![0.2; 12]).unwrap();
+    crossbar.write(0, &[0.2; 12]).unwrap();
     let mut drive = Vec::new();
     for step in 0..4 {
         let mut before = vec![vec![0.0]; 24];
