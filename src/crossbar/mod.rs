@@ -8,6 +8,7 @@ mod mapping;
 mod partial;
 mod periphery;
 mod program;
+mod pulsing;
 mod reads;
 mod refresh;
 mod through;
@@ -15,7 +16,6 @@ mod tile;
 mod trains;
 pub mod wires;
 mod writes;
-mod pulsing;
 
 pub use cost::{Built, Conversion, Cost, Item, Parallel, Technology, Tiled, Usage};
 pub use digital::Digital;

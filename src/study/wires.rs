@@ -89,7 +89,7 @@ fn writes(wires: &Section, device: &Device, learns: bool) -> Option<Writes> {
     if !learns {
         wires.violation(
             KEY,
-            "nothing is pulsed where arrays are only read",
+            "arrays that are only read are written at full voltage",
             "remove the table",
         );
     }

@@ -10,6 +10,7 @@ mod onesided;
 mod periphery;
 mod physical;
 mod pulses;
+mod pulsing;
 mod readouts;
 mod retention;
 mod seen;
@@ -20,7 +21,6 @@ mod variation;
 mod wires;
 mod writes;
 mod writing;
-mod pulsing;
 
 use std::sync::Arc;
 
