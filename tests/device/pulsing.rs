@@ -356,6 +356,65 @@ fn thresholds_protect_half_selected_cells() {
     assert_ne!(quiet[0], quiet[2]);
 }
 
+/// Own pulses by their closed form, then those on others, cell by cell: on the lines, and under V/3 on all others the wrong way round; the
+/// potentiating ones first in even steps, the others in odd ones.
+#[test]
+fn updates_disturb_in_their_order() {
+    let cells = soft_bounds(QUIET, 24);
+    let moved = |s: f64, n: f64, part: f64| {
+        let (bound, kappa) = match n > 0.0 {
+            true => (1.0, 0.01 / 0.6),
+            false => (0.0, 0.01 / 0.4),
+        };
+        bound + (s - bound) * (1.0 - kappa * part).powi(n.abs() as i32)
+    };
+    for (scheme, part) in [(Scheme::Half, 0.25), (Scheme::Third, 1.0 / 9.0)] {
+        for step in [4, 7] {
+            let plan = plan(Arc::clone(&cells), through(0.0, writes(scheme, true)));
+            let map = plan.model.map;
+            let mut crossbar = Crossbar::new(&plan, 0, 1).unwrap();
+            crossbar.write(0, &[0.2; 12]).unwrap();
+            let mut before = vec![vec![0.0]; 24];
+            crossbar.inspect(&mut before).unwrap();
+            let asked = |weight: usize| ((5 * weight + 2) % 7) as f64 - 3.0;
+            let changes = vector(12, (0, 1), |k, _| {
+                (2.0 * asked(k) * plan.model.step()) as f32
+            });
+            crossbar
+                .update_dense(step, &changes, Counting::Deterministic, 0.1)
+                .unwrap();
+            let mut after = vec![vec![0.0]; 24];
+            crossbar.inspect(&mut after).unwrap();
+            let own = |cell: usize| {
+                let n = 2.0 * asked(map.weight_of(cell)) * map.share(cell);
+                n.round()
+            };
+            // Pulses of one polarity on others: those that share a line, or those that do not.
+            let others = |cell: usize, polarity: f64, lines: bool| -> f64 {
+                let on = |k: &usize| {
+                    let shared = [k / 6 == cell / 6, k % 6 == cell % 6];
+                    *k != cell && (shared[0] || shared[1]) == lines
+                };
+                let all = (0..24).filter(on).map(|k| (polarity * own(k)).max(0.0));
+                all.sum()
+            };
+            let first = if step % 2 == 0 { 1.0 } else { -1.0 };
+            for cell in 0..24 {
+                let mut s = moved(map.position(before[cell][0]), own(cell), 1.0);
+                for polarity in [first, -first] {
+                    s = moved(s, polarity * others(cell, polarity, true), part);
+                    if scheme == Scheme::Third {
+                        s = moved(s, -polarity * others(cell, polarity, false), part);
+                    }
+                }
+                let found = map.position(after[cell][0]);
+                // Five trains of some ten roundings each, of a state below 1.
+                assert!((found - s).abs() < 3e-6, "{scheme:?} {cell}: {found} {s}");
+            }
+        }
+    }
+}
+
 /// Pulses in the upper of two tiles disturb its own cells alone; in one array, all others on their columns.
 #[test]
 fn tiles_disturb_none_but_their_own_cells() {
