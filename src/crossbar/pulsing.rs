@@ -226,7 +226,7 @@ fn check_countable(step: u32, disturbing: &StackVector) -> Result<()> {
     Err(Error::TooMany {
         what: format!("pulses that disturb a cell in step {step}"),
         most: MOST as u64,
-        way_out: "ask for smaller changes, cut the array into tiles ([array.tiles]), or write disturb = false in [array.wires.write]".to_owned(),
+        way_out: "ask for smaller changes, cut the array into tiles ([array.tiles]), or write disturb = false in [array.wires.writes]".to_owned(),
     })
 }
 

@@ -241,7 +241,7 @@ impl Settings {
             && wires.and_then(|w| w.writes).is_some_and(|w| w.disturb)
         {
             root.violation(
-                "array.wires.write.disturb",
+                "array.wires.writes.disturb",
                 "mean changes are made without pulses, so that there are none that disturb",
                 "write disturb = false, or other training.pulses, such as \"stochastic-rounding\"",
             );
@@ -823,7 +823,7 @@ impl Settings {
             return Ok(());
         }
         Err(Error::from(self.rate_origin.violation(
-            "array.wires.write",
+            "array.wires.writes",
             None,
             "pulses that see wires are made on the CPU only",
             "run with --backend cpu, or remove the table",

@@ -82,9 +82,9 @@ fn segments(section: &Section) -> [f64; 2] {
     lengths.map(|length| found.map_or(0.0, |m| m.resistance(length, temperature)))
 }
 
-/// Reads `[array.wires.write]`: how pulses see the wires. Without it every cell gets their full voltage, and no other is disturbed.
+/// Reads `[array.wires.writes]`: how pulses see the wires. Without it every cell gets their full voltage, and no other is disturbed.
 fn writes(wires: &Section, device: &Device, learns: bool) -> Option<Writes> {
-    const KEY: &str = "write";
+    const KEY: &str = "writes";
     let section = wires.optional_section(KEY)?;
     if !learns {
         wires.violation(

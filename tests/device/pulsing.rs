@@ -477,7 +477,7 @@ fn studies_write_through_wires() {
     };
     let write = |disturb: bool| {
         format!(
-            ", write = {{ scheme = \"half\", selected = \"cell\", refresh-every = 5, disturb = {disturb}, step = {{ power = {{ exponent = 3.0 }} }} }}"
+            ", writes = {{ scheme = \"half\", selected = \"cell\", refresh-every = 5, disturb = {disturb}, step = {{ power = {{ exponent = 3.0 }} }} }}"
         )
     };
     let ideal = bias("");
@@ -490,25 +490,25 @@ fn studies_write_through_wires() {
 #[test]
 fn wrong_writes_are_refused_with_a_way_out() {
     let start =
-        "wires = { word-segment = \"1 Ohm\", bit-segment = \"1 Ohm\", refresh-every = 1, write = ";
+        "wires = { word-segment = \"1 Ohm\", bit-segment = \"1 Ohm\", refresh-every = 1, writes = ";
     for (write, parts) in [
         (
             "{ scheme = \"V/2\", refresh-every = 0, disturb = 1 }",
             &[
-                "array.wires.write.scheme = \"V/2\"",
-                "array.wires.write.selected: missing",
-                "array.wires.write.refresh-every = 0",
-                "array.wires.write.disturb = 1",
-                "array.wires.write.step: missing",
+                "array.wires.writes.scheme = \"V/2\"",
+                "array.wires.writes.selected: missing",
+                "array.wires.writes.refresh-every = 0",
+                "array.wires.writes.disturb = 1",
+                "array.wires.writes.step: missing",
             ][..],
         ),
         (
             "{ scheme = \"isolated\", selected = \"cell\", disturb = true, refresh-every = 1, step = { sinh = { bend = 0.0 } }, x = 1 }",
             &[
-                "array.wires.write.selected = \"cell\"",
+                "array.wires.writes.selected = \"cell\"",
                 "transistors isolate",
-                "array.wires.write.step.sinh.bend = 0",
-                "array.wires.write.x",
+                "array.wires.writes.step.sinh.bend = 0",
+                "array.wires.writes.x",
             ],
         ),
     ] {
