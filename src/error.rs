@@ -129,6 +129,17 @@ pub enum Error {
         /// How far it came, and what to change.
         detail: String,
     },
+
+    /// More of something than can be counted.
+    #[error("{what}: more than the {most} that can be counted; {way_out}")]
+    TooMany {
+        /// What it is, and where.
+        what: String,
+        /// How many there may be.
+        most: u64,
+        /// What to do about it.
+        way_out: String,
+    },
 }
 
 impl Error {

@@ -10,7 +10,9 @@ pub use cpu::Cpu;
 pub use gpu::{AdapterSummary, Choice, Gpu, GpuStack, INSTALL};
 pub use place::Place;
 
-use crate::device::Counting;
+use std::sync::Arc;
+
+use crate::device::{Cells, Counting};
 use crate::error::Result;
 
 /// From this many replicas on, loops of the CPU run along them; with fewer, across cells or whatever else there is.
@@ -251,6 +253,38 @@ pub trait Backend: Send {
     fn read_as(&mut self, positions: Option<&StackVector>) -> Result<()>;
     /// Applies an update at step `step`. [`Request::Trains`] ignores `counting`.
     fn pulse(&mut self, step: u32, request: &Request, counting: Counting) -> Result<()>;
+    /// Makes these the cells of the stack, for all that comes: cells of the same array that pulses reach otherwise
+    /// ([`Cells::driven`]). States and what is read of them stay.
+    ///
+    /// # Errors
+    /// On a graphics processor, always: parameters are part of its programs.
+    fn exchange(&mut self, cells: Arc<Cells>) -> Result<()>;
+    /// The signed numbers of pulses of an update at step `step`, one element a cell: those that [`Backend::pulse`] applies.
+    ///
+    /// # Errors
+    /// On a graphics processor, always.
+    ///
+    /// # Panics
+    /// For [`Counting::Expected`], which has no pulses.
+    fn count(
+        &mut self,
+        step: u32,
+        request: &Request,
+        counting: Counting,
+        out: &mut StackVector,
+    ) -> Result<()>;
+    /// Disturbs cells with these signed numbers of pulses (whole, below 2²⁰, one element a cell), which reach them as `cells` say, at step `step`. Such pulses
+    /// are not counted, write no noise, and leave no mark on what cells remember; random numbers are those of disturbance `index` (below 16) of the step.
+    ///
+    /// # Errors
+    /// On a graphics processor, always.
+    fn disturb(
+        &mut self,
+        step: u32,
+        index: u32,
+        cells: &Arc<Cells>,
+        counts: &StackVector,
+    ) -> Result<()>;
     /// Resets every cell whose element is not zero, at step `step`: reads see it with new write noise. Nothing happens to cells that
     /// have no reset.
     fn reset(&mut self, step: u32, cells: &StackVector) -> Result<()>;

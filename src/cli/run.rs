@@ -8,7 +8,8 @@ use memridge::backend::Place;
 use memridge::error::{Error, Result};
 use memridge::report::{self, DeviceCurve, ProgrammingCurve};
 use memridge::study::{
-    Artifact, Outcome, Progress, Study, check_target, reads_csv, run_study, runs_csv, store,
+    Artifact, Outcome, Progress, Settings, Study, check_target, reads_csv, run_study, runs_csv,
+    store,
 };
 
 use super::{Backend, RunArgs, json, print};
@@ -35,6 +36,10 @@ fn place(args: &RunArgs, study: &Study) -> Result<Place> {
     Ok(match args.backend {
         Backend::Cpu => Place::Cpu,
         Backend::Gpu => Place::gpu(None)?,
+        Backend::Auto if study.points.iter().any(Settings::needs_cpu) => {
+            eprintln!("computing on the CPU: pulses that see wires are made there");
+            Place::Cpu
+        }
         Backend::Auto => {
             let states = study.points.iter().map(|point| point.states());
             let most = states.collect::<Result<Vec<_>>>()?.into_iter().max();

@@ -8,6 +8,7 @@ mod mapping;
 mod partial;
 mod periphery;
 mod program;
+mod pulsing;
 mod reads;
 mod refresh;
 mod through;
@@ -148,7 +149,7 @@ impl Crossbar {
     ///
     /// # Panics
     /// For a periphery with a successive approximation of fewer than 2 or more than 16 bits, or with bit-serial inputs without levels; for
-    /// tiles without room for one weight.
+    /// tiles without room for one weight; for more than one replica where pulses see wires that resist ([`Wires::replicas_at_once`]).
     pub fn new(plan: &Plan, first_replica: usize, replicas: usize) -> Result<Self> {
         plan.periphery.assert_possible();
         let whole = &plan.model;

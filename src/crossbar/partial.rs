@@ -108,7 +108,7 @@ impl Crossbar {
     /// nothing but zeros get the range of the tile, tiles that do the largest of the others. Ideal converters saturate at them from then on. All replicas share them, as they share converters. The read has noise at step `step`, as any other.
     ///
     /// # Errors
-    /// [`Error::NotConverged`](crate::error::Error::NotConverged) where all outputs of all tiles are zero, or not finite; those of the backend.
+    /// [`Error::NotConverged`] where all outputs of all tiles are zero, or not finite; those of the backend.
     ///
     /// # Panics
     /// For a quantile outside (0, 1], or a crossbar whose periphery is ideal: it has no converters.

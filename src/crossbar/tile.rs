@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::cost::Usage;
 use super::periphery::{Converters, Counts};
 use super::program::{Writer, Writing, Written};
+use super::pulsing::{self, Pulsing};
 use super::refresh::Refresher;
 use super::through::Through;
 use super::{ArrayModel, Plan, trains};
@@ -42,6 +43,8 @@ pub(super) struct Tile {
     resets: u64,
     /// None where wires are ideal.
     pub(super) through: Option<Through>,
+    /// None where pulses see nothing of the wires.
+    pulsing: Option<Box<Pulsing>>,
 }
 
 impl Tile {
@@ -59,6 +62,9 @@ impl Tile {
             columns: map.columns(),
         };
         let cells = Arc::clone(&model.cells);
+        let pulsing = plan
+            .wires
+            .and_then(|wires| Pulsing::new(wires, shape, &cells));
         // The noise of an output is that of its columns together.
         let per_ampere = map.per_window() / model.cells.window().span();
         let read_noise = plan.read_noise / per_ampere / (map.cells_per_weight() as f64).sqrt();
@@ -95,6 +101,7 @@ impl Tile {
             through: plan
                 .wires
                 .and_then(|wires| Through::new(wires, shape, model.cells.window())),
+            pulsing,
             model,
         })
     }
@@ -104,6 +111,7 @@ impl Tile {
     pub fn write(&mut self, step: u32, weights: &[f64]) -> Result<()> {
         let positions = self.model.map.positions(weights);
         self.through.iter_mut().for_each(Through::written);
+        self.pulsing.iter_mut().for_each(|w| w.written());
         self.backend.program(step, &positions)
     }
 
@@ -197,7 +205,8 @@ impl Tile {
                 rows: inputs,
                 columns: &self.columns,
             };
-            return self.backend.pulse(step, &request, counting);
+            let backend = &mut *self.backend;
+            return pulsing::pulse(&mut self.pulsing, backend, step, &request, counting);
         };
         let per_bit = 1.0 / bits as f32;
         self.row_scale(
@@ -218,7 +227,8 @@ impl Tile {
             row_bits: &self.row_bits,
             column_bits: &self.column_bits,
         };
-        let done = self.backend.pulse(step, &request, counting);
+        let backend = &mut *self.backend;
+        let done = pulsing::pulse(&mut self.pulsing, backend, step, &request, counting);
         self.columns = columns;
         done
     }
@@ -243,7 +253,8 @@ impl Tile {
         }
         let request = Request::Dense(&self.cells);
         request.assert_countable(counting);
-        self.backend.pulse(step, &request, counting)
+        let backend = &mut *self.backend;
+        pulsing::pulse(&mut self.pulsing, backend, step, &request, counting)
     }
 
     /// Lets time pass.
@@ -259,6 +270,9 @@ impl Tile {
         }
         if let Some(through) = &mut self.through {
             through.after(step);
+        }
+        if let Some(pulsing) = &mut self.pulsing {
+            pulsing.after(step);
         }
         Ok(())
     }

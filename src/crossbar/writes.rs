@@ -109,6 +109,14 @@ impl Wires {
         self.drive_by(&mut None, shape, conductances, Method::Direct)
     }
 
+    /// Most replicas in one stack: where pulses see wires that resist, each has cells of its own.
+    pub fn replicas_at_once(&self) -> usize {
+        match self.writes.is_some() && !self.is_ideal_forward() {
+            true => 1,
+            false => usize::MAX,
+        }
+    }
+
     /// The same with a solver of the same circuit, or none yet.
     pub(super) fn drive_by(
         &self,

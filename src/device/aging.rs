@@ -26,7 +26,7 @@ impl Aging {
         let life = |k: &usize| self.lives.get(*k).copied();
         Self {
             drift: self.drift.clone(),
-            endurance: self.endurance.clone(),
+            endurance: self.endurance,
             lives: places.iter().filter_map(life).collect(),
             kept: self.kept,
         }

@@ -73,6 +73,9 @@ pub enum Purpose {
     ConverterMismatch = 19,
     /// Noise of a read that verifies what was written, at the round as step.
     Verify = 20,
+    /// Cycle-to-cycle noise of pulses that disturb cells which are not selected. Index: the disturbance of the step · 2²⁰ + that of
+    /// [`Purpose::CycleNoise`].
+    Disturbance = 22,
     /// The key of another array ([`Stream::part`]), at its number as the step.
     Part = 24,
 }

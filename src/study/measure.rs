@@ -71,10 +71,7 @@ impl<'a> Bench<'a> {
     }
 
     fn stacks(&self) -> Vec<(usize, usize)> {
-        stacks(
-            self.settings.replicas,
-            self.settings.place.replicas_at_once(),
-        )
+        stacks(self.settings.replicas, self.settings.replicas_at_once())
     }
 
     fn work(&self) -> u64 {

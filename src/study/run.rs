@@ -52,6 +52,7 @@ impl Prepared {
         let material = settings.material()?;
         settings.check_numbers(&material.task)?;
         settings.check_stability(&material.task)?;
+        settings.check_place()?;
         let plan = settings.plan(material.task.features, 1)?;
         let problems = Problems::new(&settings, &material, &plan.model)?;
         Ok(Self {
@@ -73,7 +74,7 @@ impl Prepared {
     }
 
     fn work(&self) -> u64 {
-        let most = self.settings.place.replicas_at_once();
+        let most = self.settings.replicas_at_once();
         let stacks = stacks(self.settings.replicas, most).len() as u64;
         stacks * u64::from(self.settings.training.steps)
     }
@@ -286,6 +287,10 @@ fn control_runs(study: &Study, points: &[Prepared]) -> Result<Vec<ControlRun>> {
     if controls.symmetric_device {
         let mut prepared = Prepared::new(settings.clone())?;
         prepared.plan.model.cells = Arc::new(prepared.plan.model.cells.symmetric_control());
+        // Of a physical law nothing says what a voltage does to steps that are constant.
+        if let Some(wires) = &mut prepared.plan.wires {
+            wires.writes = wires.writes.filter(|w| w.dependence.is_some());
+        }
         out.push(ControlRun {
             name: "symmetric-device",
             learner: Learner::Device(Box::new(prepared.plan.clone())),

@@ -155,7 +155,7 @@ impl Settings {
         let array = root.section("array");
         let read_noise = array.number("read-noise", Rule::NonNegative);
         let periphery = periphery(&array);
-        let wires = wires(&array, read.is_none());
+        let wires = wires(&array, &parsed_device, read.is_none());
         let aggregate = !array.optional_bool("pulse-by-pulse").unwrap_or(false);
         let (mapping, section) = array.choice(
             "mapping",
@@ -237,6 +237,15 @@ impl Settings {
             section.finish();
             (training, average_from, log_every)
         };
+        if training.counting == Counting::Expected
+            && wires.and_then(|w| w.writes).is_some_and(|w| w.disturb)
+        {
+            root.violation(
+                "array.wires.writes.disturb",
+                "mean changes are made without pulses, so that there are none that disturb",
+                "write disturb = false, or other training.pulses, such as \"stochastic-rounding\"",
+            );
+        }
         let technology = Technology::parse(root);
         if read.is_none() && technology.is_some() && training.counting == Counting::Expected {
             root.violation(
@@ -792,6 +801,33 @@ impl Settings {
     pub(super) fn cost(&self, map: WeightMap, usage: &Usage) -> Option<Cost> {
         let built = Built::new(&self.layout, &map, self.device.write_pulse());
         Some(Cost::new(&self.technology?, &built, usage))
+    }
+
+    /// Most replicas of one stack.
+    pub fn replicas_at_once(&self) -> usize {
+        let most = self.wires.map_or(usize::MAX, |w| w.replicas_at_once());
+        self.place.replicas_at_once().min(most)
+    }
+
+    /// Whether only the CPU can make what this point asks for: pulses that see wires, or disturb.
+    pub fn needs_cpu(&self) -> bool {
+        self.wires.is_some_and(|w| w.writes.is_some())
+    }
+
+    /// Fails if it is to be computed where it cannot be.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the way out.
+    pub fn check_place(&self) -> Result<()> {
+        if matches!(self.place, Place::Cpu) || !self.needs_cpu() {
+            return Ok(());
+        }
+        Err(Error::from(self.rate_origin.violation(
+            "array.wires.writes",
+            None,
+            "pulses that see wires are made on the CPU only",
+            "run with --backend cpu, or remove the table",
+        )))
     }
 
     /// Wires that arrays are read through.

@@ -242,7 +242,7 @@ pub(super) fn stacks(replicas: usize, most: usize) -> Vec<(usize, usize)> {
     const VECTOR: usize = 16;
     let size = replicas
         .div_ceil(replicas.div_ceil(most))
-        .next_multiple_of(VECTOR);
+        .next_multiple_of(VECTOR.min(most));
     (0..replicas.div_ceil(size))
         .map(|k| (k * size, size.min(replicas - k * size)))
         .collect()
@@ -280,7 +280,7 @@ impl Settings {
             learner,
             stream: Stream::new(self.seed),
             replicas: self.replicas,
-            stack: self.place.replicas_at_once(),
+            stack: self.replicas_at_once(),
             log: self.log(),
             centre,
             metered: self.technology.is_some(),

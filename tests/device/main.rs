@@ -10,6 +10,7 @@ mod onesided;
 mod periphery;
 mod physical;
 mod pulses;
+mod pulsing;
 mod readouts;
 mod retention;
 mod seen;

@@ -155,6 +155,33 @@ impl Part<'_, Across> {
         self.pulses
     }
 
+    /// Writes the signed numbers of pulses of all cells.
+    pub(super) fn counts(
+        mut self,
+        step: u32,
+        request: &Request,
+        counting: Counting,
+        out: &mut StackVector,
+    ) {
+        let cells = self.fixed.shape.cells();
+        for replica in 0..self.fixed.shape.replicas {
+            let job = Job {
+                step,
+                request,
+                counting,
+                replica,
+            };
+            self.take_columns(&job);
+            for start in (0..cells).step_by(CHUNK) {
+                let chunk = start..cells.min(start + CHUNK);
+                self.count_chunk(&job, chunk.clone());
+                for (cell, n) in chunk.zip(&self.buffers.counts) {
+                    out.lanes_mut(cell)[replica] = *n;
+                }
+            }
+        }
+    }
+
     /// Where the states of these cells lie.
     fn lanes(&self, cells: &Range<usize>) -> Range<usize> {
         let replicas = self.fixed.shape.replicas;
@@ -235,8 +262,9 @@ impl Part<'_, Across> {
         }
         self.pulses += fired.total;
         let (len, longest) = (cells.len(), self.fixed.longest);
+        let (purpose, first) = self.fixed.pulsed;
         if fired.most <= longest {
-            self.chunk_normals(job, cells.clone(), Purpose::CycleNoise, 0);
+            self.chunk_normals(job, cells.clone(), purpose, first);
             let all = Action::Pulses { most: fired.most };
             self.update_chunk(job, cells.clone(), all, false);
         } else {
@@ -254,7 +282,7 @@ impl Part<'_, Across> {
                     self.finish_rest(job, piece, fired.most);
                     break;
                 }
-                self.chunk_normals(job, cells.clone(), Purpose::CycleNoise, piece);
+                self.chunk_normals(job, cells.clone(), purpose, first + piece);
                 let most = Action::Pulses { most: longest };
                 self.update_chunk(job, cells.clone(), most, true);
             }

@@ -57,6 +57,8 @@ struct Fixed {
     arch: Arch,
     /// The most pulses of a cell that are drawn at once.
     longest: u32,
+    /// What random numbers of pulses are for, and where their indices begin.
+    pulsed: (Purpose, u32),
 }
 
 impl Fixed {
@@ -100,6 +102,32 @@ enum Walk {
     Along(Box<Wide>),
     /// Across the cells of one replica after the other, in bands of rows that are updated side by side.
     Across(Vec<Across>),
+}
+
+impl Walk {
+    /// Makes room for what these cells do not share.
+    fn fit(&mut self, cells: &Cells) {
+        if let Self::Across(bands) = self {
+            bands.iter_mut().for_each(|band| band.sparse.fit(cells));
+        }
+    }
+
+    /// Updates all cells, with their states, what reads see of them and what they remember; tells with how many pulses.
+    fn pulse(
+        &mut self,
+        fixed: &Fixed,
+        (states, apparent, marks): (&mut [f32], Option<&mut [f32]>, Marks),
+        step: u32,
+        request: &Request,
+        counting: Counting,
+    ) -> u64 {
+        match self {
+            Self::Along(buffers) => Part::new(fixed, 0, states, apparent, marks, &mut **buffers)
+                .pulse(step, request, counting),
+            Self::Across(bands) => Part::new(fixed, 0, states, apparent, marks, &mut bands[..])
+                .pulse(step, request, counting),
+        }
+    }
 }
 
 /// Some cells of a stack, one after the other, and the buffers of a walk through them.
@@ -168,6 +196,7 @@ impl Cpu {
             stream,
             arch: Arch::new(),
             longest: if aggregate { cells.longest_train() } else { 1 },
+            pulsed: (Purpose::CycleNoise, 0),
             cells,
         };
         let mut stack = Self {
@@ -277,16 +306,73 @@ impl Backend for Cpu {
         request.assert_countable(counting);
         let (fixed, states) = (&self.fixed, &mut self.states[..]);
         let (apparent, marks) = (self.apparent.as_deref_mut(), self.history.marks());
-        self.pulses += match &mut self.walk {
-            Walk::Along(buffers) => Part::new(fixed, 0, states, apparent, marks, &mut **buffers)
-                .pulse(step, request, counting),
-            Walk::Across(bands) => Part::new(fixed, 0, states, apparent, marks, &mut bands[..])
-                .pulse(step, request, counting),
-        };
+        let walk = &mut self.walk;
+        self.pulses += walk.pulse(fixed, (states, apparent, marks), step, request, counting);
         if request.is_mean(counting) {
             // Without pulses there is no write noise either.
             self.show_all();
         }
+        self.hold();
+        self.noisy.iter_mut().for_each(Noisy::touch);
+        Ok(())
+    }
+
+    fn exchange(&mut self, cells: Arc<Cells>) -> Result<()> {
+        assert_eq!(
+            cells.len(),
+            self.fixed.cells.len(),
+            "cells of the same array"
+        );
+        self.walk.fit(&cells);
+        self.fixed.cells = cells;
+        self.hold();
+        Ok(())
+    }
+
+    fn count(
+        &mut self,
+        step: u32,
+        request: &Request,
+        counting: Counting,
+        out: &mut StackVector,
+    ) -> Result<()> {
+        request.assert_countable(counting);
+        assert!(!request.is_mean(counting), "mean changes have no pulses");
+        assert_eq!(out.all().len(), self.states.len(), "one element a cell");
+        let fixed = &self.fixed;
+        match &mut self.walk {
+            Walk::Along(buffers) => {
+                Part::new(fixed, 0, &mut [], None, Marks::default(), &mut **buffers)
+                    .counts(step, request, counting, out);
+            }
+            Walk::Across(bands) => {
+                Part::new(fixed, 0, &mut [], None, Marks::default(), &mut bands[0])
+                    .counts(step, request, counting, out);
+            }
+        }
+        Ok(())
+    }
+
+    fn disturb(
+        &mut self,
+        step: u32,
+        index: u32,
+        cells: &Arc<Cells>,
+        counts: &StackVector,
+    ) -> Result<()> {
+        assert!(index < 16, "disturbance {index} of a step");
+        let written = self.written();
+        self.walk.fit(cells);
+        let own = std::mem::replace(&mut self.fixed.cells, Arc::clone(cells));
+        let pulsed = (Purpose::Disturbance, index << 20);
+        let usual = std::mem::replace(&mut self.fixed.pulsed, pulsed);
+        let request = Request::Dense(counts);
+        let parts = (&mut self.states[..], None, Marks::default());
+        self.walk
+            .pulse(&self.fixed, parts, step, &request, Counting::Deterministic);
+        self.fixed.pulsed = usual;
+        self.fixed.cells = own;
+        self.show_written(written);
         self.hold();
         self.noisy.iter_mut().for_each(Noisy::touch);
         Ok(())
@@ -319,14 +405,7 @@ impl Backend for Cpu {
         }
         // States behind a readout relax, and what a read sees of them follows; what is written on a cell stays.
         let read_out = cells.is_read_out();
-        let noise: Option<Vec<f32>> = match &self.apparent {
-            Some(seen) if read_out && cells.write_noise() > 0.0 => {
-                let mut plain = self.states.clone();
-                fixed.read_all(&mut plain);
-                Some(seen.iter().zip(plain).map(|(a, x)| a - x).collect())
-            }
-            _ => None,
-        };
+        let written = if read_out { self.written() } else { None };
         let apparent = self.apparent.as_deref_mut().filter(|_| !read_out);
         let (states, history) = (&mut self.states, &mut self.history);
         if let Some(drift) = cells.drift() {
@@ -344,11 +423,7 @@ impl Backend for Cpu {
             history.age(elapsed);
         }
         if read_out {
-            self.show_all();
-            let seen = self.apparent.iter_mut().flatten();
-            for (a, noise) in seen.zip(noise.iter().flatten()) {
-                *a += noise;
-            }
+            self.show_written(written);
         }
         self.hold();
         Ok(())
@@ -408,6 +483,26 @@ impl Cpu {
             if let Some(apparent) = &mut self.apparent {
                 apparent[lanes].fill(position as f32);
             }
+        }
+    }
+
+    /// What reads see beside the states: their write noise, where there is any.
+    fn written(&self) -> Option<Vec<f32>> {
+        let seen = self.apparent.as_ref()?;
+        if self.fixed.cells.write_noise() == 0.0 {
+            return None;
+        }
+        let mut plain = self.states.clone();
+        self.fixed.read_all(&mut plain);
+        Some(seen.iter().zip(plain).map(|(a, x)| a - x).collect())
+    }
+
+    /// Lets reads see all states, with write noise that they had before.
+    fn show_written(&mut self, written: Option<Vec<f32>>) {
+        self.show_all();
+        let seen = self.apparent.iter_mut().flatten();
+        for (a, noise) in seen.zip(written.iter().flatten()) {
+            *a += noise;
         }
     }
 

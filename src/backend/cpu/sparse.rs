@@ -201,6 +201,12 @@ impl Sparse {
         }
     }
 
+    /// Makes room for what other cells do not share.
+    pub(super) fn fit(&mut self, cells: &Cells) {
+        let size = self.own.len().max(cells.own_size(GROUP));
+        self.own.resize(size, 0.0);
+    }
+
     /// What some neighbouring cells, no more than a group, do not share with cell 0.
     pub(super) fn own<'a>(
         &'a mut self,
@@ -410,7 +416,8 @@ impl Part<'_, Across> {
     /// Updates cells by these counts, at most `most`.
     fn update_group(&mut self, job: &Job, cells: &[u32], counts: &[f32], piece: u32, most: u32) {
         let (replicas, len) = (self.fixed.shape.replicas, cells.len());
-        let at = self.draw(job, Purpose::CycleNoise, piece);
+        let (purpose, index) = self.fixed.pulsed;
+        let at = self.draw(job, purpose, index + piece);
         let (fixed, first) = (self.fixed, self.first);
         let sparse = &mut self.buffers.sparse;
         let (states, normals) = (&mut sparse.states[..len], &mut sparse.normals[..len]);

@@ -2,7 +2,7 @@
 
 use super::count::{Count, Fired, From, Piece};
 use super::{BLOCK, Part, show};
-use crate::backend::{Request, Shape};
+use crate::backend::{Request, Shape, StackVector};
 use crate::device::{Action, Counting, Update};
 use crate::number::Purpose;
 
@@ -43,6 +43,22 @@ impl Part<'_, Wide> {
             }
         }
         self.pulses
+    }
+
+    /// Writes the signed numbers of pulses.
+    pub(super) fn counts(
+        mut self,
+        step: u32,
+        request: &Request,
+        counting: Counting,
+        out: &mut StackVector,
+    ) {
+        for block in 0..self.fixed.shape.cells().div_ceil(BLOCK) {
+            self.count(step, block, request, counting);
+            for (k, cell) in self.cells_of(block).enumerate() {
+                out.lanes_mut(cell).copy_from_slice(&self.buffers.counts[k]);
+            }
+        }
     }
 
     fn cells_of(&self, block: usize) -> std::ops::Range<usize> {
@@ -111,12 +127,13 @@ impl Part<'_, Wide> {
 
     /// Applies the counts to one block of cells, in trains of at most the longest.
     fn apply(&mut self, step: u32, block: usize, most: u32) {
+        let (purpose, first) = self.fixed.pulsed;
         if most <= self.fixed.longest {
-            self.normals(step, block, Purpose::CycleNoise, 0);
+            self.normals(step, block, purpose, first);
             return self.each(block, Action::Pulses { most }, false);
         }
         for piece in 0..most.div_ceil(self.fixed.longest) {
-            self.normals(step, block, Purpose::CycleNoise, piece);
+            self.normals(step, block, purpose, first + piece);
             for (k, cell) in self.cells_of(block).enumerate() {
                 self.fixed.arch.dispatch(Piece {
                     counts: &self.buffers.counts[k],

@@ -353,6 +353,30 @@ impl Backend for GpuStack {
         )
     }
 
+    fn exchange(&mut self, _cells: Arc<Cells>) -> Result<()> {
+        Err(self.queue.unable("exchange the cells of a stack"))
+    }
+
+    fn count(
+        &mut self,
+        _step: u32,
+        _request: &Request,
+        _counting: Counting,
+        _out: &mut StackVector,
+    ) -> Result<()> {
+        Err(self.queue.unable("give back how many pulses cells got"))
+    }
+
+    fn disturb(
+        &mut self,
+        _step: u32,
+        _index: u32,
+        _cells: &Arc<Cells>,
+        _counts: &StackVector,
+    ) -> Result<()> {
+        Err(self.queue.unable("disturb cells"))
+    }
+
     fn reset(&mut self, step: u32, cells: &StackVector) -> Result<()> {
         assert_eq!(
             cells.all().len() as u64,

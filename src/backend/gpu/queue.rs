@@ -13,7 +13,7 @@ use wgpu::{BufferUsages, PollType, SubmissionIndex};
 use super::arguments::{Arguments, WORDS};
 use super::kernels::Kernel;
 use super::open::Gpu;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Most operations in one submission.
 const MOST_TOGETHER: usize = 256;
@@ -72,6 +72,12 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// An operation that there is no program for.
+    pub fn unable(&self, what: &str) -> Error {
+        let problem = format!("it cannot {what}");
+        self.gpu.error(problem, "compute on the CPU")
+    }
+
     /// Buffers for `elements` states with so many `planes` of history, `parameters` of the cells, and the kernels of `source`; whether
     /// reads see what is not the state, and whether cells have traps.
     pub(super) fn new(
