@@ -41,7 +41,11 @@ impl WeightScale {
                 w => range[usize::from(w > 0.0)] / w,
             });
             let factor = room.fold(f64::INFINITY, f64::min);
-            if factor > 0.0 && factor.is_finite() { factor } else { 1.0 }
+            if factor > 0.0 && factor.is_finite() {
+                factor
+            } else {
+                1.0
+            }
         };
         Some((0..map.outputs()).map(factor).collect())
     }
@@ -78,9 +82,7 @@ impl Layout {
     pub fn fits(&self, map: &WeightMap) -> bool {
         let mapping = map.mapping();
         let least = mapping.cells_per_weight() + mapping.further_columns();
-        let fits = self
-            .tiles
-            .is_none_or(|s| s.rows > 0 && s.columns >= least);
+        let fits = self.tiles.is_none_or(|s| s.rows > 0 && s.columns >= least);
         fits && (self.slices.is_none() || Slices::suit(mapping))
     }
 

@@ -78,7 +78,12 @@ impl Operands {
     ///
     /// # Errors
     /// Unreadable or broken data; least squares without a solution.
-    pub(super) fn product(&self, seed: u64, map: &WeightMap, scale: WeightScale) -> Result<Product> {
+    pub(super) fn product(
+        &self,
+        seed: u64,
+        map: &WeightMap,
+        scale: WeightScale,
+    ) -> Result<Product> {
         let [low, high] = map.range();
         let (inputs, outputs, samples, weights, vectors) = match self {
             Self::Layer(layer) => return Loaded::read(layer)?.product(high.min(-low)),

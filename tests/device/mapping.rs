@@ -109,10 +109,7 @@ fn exact_slices_multiply_integers() {
         for bits in [1, 3, 8] {
             for layout in [slices(8, bits), tiled(slices(8, bits), [5, 6])] {
                 let mut crossbar = written(&plan(map, layout, exact), 5, &weights);
-                let (y, z) = (
-                    forward(&mut crossbar, 3, &x),
-                    back(&mut crossbar, 4, &d),
-                );
+                let (y, z) = (forward(&mut crossbar, 3, &x), back(&mut crossbar, 4, &d));
                 let mut worst = 0.0_f64;
                 for lane in 0..lanes {
                     let product = |n: usize, of: &dyn Fn(usize) -> f64| (0..n).map(of).sum::<f64>();
@@ -153,7 +150,10 @@ fn exact_slices_multiply_integers() {
                     let cells = (j * n..(j + 1) * n).map(|k| map.sign(k) * values[k][4]);
                     // Positions are single precision, in windows of two weights, one or two of them.
                     let found = cells.sum::<f64>();
-                    assert!((found - w).abs() < 4.0 * f64::from(f32::EPSILON), "{found} {w}");
+                    assert!(
+                        (found - w).abs() < 4.0 * f64::from(f32::EPSILON),
+                        "{found} {w}"
+                    );
                 }
             }
         }
@@ -211,7 +211,10 @@ fn noise_of_slices_adds_up_with_their_factors() {
         let deviation = (sum * (squares * 0.04_f64.powi(2) + read_noise * read_noise)).sqrt();
         let errors = y.all().iter().map(|y| (f64::from(*y) - exact) / deviation);
         // Kolmogorov and Smirnov, α = 1e-3 for its fixed seed, and mean and square to four errors; n = 20 000.
-        check_normal(&format!("slices of {bits} bits"), &errors.collect::<Vec<_>>());
+        check_normal(
+            &format!("slices of {bits} bits"),
+            &errors.collect::<Vec<_>>(),
+        );
     }
 }
 
@@ -266,7 +269,11 @@ fn offsets_are_real_cells() {
 #[test]
 fn scaled_columns_are_read_with_less_noise() {
     let (inputs, outputs, lanes, sigma) = (24, 8, 4000, 0.05);
-    for mapping in [Mapping::ReferenceColumn, Mapping::DifferentialPair, Mapping::OneSidedPair] {
+    for mapping in [
+        Mapping::ReferenceColumn,
+        Mapping::DifferentialPair,
+        Mapping::OneSidedPair,
+    ] {
         let map = map(mapping, inputs, outputs);
         let most = map.range()[1].min(-map.range()[0]);
         let mut weights = weights(map.weights(), 0.02 * most);
@@ -432,11 +439,18 @@ log-every = 5
 pulses = "stochastic-rounding"
 "#;
     let all = "weight-scale = \"column\"\nslices = { weight-bits = 4, bits-per-cell = 2 }\n";
-    let message = refused(all, "offset-column", &format!("zero = \"middle\"\n{TRAINED}"));
+    let message = refused(
+        all,
+        "offset-column",
+        &format!("zero = \"middle\"\n{TRAINED}"),
+    );
     for part in [
-        "array.mapping", "only arrays that are read have one",
-        "array.slices", "cannot carry from one digit",
-        "array.weight-scale", "training starts without them",
+        "array.mapping",
+        "only arrays that are read have one",
+        "array.slices",
+        "cannot carry from one digit",
+        "array.weight-scale",
+        "training starts without them",
     ] {
         assert!(message.contains(part), "{part}: {message}");
     }
@@ -447,7 +461,10 @@ pulses = "stochastic-rounding"
     let wrong = format!("{adc}slices = {{ weight-bits = 1, bits-per-cell = 2 }}");
     let message = refused(&wrong, "reference-column", &zero);
     assert!(message.contains("one bit makes two codes"), "{message}");
-    assert!(message.contains("hold 2 bits, and a weight has 1"), "{message}");
+    assert!(
+        message.contains("hold 2 bits, and a weight has 1"),
+        "{message}"
+    );
     let message = refused(
         &format!("{adc}{all}tiles = {{ rows = 2, columns = 1 }}"),
         "offset-column",
