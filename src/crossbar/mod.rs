@@ -226,14 +226,14 @@ impl Crossbar {
         let map = &self.model.map;
         self.compensation = None;
         self.scales = self.layout.scale.factors(map, weights);
+        let (slices, scales) = (self.layout.slices, &self.scales);
         let own = |part: &Part| {
             let cut = &part.cut;
             let row = |input: usize| {
                 let weights = &weights[input * map.outputs()..][cut.outputs.clone()];
-                let scales = self.scales.as_ref().map(|s| &s[cut.outputs.clone()]);
+                let scales = scales.as_ref().map(|s| &s[cut.outputs.clone()]);
                 let own = weights.iter().enumerate().map(move |(c, w)| {
                     let w = scales.map_or(*w, |s| s[c] * w);
-                    let slices = self.layout.slices;
                     slices.map_or(w, |s| s.part(map, cut.slice, w))
                 });
                 own.chain(std::iter::repeat_n(0.0, map.mapping().further_columns()))

@@ -89,8 +89,13 @@ impl Crossbar {
         }
         // The first of every sum is not added to anything.
         self.additions -= outputs.all().len() as u64;
-        let sums = self.sums.chunks(width);
-        for (c, (y, sums)) in outputs.all_mut().chunks_mut(width).zip(sums).enumerate() {
+        let sums = self.sums.chunks(width.max(1));
+        for (c, (y, sums)) in outputs
+            .all_mut()
+            .chunks_mut(width.max(1))
+            .zip(sums)
+            .enumerate()
+        {
             let scales = self.scales.as_ref().filter(|_| !against);
             let scale = scales.map_or(1.0, |s| s[c]);
             for (y, sum) in y.iter_mut().zip(sums) {

@@ -280,7 +280,7 @@ fn scaled_columns_are_read_with_less_noise() {
         for row in weights.chunks_mut(outputs) {
             row[0] *= 49.0;
         }
-        // Signs that every column reaches the end with: that of its largest weight, but for half a code.
+        // The share of the window that a column uses as it is; one end is half a code nearer than the other.
         let largest = |c: usize| {
             let column = weights.iter().skip(c).step_by(outputs);
             column.fold(0.0_f64, |m, w| m.max(w.abs())) / most
@@ -472,8 +472,8 @@ pulses = "stochastic-rounding"
     );
     assert!(message.contains("no room on one side"), "{message}");
     assert!(message.contains("and its offset take 2"), "{message}");
-    // Codes of 4 bits, columns that reach the end: with converters of 12 bits all else is small. A step over √12 beside weights of a third of the window,
-    // about 0.29 · (2/15)/0.25/… is a few per cent; the ranges of 3 tiles of 2 slices are all found.
+    // Steps of 2/15 over √12 beside weights whose largest of 40, some 2.2 deviations, is at an end of ±1: 9 %; converters of 12 bits add next to
+    // nothing. Ranges are found for all tiles of both slices.
     for mapping in ["offset-column", "reference-column"] {
         let array = format!("{adc}{all}tiles = {{ rows = 20, columns = 4 }}");
         let study = read(&array, mapping, &zero).unwrap();
@@ -481,7 +481,7 @@ pulses = "stochastic-rounding"
         let read = &outcome.summary.points[0].reads[0];
         let error = read.error.value.unwrap();
         assert!(read.error.predicted.is_none());
-        assert!((0.02..0.12).contains(&error), "{error}");
+        assert!((0.07..0.12).contains(&error), "{error}");
         let across = if mapping == "offset-column" { 4 } else { 3 };
         assert_eq!(read.vectors, 4 * 30 * 2 * 2 * across);
     }
