@@ -579,7 +579,7 @@ const MAPPINGS: [Mapping; 2] = [Mapping::ReferenceColumn, Mapping::DifferentialP
 
 fn per_weight(mapping: Mapping) -> usize {
     match mapping {
-        Mapping::ReferenceColumn => 1,
+        Mapping::ReferenceColumn | Mapping::OffsetColumn => 1,
         Mapping::DifferentialPair | Mapping::OneSidedPair => 2,
     }
 }

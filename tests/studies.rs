@@ -126,6 +126,11 @@ fn adc_bits() {
 }
 
 #[test]
+fn bit_slicing() {
+    run("crossbar/bit-slicing");
+}
+
+#[test]
 fn inference() {
     run("crossbar/inference");
 }

@@ -74,7 +74,7 @@ fn started(settings: &Settings, file: &Path) -> Result<(IrDrop, Option<String>)>
     let tiles = crossbar.tiles()?;
     let drops = tiles.iter().map(|(cut, seen)| {
         let conductances: Vec<f64> = seen.all().iter().map(|g| f64::from(*g).max(0.0)).collect();
-        let own = cut.map(&map);
+        let own = cut.tile(&map);
         wires.drop(own.inputs(), own.columns(), &conductances)
     });
     let drops: Vec<IrDrop> = drops.collect::<Result<_>>()?;
@@ -82,14 +82,19 @@ fn started(settings: &Settings, file: &Path) -> Result<(IrDrop, Option<String>)>
     let worst = (0..drops.len()).max_by(|a, b| largest(a).total_cmp(&largest(b)));
     // There is at least one tile.
     let worst = worst.unwrap_or(0);
-    let named = (tiles.len() > 1).then(|| named(&tiles[worst].0, tiles.len()));
+    let (cut, count) = (&tiles[worst].0, tiles.len());
+    let named = (count > 1).then(|| named(cut, count, settings.layout().slice_count()));
     Ok((drops[worst].clone(), named))
 }
 
 /// Which tile it is.
-fn named(cut: &Cut, count: usize) -> String {
+fn named(cut: &Cut, count: usize, slices: usize) -> String {
+    let slice = match slices {
+        1 => String::new(),
+        _ => format!(", digit {} of {slices} from the least", cut.slice + 1),
+    };
     format!(
-        "of {count} tiles the one where most is missing: inputs {} to {}, outputs {} to {}",
+        "of {count} tiles the one where most is missing: inputs {} to {}, outputs {} to {}{slice}",
         cut.inputs.start,
         cut.inputs.end - 1,
         cut.outputs.start,

@@ -87,14 +87,14 @@ impl EffectiveArray {
     /// If a tile has no room for one weight ([`Layout::fits`]).
     pub fn new(wires: &Wires, layout: &Layout, model: &ArrayModel) -> Option<Self> {
         let part = |cut: &Cut| {
-            let own = cut.map(&model.map);
+            let own = cut.tile(&model.map);
             Part {
                 shape: Shape {
                     replicas: 1,
                     rows: own.inputs(),
                     columns: own.columns(),
                 },
-                cells: (0..own.cells()).map(|k| cut.cell(&model.map, k)).collect(),
+                cells: (0..own.cells()).map(|k| cut.drawn(&model.map, k)).collect(),
                 solver: None,
             }
         };

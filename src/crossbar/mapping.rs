@@ -7,6 +7,10 @@ use crate::device::{Cells, Response};
 pub enum Mapping {
     /// One cell a weight, read against a column of fixed reference conductances.
     ReferenceColumn,
+    /// One cell a weight, read against real cells: every tile has one more column, whose cells are programmed to the position of zero and read
+    /// through a converter of its own. What it reads is subtracted digitally from all outputs, which have its errors in common. For arrays
+    /// that are read: updates know nothing of it.
+    OffsetColumn,
     /// Two neighbouring cells a weight; their difference is the weight, and each gets half of every update.
     DifferentialPair,
     /// Two neighbouring one-sided cells a weight; their difference is the weight, and the one that has to rise gets the whole update.
@@ -18,15 +22,20 @@ impl Mapping {
     /// Cells that make one weight.
     pub fn cells_per_weight(self) -> usize {
         match self {
-            Self::ReferenceColumn => 1,
+            Self::ReferenceColumn | Self::OffsetColumn => 1,
             Self::DifferentialPair | Self::OneSidedPair => 2,
         }
+    }
+
+    /// Columns of a tile beside those of its weights.
+    pub fn further_columns(self) -> usize {
+        usize::from(self == Self::OffsetColumn)
     }
 }
 
 /// The map between dimensionless weights and positions in the conductance window.
 ///
-/// `w = (g - g_ref)/g_unit` for a reference column, `w = (g₊ - g₋)/g_unit` for pairs, with `g_unit` the
+/// `w = (g - g_ref)/g_unit` for a reference or offset column, `w = (g₊ - g₋)/g_unit` for pairs, with `g_unit` the
 /// conductance of weight 1. The array has one row an input; a pair takes two neighbouring columns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WeightMap {
@@ -91,7 +100,7 @@ impl WeightMap {
         self.mapping.cells_per_weight()
     }
 
-    /// Columns of the array.
+    /// Columns of the array, without [`Mapping::further_columns`].
     pub fn columns(&self) -> usize {
         self.outputs * self.cells_per_weight()
     }
@@ -160,7 +169,7 @@ impl WeightMap {
     pub fn range(&self) -> [f64; 2] {
         let [low, high] = [self.value(0.0), self.value(1.0)];
         match self.mapping {
-            Mapping::ReferenceColumn => [low, high],
+            Mapping::ReferenceColumn | Mapping::OffsetColumn => [low, high],
             // Each cell moves by half of the weight, one up and one down.
             Mapping::DifferentialPair => {
                 let most = 2.0 * high.min(-low);
@@ -189,8 +198,8 @@ pub struct ArrayModel {
 impl ArrayModel {
     /// The part of it that one tile holds.
     pub fn part(&self, cut: &super::Cut) -> Self {
-        let map = cut.map(&self.map);
-        let places: Vec<usize> = (0..map.cells()).map(|k| cut.cell(&self.map, k)).collect();
+        let map = cut.tile(&self.map);
+        let places: Vec<usize> = (0..map.cells()).map(|k| cut.drawn(&self.map, k)).collect();
         Self {
             cells: std::sync::Arc::new(self.cells.pick(&places)),
             map,

@@ -11,6 +11,7 @@ mod program;
 mod pulsing;
 mod reads;
 mod refresh;
+mod slices;
 mod through;
 mod tile;
 mod trains;
@@ -20,7 +21,7 @@ mod writes;
 pub use cost::{Built, Conversion, Cost, Item, Parallel, Technology, Tiled, Usage};
 pub use digital::Digital;
 pub use effective::{EffectiveArray, Sensitivity};
-pub use layout::{Cut, Layout, TileSize};
+pub use layout::{Cut, Layout, TileSize, WeightScale};
 pub use mapping::{ArrayModel, Mapping, WeightMap};
 pub use periphery::{
     Adc, AdcKind, BoundManagement, Compensation, Counts, Dac, Direction, Errors, Input,
@@ -28,6 +29,7 @@ pub use periphery::{
 };
 pub use program::{Effort, OpenLoop, Start, WriteVerify, Writing, Written};
 pub use refresh::Refresh;
+pub use slices::Slices;
 pub use through::{IrDrop, Route, Wires};
 pub use writes::{Drive, Scheme, Selected, Writes};
 
@@ -119,23 +121,28 @@ pub struct Plan {
 /// A stack of crossbars with their periphery: what training reads and writes.
 ///
 /// Reads pass the [`Wires`] and the [`Periphery`]; every read of an output may carry Gaussian read noise. Where the [`Layout`] has tiles, all of
-/// this is theirs, and what they read is added digitally; updates are cut likewise.
+/// this is theirs, and what they read is added digitally; updates are cut likewise. Slices are tiles whose products are shifted before.
 pub struct Crossbar {
     model: ArrayModel,
+    layout: Layout,
     replicas: usize,
     tiles: Vec<Part>,
     /// Factors of the outputs of every replica, where drift is compensated.
     compensation: Option<(StackVector, Compensation)>,
     /// Sums of what tiles read.
     sums: Vec<f64>,
-    /// Digital additions of partial sums.
+    /// Digital additions of partial sums, and subtractions of offsets.
     additions: u64,
+    /// What the columns of the matrix were multiplied by when they were written.
+    scales: Option<Vec<f64>>,
 }
 
 /// A tile and what it holds.
 struct Part {
     cut: Cut,
     tile: Tile,
+    /// What its products are multiplied by.
+    factor: f64,
     /// Its elements of what the whole is given, and what it gives.
     given: StackVector,
     taken: StackVector,
@@ -149,12 +156,13 @@ impl Crossbar {
     ///
     /// # Panics
     /// For a periphery with a successive approximation of fewer than 2 or more than 16 bits, or with bit-serial inputs without levels; for
-    /// tiles without room for one weight; for more than one replica where pulses see wires that resist ([`Wires::replicas_at_once`]).
+    /// tiles without room for one weight; for more than one replica where pulses see wires that resist ([`Wires::replicas_at_once`]); for
+    /// weights in digits that do not suit the mapping ([`Slices::suit`]).
     pub fn new(plan: &Plan, first_replica: usize, replicas: usize) -> Result<Self> {
         plan.periphery.assert_possible();
         let whole = &plan.model;
         let cuts = plan.layout.cuts(&whole.map);
-        let alone = cuts.len() == 1;
+        let alone = cuts.len() == 1 && whole.map.mapping().further_columns() == 0;
         let part = |(k, cut): (usize, Cut)| {
             let model = match alone {
                 true => whole.clone(),
@@ -163,6 +171,7 @@ impl Crossbar {
             let stream = plan.stream.part(k as u32);
             Ok(Part {
                 tile: Tile::new(plan, model, stream, (first_replica as u32, replicas))?,
+                factor: plan.layout.factor(cut.slice),
                 cut,
                 given: StackVector::default(),
                 taken: StackVector::default(),
@@ -175,10 +184,12 @@ impl Crossbar {
                 .map(part)
                 .collect::<Result<_>>()?,
             model: whole.clone(),
+            layout: plan.layout,
             replicas,
             compensation: None,
             sums: Vec::new(),
             additions: 0,
+            scales: None,
         })
     }
 
@@ -188,47 +199,68 @@ impl Crossbar {
     /// # Errors
     /// Those of the backend.
     pub fn write(&mut self, step: u32, weights: &[f64]) -> Result<()> {
-        // What was lost of other weights says nothing of these.
-        self.compensation = None;
-        for Part { cut, tile, .. } in &mut self.tiles {
-            let map = &self.model.map;
-            let count = cut.map(map).weights();
-            let own: Vec<f64> = (0..count).map(|k| weights[cut.weight(map, k)]).collect();
-            tile.write(step, &own)?;
+        let held = self.held(weights);
+        for (part, held) in self.tiles.iter_mut().zip(held) {
+            part.tile.write(step, &held)?;
         }
         Ok(())
     }
 
     /// Writes the same weights into every crossbar as `writing` says, with the random numbers of `step` and, where cells are pulsed, of one
-    /// more step for each round.
+    /// more step for each round. What is written is told cell by cell in the order of [`Layout::cells`].
     ///
     /// # Errors
     /// Those of the backend.
     pub fn write_by(&mut self, step: u32, weights: &[f64], writing: &Writing) -> Result<Written> {
-        self.compensation = None;
+        let held = self.held(weights);
         let map = self.model.map;
-        let mut all = Written::nothing(map.cells(), self.replicas);
-        for Part { cut, tile, .. } in &mut self.tiles {
-            let count = cut.map(&map).weights();
-            let own: Vec<f64> = (0..count).map(|k| weights[cut.weight(&map, k)]).collect();
-            all.take(&tile.write_by(step, &own, writing)?, |k| cut.cell(&map, k));
+        let mut all = Written::nothing(self.layout.cells(&map), self.replicas);
+        for (Part { cut, tile, .. }, held) in self.tiles.iter_mut().zip(held) {
+            let written = tile.write_by(step, &held, writing)?;
+            all.take(&written, |k| cut.drawn(&map, k));
         }
         Ok(all)
     }
 
+    /// What every tile is to hold of these weights (row-major): those of its cut, scaled, its digit of them, and zeros in its offset column. What was
+    /// known of other weights is forgotten.
+    fn held(&mut self, weights: &[f64]) -> Vec<Vec<f64>> {
+        let map = &self.model.map;
+        self.compensation = None;
+        self.scales = self.layout.scale.factors(map, weights);
+        let (slices, scales) = (self.layout.slices, &self.scales);
+        let own = |part: &Part| {
+            let cut = &part.cut;
+            let row = |input: usize| {
+                let weights = &weights[input * map.outputs()..][cut.outputs.clone()];
+                let scales = scales.as_ref().map(|s| &s[cut.outputs.clone()]);
+                let own = weights.iter().enumerate().map(move |(c, w)| {
+                    let w = scales.map_or(*w, |s| s[c] * w);
+                    slices.map_or(w, |s| s.part(map, cut.slice, w))
+                });
+                own.chain(std::iter::repeat_n(0.0, map.mapping().further_columns()))
+            };
+            cut.inputs.clone().flat_map(row).collect()
+        };
+        self.tiles.iter().map(own).collect()
+    }
+
     /// The conductance that a noiseless read of every single cell sees, in siemens: what it would be through ideal wires. One element a cell,
-    /// row-major over the whole.
+    /// row-major over the whole, slice after slice; without those of offset columns.
     ///
     /// # Errors
     /// Those of the backend.
     pub fn conductances(&mut self) -> Result<StackVector> {
         let map = self.model.map;
-        let mut all = StackVector::zeros(map.cells(), self.replicas);
+        let slices = self.layout.slice_count();
+        let mut all = StackVector::zeros(slices * map.cells(), self.replicas);
         for part in &mut self.tiles {
             let own = part.tile.conductances()?;
+            let first = part.cut.slice * map.cells();
             for k in 0..own.len() {
-                let cell = part.cut.cell(&map, k);
-                all.lanes_mut(cell).copy_from_slice(own.lanes(k));
+                if let Some(cell) = part.cut.cell(&map, k) {
+                    all.lanes_mut(first + cell).copy_from_slice(own.lanes(k));
+                }
             }
         }
         Ok(all)
@@ -241,6 +273,16 @@ impl Crossbar {
     pub fn tiles(&mut self) -> Result<Vec<(Cut, StackVector)>> {
         let tile = |part: &mut Part| Ok((part.cut.clone(), part.tile.conductances()?));
         self.tiles.iter_mut().map(tile).collect()
+    }
+
+    /// # Panics
+    /// For weights in digits, scaled columns and offset columns.
+    fn assert_trainable(&self) {
+        let plain = self.layout.slices.is_none() && self.layout.scale == WeightScale::Matrix;
+        assert!(
+            plain && self.model.map.mapping().further_columns() == 0,
+            "weights in digits, scaled columns and offset columns are written and read, not updated"
+        );
     }
 }
 
@@ -264,6 +306,9 @@ impl Synapses for Crossbar {
 
     /// Pulses as `counting` says. Without update management the gain η/δ sets how a train's probability is shared between
     /// rows and columns; with it the largest elements of each tile do.
+    ///
+    /// # Panics
+    /// For weights in digits, scaled columns and offset columns, as [`Synapses::update_dense`]: they are written and read.
     fn update_outer(
         &mut self,
         step: u32,
@@ -272,6 +317,7 @@ impl Synapses for Crossbar {
         counting: Counting,
         rate: f64,
     ) -> Result<()> {
+        self.assert_trainable();
         if let [Part { tile, .. }] = &mut self.tiles[..] {
             return tile.update_outer(step, inputs, changes, counting, rate);
         }
@@ -291,6 +337,7 @@ impl Synapses for Crossbar {
         counting: Counting,
         rate: f64,
     ) -> Result<()> {
+        self.assert_trainable();
         if let [Part { tile, .. }] = &mut self.tiles[..] {
             return tile.update_dense(step, changes, counting, rate);
         }
@@ -319,15 +366,23 @@ impl Synapses for Crossbar {
         tiles.try_for_each(|part| part.tile.refresh(step))
     }
 
+    /// Of weights in digits, those of the cells at one place in all slices together; offset columns are taken for exact.
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {
         let whole = &self.model.map;
-        for Part { cut, tile, .. } in &mut self.tiles {
-            let model = tile.model.clone();
-            let states = tile.states()?;
+        values.iter_mut().for_each(|v| v.fill(0.0));
+        for part in &mut self.tiles {
+            let model = part.tile.model.clone();
+            let states = part.tile.states()?;
             for k in 0..states.len() {
-                let values = &mut values[cut.cell(whole, k)];
-                for (v, &s) in values.iter_mut().zip(states.lanes(k)) {
-                    *v = model.map.value(model.cells.conductance(k, f64::from(s)));
+                let Some(cell) = part.cut.cell(whole, k) else {
+                    continue;
+                };
+                let output = whole.weight_of(cell) % whole.outputs();
+                let scale = self.scales.as_ref().map_or(1.0, |s| s[output]);
+                let factor = part.factor / scale;
+                for (v, &s) in values[cell].iter_mut().zip(states.lanes(k)) {
+                    let x = model.cells.conductance(k, f64::from(s));
+                    *v += factor * model.map.value(x);
                 }
             }
         }

@@ -1,6 +1,8 @@
 //! One product from the partial sums of tiles, and what is done to it digitally.
 
-use super::{Compensation, Counts, Crossbar, Direction, RangeRule, Response, Scope, Synapses};
+use super::{
+    Compensation, Counts, Crossbar, Direction, Part, RangeRule, Response, Scope, Synapses,
+};
 use crate::backend::StackVector;
 use crate::error::{Error, Result};
 
@@ -39,7 +41,8 @@ impl Crossbar {
         done
     }
 
-    /// As [`Crossbar::read_samples`], without compensation. Partial sums are added tile by tile in double precision, and rounded once.
+    /// As [`Crossbar::read_samples`], without compensation. Partial sums are shifted and added tile by tile in double precision, columns scaled
+    /// back, and rounded once.
     fn read_raw(
         &mut self,
         direction: Direction,
@@ -47,34 +50,63 @@ impl Crossbar {
         inputs: &StackVector,
         outputs: &mut StackVector,
     ) -> Result<()> {
-        if let [only] = &mut self.tiles[..] {
+        let offset = self.model.map.mapping().further_columns() > 0;
+        if let ([only], None, false) = (&mut self.tiles[..], &self.scales, offset) {
             return only.tile.read_samples(direction, step, inputs, outputs);
         }
+        let against = direction == Direction::Transposed;
+        let scaled = self.scales.as_ref().filter(|_| against).map(|scales| {
+            let mut inputs = inputs.clone();
+            for (c, s) in scales.iter().enumerate() {
+                let lanes = inputs.lanes_mut(c).iter_mut();
+                lanes.for_each(|x| *x = (f64::from(*x) / s) as f32);
+            }
+            inputs
+        });
+        let inputs = scaled.as_ref().unwrap_or(inputs);
         let width = inputs.width();
         self.sums.clear();
         self.sums.resize(outputs.all().len(), 0.0);
         for part in &mut self.tiles {
-            let (from, to) = part.cut.ends(direction);
-            let (given, taken) = (&mut part.given, &mut part.taken);
-            cut_rows(inputs, from, given);
-            taken.reshape(to.len(), width);
+            part.give(direction, inputs);
+            let (given, taken) = (&part.given, &mut part.taken);
+            taken.reshape(part.tile.outputs(direction), width);
             part.tile.read_samples(direction, step, given, taken)?;
+            let (_, to) = part.cut.ends(direction);
             let sums = &mut self.sums[to.start * width..to.end * width];
             for (sum, y) in sums.iter_mut().zip(taken.all()) {
-                *sum += f64::from(*y);
+                *sum += part.factor * f64::from(*y);
             }
-            self.additions += taken.all().len() as u64;
+            self.additions += sums.len() as u64;
+            if offset && !against {
+                for sums in sums.chunks_mut(width) {
+                    for (sum, y) in sums.iter_mut().zip(taken.lanes(to.len())) {
+                        *sum -= part.factor * f64::from(*y);
+                    }
+                }
+                self.additions += sums.len() as u64;
+            }
         }
         // The first of every sum is not added to anything.
         self.additions -= outputs.all().len() as u64;
-        for (y, sum) in outputs.all_mut().iter_mut().zip(&self.sums) {
-            *y = *sum as f32;
+        let sums = self.sums.chunks(width.max(1));
+        for (c, (y, sums)) in outputs
+            .all_mut()
+            .chunks_mut(width.max(1))
+            .zip(sums)
+            .enumerate()
+        {
+            let scales = self.scales.as_ref().filter(|_| !against);
+            let scale = scales.map_or(1.0, |s| s[c]);
+            for (y, sum) in y.iter_mut().zip(sums) {
+                *y = (sum / scale) as f32;
+            }
         }
         Ok(())
     }
 
     /// Weighted sums against the flow, `y_r = Σ_c x_c w_rc`, through the periphery: inputs on the outputs' side (one element an output of
-    /// the array), outputs on the rows'. Whole samples, as for [`Synapses::multiply`], whose random numbers are
+    /// the array), outputs on the rows'. Columns that were scaled when they were written scale inputs, which may leave the range of the converters. Whole samples, as for [`Synapses::multiply`], whose random numbers are
     /// others.
     ///
     /// # Errors
@@ -104,8 +136,9 @@ impl Crossbar {
     }
 
     /// Chooses the ranges of the output converters from what they see of these inputs (whole samples), sets them, and returns them in
-    /// units of the weighted sum, one an output and tile, tile by tile in the order of [`Layout::cuts`](super::Layout::cuts); columns that see
-    /// nothing but zeros get the range of the tile, tiles that do the largest of the others. Ideal converters saturate at them from then on. All replicas share them, as they share converters. The read has noise at step `step`, as any other.
+    /// units of the weighted sum, one an output and tile (that of an offset column last), tile by tile in the order of
+    /// [`Layout::cuts`](super::Layout::cuts); columns that see nothing but zeros get the range of the tile, tiles that do the largest of the others. Ideal
+    /// converters saturate at them from then on. All replicas share them, as they share converters. The read has noise at step `step`, as any other.
     ///
     /// # Errors
     /// [`Error::NotConverged`] where all outputs of all tiles are zero, or not finite; those of the backend.
@@ -122,12 +155,11 @@ impl Crossbar {
     ) -> Result<Vec<f64>> {
         let mut found = Vec::new();
         for part in &mut self.tiles {
-            let (from, to) = part.cut.ends(direction);
-            cut_rows(inputs, from, &mut part.given);
+            part.give(direction, inputs);
             let own = part
                 .tile
                 .calibrate(step, direction, &part.given, rule, scope)?;
-            found.push((own, to.len()));
+            found.push((own, part.tile.outputs(direction)));
         }
         let seen = found.iter().filter_map(|(own, _)| own.as_ref()).flatten();
         let Some(largest) = seen.copied().reduce(f64::max) else {
@@ -150,8 +182,7 @@ impl Crossbar {
     pub fn set_ranges(&mut self, direction: Direction, ranges: &[f64]) {
         let mut rest = ranges;
         for part in &mut self.tiles {
-            let (_, to) = part.cut.ends(direction);
-            let own = rest.split_off(..to.len());
+            let own = rest.split_off(..part.tile.outputs(direction));
             let own = own.expect("one range an output and tile");
             part.tile.set_ranges(direction, own);
         }
@@ -188,6 +219,27 @@ impl Crossbar {
     /// Ends the compensation of drift.
     pub fn end_compensation(&mut self) {
         self.compensation = None;
+    }
+}
+
+impl Part {
+    /// Takes its elements of what the whole is given. Against the flow an offset column is driven with minus the sum of the others.
+    fn give(&mut self, direction: Direction, inputs: &StackVector) {
+        let (from, _) = self.cut.ends(direction);
+        let width = inputs.width();
+        let own = from.start * width..from.end * width;
+        cut_rows(inputs, from, &mut self.given);
+        let further = self.tile.model.map.mapping().further_columns();
+        if direction == Direction::Transposed && further > 0 {
+            let last = self.given.len();
+            self.given.reshape(last + further, width);
+            let (given, offset) = self.given.all_mut().split_at_mut(own.len());
+            given.copy_from_slice(&inputs.all()[own]);
+            offset.fill(0.0);
+            for given in given.chunks(width) {
+                offset.iter_mut().zip(given).for_each(|(o, x)| *o -= x);
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::Result;
 
 impl Array for Tile {
     /// Inputs are voltages (1 V a unit); the reference current `g_ref Σ V`, or the current of the negative column, is subtracted. Against
-    /// the flow both columns of a pair are driven, the second with the opposite sign.
+    /// the flow both columns of a pair are driven, the second with the opposite sign. With an offset column nothing is subtracted here.
     fn read(
         &mut self,
         direction: Direction,
@@ -19,12 +19,15 @@ impl Array for Tile {
         let voltages = driven.voltages;
         let (map, window) = (self.model.map, self.model.cells.window());
         let per_ampere = (map.per_window() / window.span()) as f32;
-        let reference = (window.g_min + map.reference() * window.span()) as f32;
+        let reference = match map.mapping() {
+            Mapping::OffsetColumn => 0.0,
+            _ => (window.g_min + map.reference() * window.span()) as f32,
+        };
         if let Some(through) = &mut self.through {
             through.prepare(direction, &mut *self.backend)?;
         }
         let width = voltages.width();
-        let pairs = map.mapping() != Mapping::ReferenceColumn;
+        let pairs = map.cells_per_weight() == 2;
         let mut noise = ReadNoise {
             step,
             index,
@@ -150,10 +153,7 @@ impl Tile {
         rule: RangeRule,
         scope: Scope,
     ) -> Result<Option<Vec<f64>>> {
-        let outputs = match direction {
-            Direction::Forward => self.model.map.outputs(),
-            Direction::Transposed => self.model.map.inputs(),
-        };
+        let outputs = self.outputs(direction);
         let mut counts = self.counts;
         let mut converters = self
             .converters

@@ -8,7 +8,7 @@ use super::program::{Writer, Writing, Written};
 use super::pulsing::{self, Pulsing};
 use super::refresh::Refresher;
 use super::through::Through;
-use super::{ArrayModel, Plan, trains};
+use super::{ArrayModel, Direction, Plan, trains};
 use crate::backend::{Backend, Request, Shape, StackVector};
 use crate::device::Counting;
 use crate::error::Result;
@@ -137,6 +137,14 @@ impl Tile {
         let mut out = StackVector::zeros(shape.cells(), shape.replicas);
         self.backend.conductances(&mut out)?;
         Ok(out)
+    }
+
+    /// Outputs of a read, that of an offset column included.
+    pub fn outputs(&self, direction: Direction) -> usize {
+        match direction {
+            Direction::Forward => self.model.map.outputs(),
+            Direction::Transposed => self.model.map.inputs(),
+        }
     }
 
     /// Sets `scale` to the factor from |input| to a row's probability.

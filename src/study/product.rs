@@ -11,7 +11,7 @@ use rand_pcg::Pcg64;
 use super::reading::{Answer, Draw, Layer, LayerWeights, Operands};
 use super::summary::Held;
 use crate::backend::StackVector;
-use crate::crossbar::WeightMap;
+use crate::crossbar::{WeightMap, WeightScale};
 use crate::error::{Error, Result};
 use crate::number::{Coordinates, Purpose, Stream};
 use crate::training::{read_array, read_table};
@@ -74,11 +74,16 @@ impl Operands {
         }
     }
 
-    /// The operands of a study with this seed, for weights that `map` can hold.
+    /// The operands of a study with this seed, for weights that `map` can hold when they are scaled like this.
     ///
     /// # Errors
     /// Unreadable or broken data; least squares without a solution.
-    pub(super) fn product(&self, seed: u64, map: &WeightMap) -> Result<Product> {
+    pub(super) fn product(
+        &self,
+        seed: u64,
+        map: &WeightMap,
+        scale: WeightScale,
+    ) -> Result<Product> {
         let [low, high] = map.range();
         let (inputs, outputs, samples, weights, vectors) = match self {
             Self::Layer(layer) => return Loaded::read(layer)?.product(high.min(-low)),
@@ -101,6 +106,11 @@ impl Operands {
             }
         };
         let drawn: Vec<f64> = (0..inputs * outputs).map(|_| draw()).collect();
+        // Columns that are scaled fit.
+        let [low, high] = match scale {
+            WeightScale::Matrix => [low, high],
+            WeightScale::Column => [f64::NEG_INFINITY, f64::INFINITY],
+        };
         let clipped = drawn.iter().filter(|w| !(low..=high).contains(*w)).count();
         Ok(Product {
             clipped: clipped as f64 / drawn.len() as f64,

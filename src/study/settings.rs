@@ -16,7 +16,7 @@ use crate::backend::Place;
 use crate::bias::{Gradient, Log, Setting};
 use crate::crossbar::{
     ArrayModel, Built, Cost, Layout, Mapping, Periphery, Plan, Refresh, Technology, Usage,
-    WeightMap, Wires,
+    WeightMap, WeightScale, Wires,
 };
 use crate::device::{Counting, Device};
 use crate::document::{Origin, Rule, Section, Value, Violations};
@@ -159,15 +159,16 @@ impl Settings {
         let aggregate = !array.optional_bool("pulse-by-pulse").unwrap_or(false);
         let (mapping, section) = array.choice(
             "mapping",
-            &["reference-column", "differential-pair", ONE_SIDED],
+            &["reference-column", OFFSET, "differential-pair", ONE_SIDED],
         );
         let mapping = match mapping {
+            OFFSET => Mapping::OffsetColumn,
             "differential-pair" => Mapping::DifferentialPair,
             ONE_SIDED => Mapping::OneSidedPair,
             _ => Mapping::ReferenceColumn,
         };
         check_sides(&array, mapping, &parsed_device, read.is_some());
-        let layout = layout(&array, mapping);
+        let layout = layout(&array, mapping, read.is_some());
         let unit = unit(&section, window);
         let (zero, refresh) = match mapping {
             Mapping::OneSidedPair => (Zero::Reset, refresh(&section)),
@@ -184,10 +185,11 @@ impl Settings {
                 "write zero = \"middle\"",
             );
         }
-        if read == Some("inference") && matches!(zero, Zero::Position(p) if p <= 0.0 || p >= 1.0) {
+        let scaled = read == Some("inference") || layout.scale == WeightScale::Column;
+        if scaled && matches!(zero, Zero::Position(p) if p <= 0.0 || p >= 1.0) {
             section.violation(
                 "zero",
-                "a layer has weights of both signs, and there is no room on one side of this zero",
+                "weights of both signs are scaled to the window, and there is no room on one side of this zero",
                 "write zero = \"middle\"",
             );
         }
@@ -296,6 +298,7 @@ fn untrained() -> Training {
 }
 
 const ONE_SIDED: &str = "one-sided-pair";
+const OFFSET: &str = "offset-column";
 
 /// One-sided cells make weights of both signs, and weights that fall, in pairs of their own only.
 /// Pairs that are only read need no reset: weight 0 is two cells at g-min.
@@ -307,7 +310,7 @@ fn check_sides(array: &Section, mapping: Mapping, device: &Device, read: bool) {
             format!("the device {name} has no reset: how its cells are emptied is not known"),
             "add a [device.reset] with level, deviation and device-to-device: then its depressing pulses are not used; or choose another mapping",
         ),
-        (Mapping::ReferenceColumn | Mapping::DifferentialPair, Some(_)) => array.violation(
+        (Mapping::ReferenceColumn | Mapping::OffsetColumn | Mapping::DifferentialPair, Some(_)) => array.violation(
             "mapping",
             format!("the cells of the device {name} are one-sided: pulses can only raise them"),
             format!("write [array.mapping.{ONE_SIDED}] with conductance-per-weight, and a refresh"),
@@ -695,7 +698,8 @@ impl Settings {
             }
             _ => self.material()?.task.features,
         };
-        Ok(weights * self.mapping.cells_per_weight() * self.replicas)
+        let cells = self.mapping.cells_per_weight() * self.layout.slice_count();
+        Ok(weights * cells * self.replicas)
     }
 
     /// The array with its drawn cells.
@@ -703,33 +707,32 @@ impl Settings {
     /// # Errors
     /// Device-to-device variation that finds no physical cell, or lists of the wrong length.
     pub fn plan(&self, inputs: usize, outputs: usize) -> Result<Plan> {
-        let per_weight = self.mapping.cells_per_weight();
+        let per_window = self.device.window().span() / self.unit;
+        let map = |zero| WeightMap::new(self.mapping, zero, per_window, inputs, outputs);
         // A seed of its own, so that the same devices serve every sweep point.
         let cells = self
             .device
-            .cells(inputs * outputs * per_weight, self.seed ^ 0xD2D)?;
+            .cells(self.layout.cells(&map(0.5)), self.seed ^ 0xD2D)?;
         let zero = match self.zero {
             Zero::SymmetricPoint => cells.nominal_symmetric_point().unwrap_or(0.5),
             Zero::Middle => 0.5,
             Zero::Position(p) => p,
             Zero::Reset => self.device.reset().map_or(0.0, |r| r.level),
         };
+        // Zero is one of the codes.
+        let zero = match self.layout.slices {
+            Some(slices) if self.mapping.cells_per_weight() == 1 => slices.zero(zero),
+            _ => zero,
+        };
         // Where zero is belongs to the device, what pulls to how it is updated.
         let cells = match self.training.counting {
             Counting::Expected => cells.without_pulses(),
             _ => cells,
         };
-        let map = WeightMap::new(
-            self.mapping,
-            zero,
-            self.device.window().span() / self.unit,
-            inputs,
-            outputs,
-        );
         Ok(Plan {
             model: ArrayModel {
                 cells: Arc::new(cells),
-                map,
+                map: map(zero),
             },
             read_noise: self.read_noise,
             periphery: self.periphery.clone(),

@@ -137,6 +137,10 @@ macro_rules! suite {
                 periphery::through_converters($site);
             }
             #[test]
+            fn reads_of_tiles_and_slices() {
+                periphery::tiles_and_slices($site);
+            }
+            #[test]
             fn reads_through_wires() {
                 wires::as_the_network_is_solved($site);
             }

@@ -3,7 +3,7 @@
 use memridge::backend::{Place, StackVector};
 use memridge::crossbar::{
     Adc, AdcKind, ArrayModel, Crossbar, Dac, Layout, Mapping, NoiseManagement, Periphery, Plan,
-    Resolution, Rounding, Synapses, WeightMap,
+    Resolution, Rounding, Slices, Synapses, TileSize, WeightMap,
 };
 
 use super::devices::counters;
@@ -80,5 +80,62 @@ pub fn through_converters(site: Site) {
         }
         assert!(here.all().iter().any(|y| *y != 0.0));
         assert!(other <= 2, "{other} codes differ");
+    }
+}
+
+/// Weights in digits and tiles, with an offset column in each: sums of the same reads, to the rounding of these.
+pub fn tiles_and_slices(site: Site) {
+    let place = match site {
+        Site::Place(place) => place,
+        Site::Instructions(_) => Place::Cpu,
+    };
+    let (rows, columns, replicas, samples) = (21, 8, 5, 3);
+    for mapping in [Mapping::OffsetColumn, Mapping::OneSidedPair] {
+        let layout = Layout {
+            tiles: Some(TileSize {
+                rows: 8,
+                columns: 6,
+            }),
+            slices: Slices::new(7, 3),
+            ..Layout::default()
+        };
+        let zero = match mapping {
+            Mapping::OneSidedPair => 0.0,
+            _ => 64.0 / 127.0,
+        };
+        let map = WeightMap::new(mapping, zero, 2.0, rows, columns);
+        let read = |place: &Place| {
+            let plan = Plan {
+                model: ArrayModel {
+                    cells: counters(layout.cells(&map)),
+                    map,
+                },
+                read_noise: 0.05,
+                periphery: Periphery::default(),
+                wires: None,
+                layout,
+                refresh: None,
+                aggregate: true,
+                stream: stream(),
+                place: place.clone(),
+            };
+            let mut crossbar = Crossbar::new(&plan, 1000, replicas).unwrap();
+            let weights: Vec<f64> = (0..rows * columns).map(|k| scattered(k) - 0.5).collect();
+            crossbar.write(0, &weights).unwrap();
+            let lanes = samples * replicas;
+            let input = |i: usize, l: usize| (scattered(7 * i + 5 * l) - 0.5) as f32;
+            let mut y = StackVector::zeros(columns, lanes);
+            let inputs = vector(rows, lanes, input);
+            crossbar.multiply(3, &inputs, &mut y).unwrap();
+            let tiles = crossbar.tiles().unwrap();
+            (y, tiles.into_iter().map(|t| t.1).collect::<Vec<_>>())
+        };
+        let ((there, held), (here, own)) = (read(&place), read(&Place::Cpu));
+        assert_eq!(held, own, "{mapping:?}");
+        // Tiles have 8 inputs of at most one half and conductances below 2.5 weights, an offset each: sums of 20 that are rounded a few times.
+        for (a, b) in there.all().iter().zip(here.all()) {
+            assert!((a - b).abs() < 20.0 * 4.0 * f32::EPSILON, "{a} {b}");
+        }
+        assert!(here.all().iter().any(|y| y.abs() > 0.1));
     }
 }

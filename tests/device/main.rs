@@ -6,6 +6,7 @@ mod cell_noise;
 mod faults;
 mod laws;
 mod library;
+mod mapping;
 mod onesided;
 mod periphery;
 mod physical;

@@ -421,7 +421,10 @@ fn tiles_disturb_none_but_their_own_cells() {
     let cells = soft_bounds(QUIET, 24);
     let run = |tiles: Option<TileSize>| {
         let mut plan = plan(Arc::clone(&cells), through(0.0, writes(Scheme::Half, true)));
-        plan.layout = Layout { tiles };
+        plan.layout = Layout {
+            tiles,
+            ..Layout::default()
+        };
         let mut crossbar = Crossbar::new(&plan, 0, 1).unwrap();
         crossbar.write(0, &[0.3; 12]).unwrap();
         let asked = 20.0 * plan.model.step() as f32;

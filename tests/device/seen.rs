@@ -84,6 +84,7 @@ const BOTH: [Mapping; 2] = [Mapping::ReferenceColumn, Mapping::DifferentialPair]
 fn what_is_seen_follows_its_derivative() {
     let tiles = |rows| Layout {
         tiles: Some(TileSize { rows, columns: 2 }),
+        ..Layout::default()
     };
     for (mapping, layout) in [
         (Mapping::ReferenceColumn, Layout::default()),
@@ -366,6 +367,7 @@ fn tiles_are_predicted_like_arrays_of_their_own() {
             y: y.clone(),
             layout: Layout {
                 tiles: Some(TileSize { rows, columns: 2 }),
+                ..Layout::default()
             },
             ..setting(Mapping::DifferentialPair, 2, Some(harsh()))
         };

@@ -46,6 +46,7 @@ fn plan(map: WeightMap, cells: Arc<Cells>, tiles: Option<[usize; 2]>) -> Plan {
         wires: None,
         layout: Layout {
             tiles: tiles.map(|[rows, columns]| TileSize { rows, columns }),
+            ..Layout::default()
         },
         refresh: None,
         aggregate: true,
@@ -63,7 +64,7 @@ fn map(mapping: Mapping, inputs: usize, outputs: usize) -> WeightMap {
 }
 
 /// Uniform numbers in ±1.
-fn numbers(len: usize, width: usize, step: u32) -> StackVector {
+pub fn numbers(len: usize, width: usize, step: u32) -> StackVector {
     let mut out = StackVector::zeros(len, width);
     for i in 0..len {
         for (lane, x) in out.lanes_mut(i).iter_mut().enumerate() {
@@ -88,19 +89,19 @@ fn written(plan: &Plan, replicas: usize) -> Crossbar {
     crossbar
 }
 
-fn forward(crossbar: &mut Crossbar, step: u32, x: &StackVector) -> StackVector {
+pub fn forward(crossbar: &mut Crossbar, step: u32, x: &StackVector) -> StackVector {
     let mut y = StackVector::zeros(crossbar.dimensions().1, x.width());
     crossbar.multiply(step, x, &mut y).unwrap();
     y
 }
 
-fn back(crossbar: &mut Crossbar, step: u32, x: &StackVector) -> StackVector {
+pub fn back(crossbar: &mut Crossbar, step: u32, x: &StackVector) -> StackVector {
     let mut y = StackVector::zeros(crossbar.dimensions().0, x.width());
     crossbar.multiply_transposed(step, x, &mut y).unwrap();
     y
 }
 
-fn distance(a: &StackVector, b: &StackVector) -> f32 {
+pub fn distance(a: &StackVector, b: &StackVector) -> f32 {
     let pairs = a.all().iter().zip(b.all());
     pairs.fold(0.0, |m, (a, b)| m.max((a - b).abs()))
 }

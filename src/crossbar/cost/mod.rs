@@ -86,7 +86,7 @@ pub struct Tiled {
     pub rows: usize,
     /// Bit lines.
     pub columns: usize,
-    /// Inputs and outputs of its weights.
+    /// Inputs and outputs, that of an offset column included.
     pub dimensions: (usize, usize),
 }
 
@@ -94,7 +94,7 @@ impl Built {
     /// The arrays of such weights.
     pub fn new(layout: &Layout, map: &WeightMap, pulse: Option<WritePulse>) -> Self {
         let tile = |cut: super::Cut| {
-            let map = cut.map(map);
+            let map = cut.tile(map);
             Tiled {
                 rows: map.inputs(),
                 columns: map.columns(),
@@ -172,7 +172,7 @@ pub struct Item {
 /// # Equation
 /// Energy: `Σ count · unit`. A read dissipates `V² ḡ t x²` in a cell whose line is driven with x, ḡ the mean conductance at the end of the run; a pulse `V² ḡ t`, the mean
 /// of a potentiating and a depressing one. Where the capacitance C of a line is known, `C V² x²` for every cell of a driven line: charged and discharged once. Every converted output takes one digital operation (subtraction, shift, scale, threshold), and so does
-/// every partial sum that is added.
+/// every partial sum of tiles and slices that is added, and every output that an offset column is subtracted from.
 ///
 /// Tiles work side by side: the time is that of the mean one, areas are added, and so are digital operations that add partial sums.
 ///
