@@ -34,6 +34,14 @@ pub(super) struct Bent {
     part: StackVector,
 }
 
+/// Sign of a cell's voltage, word line over bit line, where its input is positive.
+fn polarity(direction: Direction) -> f64 {
+    match direction {
+        Direction::Forward => 1.0,
+        Direction::Transposed => -1.0,
+    }
+}
+
 impl Bent {
     /// None for ohmic cells.
     ///
@@ -113,7 +121,11 @@ impl Bent {
             self.currents(tile, direction, driven.voltages, sums)?;
             self.add_noise(tile, direction, noise, sums);
             let (law, q, known) = (self.curve.law, self.curve.volts, self.known());
-            let current = |x: f32| (known / q * law.current(reference, q * f64::from(x))) as f32;
+            // Against the flow a cell has the opposite voltage.
+            let sign = polarity(direction);
+            let current = |x: f32| {
+                (sign * known / q * law.current(reference, sign * q * f64::from(x))) as f32
+            };
             tile.sum_inputs(driven.voltages, current);
             tile.weigh(direction, sums);
             return Ok(());
@@ -163,9 +175,14 @@ impl Bent {
             }
             // Over q, as the current is: x² q and x³ q², or of a pulse of full voltage its length times that.
             let full = driven.full.map(|full| q * f64::from(full));
+            let sign = polarity(direction);
             self.drive(driven.voltages, |x| {
                 let v = full.unwrap_or((q * x).abs());
-                if k == 0 { v * x.abs() } else { v * v * x }
+                if k == 0 {
+                    sign * v * x.abs()
+                } else {
+                    v * v * x
+                }
             });
             tile.backend.read_as(Some(&self.matrix))?;
             let reference = coefficient(tile.reference(), k) as f32;

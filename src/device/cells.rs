@@ -341,6 +341,7 @@ impl Cells {
             parts: self.parts,
             programming: self.programming.clone(),
             cell_noise: self.cell_noise.clone(),
+            curve: self.curve,
             retention: self.retention,
             own_retention: places.iter().filter_map(own).collect(),
             aging: self.aging.pick(places),
