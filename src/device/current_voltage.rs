@@ -134,7 +134,10 @@ impl CurrentVoltage {
 
     /// A voltage up to `most`, of either sign, at which the current of a cell of the window does not rise.
     pub fn falling(self, window: Window, most: f64) -> Option<f64> {
-        let falls = |&(g, v): &(f64, f64)| g > 0.0 && !(self.at(g, v).1 > 0.0);
+        let falls = |&(g, v): &(f64, f64)| {
+            let slope = self.at(g, v).1;
+            g > 0.0 && (slope <= 0.0 || slope.is_nan())
+        };
         Self::along(window, most).find(falls).map(|(_, v)| v)
     }
 
@@ -147,7 +150,7 @@ impl CurrentVoltage {
     pub fn current<R: Real>(self, g: R, v: R) -> R {
         match self {
             Self::Ohmic => g * v,
-            Self::Sinh { slope } if slope == 0.0 => g * v,
+            Self::Sinh { slope: 0.0 } => g * v,
             Self::Sinh { slope } => {
                 let x = R::lit(slope) * v;
                 // Both terms have one sign, so that nothing is lost near 0 V.
