@@ -330,6 +330,59 @@ fn a_layer_answers_as_its_digital_weights_do() {
     assert!((error.value.unwrap() / error.predicted.unwrap() - 1.0).abs() < 1e-4);
 }
 
+/// What the digital side takes for ohmic errs by the curve; a device that bends must be told its voltage.
+#[test]
+fn curves_need_a_voltage() {
+    let study = |array: &str| {
+        read_study(array, "")
+            .replace("ideal/soft-bounds", "ideal/crosssim-cubic")
+            .replace("differential-pair]\nzero = \"middle\"", "one-sided-pair]")
+            .replace("normal]\ndeviation = 0.7", "uniform]\nlargest = 1.0")
+    };
+    let dac = "[array.dac]\nrange = 1.0\n";
+    let with = |voltage: &str, rest: &str| {
+        study(rest).replace(
+            "read-noise = 0.0",
+            &format!("read-noise = 0.0\nread-voltage = \"{voltage}\""),
+        )
+    };
+    // Uniform inputs: x - c x³ has a slope of 1 - c E x⁴/E x² = 1 - 3/5 c on x, c = 0.25 V⁻² (1 V)², over many cells and inputs.
+    let read = &reads_of(&with("1 V", dac))[0];
+    assert!(
+        (read.gain.value.unwrap() - 0.85).abs() < 2e-3,
+        "{:?}",
+        read.gain
+    );
+    assert_eq!(read.error.predicted, None);
+    assert!(
+        (0.15..0.17).contains(&read.error.value.unwrap()),
+        "{:?}",
+        read.error
+    );
+    // The square of the voltage: a hundredth.
+    let read = &reads_of(&with("100 mV", dac))[0];
+    assert!((read.gain.value.unwrap() - 0.9985).abs() < 1e-4);
+    // Pulses of one voltage keep the product.
+    let serial = "[array.dac]\nbits = 8\nrange = 1.0\ninputs = \"bit-serial\"\n";
+    let read = &reads_of(&with("1 V", serial))[0];
+    assert!((read.gain.value.unwrap() - 1.0).abs() < 1e-3);
+    let wires = "[array.wires]\nword-segment = \"1 Ohm\"\nbit-segment = \"1 Ohm\"\n";
+    let width = "[array.dac]\nbits = 8\nrange = 1.0\ninputs = \"pulse-width\"\n";
+    for (text, said) in [
+        (study(dac), "read-voltage = \"200 mV\""),
+        (with("1 V", ""), "known by the largest one"),
+        (with("3 V", dac), "ends at 2 V"),
+        (with("1.5 V", &format!("{dac}{wires}")), "must rise"),
+        (
+            with("1 V", &format!("{width}{wires}")),
+            "pulses of several lengths",
+        ),
+    ] {
+        let message = study_of(&text).err().unwrap_or_default();
+        assert!(message.contains(said), "{said}: {message}");
+    }
+}
+
 /// Samples that are held out have no part in the fit: the digital error is that of a fit by hand.
 #[test]
 fn held_out_samples_are_tested_and_not_fitted() {

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use memridge::crossbar::wires::{Break, Circuit, CurrentVoltage, Ends, Lines, Method, Solver};
+use memridge::crossbar::wires::{Break, Circuit, Ends, Lines, Method, Solver};
+use memridge::device::CurrentVoltage;
 
 /// Numbers in [0, 1) that depend on the seed and their order alone.
 struct Uniforms {
@@ -506,7 +507,7 @@ fn random_matrices_and_nonlinear_cells() {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let power = dot(&v, &s.word_currents) - dot(&w, &s.bit_currents);
         let cells: f64 = (circuit.conductances().iter().zip(s.cell_voltages()))
-            .map(|(g, u)| g * law.at(u).0 * u)
+            .map(|(g, u)| law.at(*g, u).0 * u)
             .sum();
         let all = cells
             + dissipated(circuit.word(), n, |i, j| s.word[i * n + j], &v)
@@ -567,7 +568,7 @@ fn one_nonlinear_cell_by_bisection() {
         let (mut low, mut high) = (0.0, v);
         for _ in 0..200 {
             let u = 0.5 * (low + high);
-            let missing = (v - u) / 50.0 - 1e-3 * law.at(u).0;
+            let missing = (v - u) / 50.0 - law.at(1e-3, u).0;
             if missing * v > 0.0 {
                 low = u;
             } else {

@@ -84,6 +84,7 @@ fn value(device: &Device) -> Result<Value> {
             let parts = n.describe(w).into_iter();
             parts.map(|(kind, text)| (kind.to_owned(), json!(text))).collect::<serde_json::Map<_, _>>()
         }),
+        "current-voltage": device.current_voltage().describe(),
         "faults": device.faults().map(|f| match f {
             Faults::Random(kinds) => json!(
                 kinds
@@ -312,6 +313,14 @@ pub fn show(name: &str, [svg, csv]: [Option<&Path>; 2], json: bool) -> Result<Ex
             format!("read noise, {kind}"),
             text,
             "deviation of a read of one cell".to_owned(),
+        ]);
+    }
+    if let Some(text) = device.current_voltage().describe() {
+        let most = device.largest_voltage().map(Volts::new);
+        table.add_row([
+            "current".to_owned(),
+            text,
+            most.map_or("against the voltage".into(), |v| format!("up to {v}")),
         ]);
     }
     if let Some(r) = device.reset() {

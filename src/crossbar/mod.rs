@@ -1,5 +1,6 @@
 //! The crossbar: weights held by conductances, read and updated through the periphery.
 
+mod bent;
 mod cost;
 mod digital;
 mod effective;

@@ -7,95 +7,151 @@ use crate::backend::{ReadNoise, StackVector};
 use crate::error::Result;
 
 impl Array for Tile {
-    /// Inputs are voltages (1 V a unit); the reference current `g_ref Σ V`, or the current of the negative column, is subtracted. Against
-    /// the flow both columns of a pair are driven, the second with the opposite sign. With an offset column nothing is subtracted here.
+    /// Inputs are voltages (1 V a unit, where cells are ohmic); the reference current `g_ref Σ V`, or the current of the negative column, is
+    /// subtracted. Against the flow both columns of a pair are driven, the second with the opposite sign. With an offset column nothing is
+    /// subtracted here.
     fn read(
         &mut self,
         direction: Direction,
-        (step, index): (u32, u32),
+        at: (u32, u32),
         driven: &Driven,
         sums: &mut StackVector,
     ) -> Result<()> {
-        let voltages = driven.voltages;
-        let (map, window) = (self.model.map, self.model.cells.window());
-        let per_ampere = (map.per_window() / window.span()) as f32;
-        let reference = match map.mapping() {
-            Mapping::OffsetColumn => 0.0,
-            _ => (window.g_min + map.reference() * window.span()) as f32,
+        let map = self.model.map;
+        let cells = match direction {
+            Direction::Forward => map.columns(),
+            Direction::Transposed => map.inputs() * map.cells_per_weight(),
         };
+        self.meter_read(driven, cells);
+        if let Some(mut bent) = self.bent.take() {
+            let done = bent.read(self, direction, at, driven, sums);
+            self.bent = Some(bent);
+            return done;
+        }
         if let Some(through) = &mut self.through {
             through.prepare(direction, &mut *self.backend)?;
         }
-        let width = voltages.width();
-        let pairs = map.cells_per_weight() == 2;
-        let mut noise = ReadNoise {
-            step,
-            index,
-            deviation: self.read_noise,
-        };
-        if direction == Direction::Transposed {
-            // A row is one output, whatever the number of columns that are driven.
-            noise.deviation *= (map.cells_per_weight() as f32).sqrt();
-            if pairs {
-                self.driven.reshape(map.columns(), width);
-                for c in 0..map.outputs() {
-                    let own = voltages.lanes(c);
-                    self.driven.lanes_mut(2 * c).copy_from_slice(own);
-                    let other = self.driven.lanes_mut(2 * c + 1).iter_mut();
-                    other.zip(own).for_each(|(o, v)| *o = -v);
-                }
-                self.meter_read(driven, map.inputs() * map.cells_per_weight());
-                self.backend
-                    .multiply_transposed(&self.driven, noise, sums)?;
-            } else {
-                self.meter_read(driven, map.inputs());
-                self.backend.multiply_transposed(voltages, noise, sums)?;
-                self.sum_inputs(voltages);
-            }
-            for row in 0..map.inputs() {
-                let lanes = sums.lanes_mut(row).iter_mut();
-                if pairs {
-                    lanes.for_each(|y| *y *= per_ampere);
-                } else {
-                    for (y, sum) in lanes.zip(&self.input_sum) {
-                        *y = (*y - reference * sum) * per_ampere;
-                    }
-                }
-            }
-            return Ok(());
-        }
-        self.meter_read(driven, map.columns());
-        self.currents.reshape(map.columns(), width);
-        self.backend.multiply(voltages, noise, &mut self.currents)?;
-        if pairs {
-            for column in 0..map.outputs() {
-                let plus = self.currents.lanes(2 * column).iter();
-                let minus = self.currents.lanes(2 * column + 1);
-                for (y, (p, m)) in sums.lanes_mut(column).iter_mut().zip(plus.zip(minus)) {
-                    *y = (p - m) * per_ampere;
-                }
-            }
-            return Ok(());
-        }
-        self.sum_inputs(voltages);
-        for column in 0..map.outputs() {
-            let currents = self.currents.lanes(column).iter().zip(&self.input_sum);
-            for (y, (i, sum)) in sums.lanes_mut(column).iter_mut().zip(currents) {
-                *y = (i - reference * sum) * per_ampere;
-            }
-        }
-        Ok(())
+        let (noise, reference) = (self.noise(at), self.reference() as f32);
+        self.straight(direction, driven.voltages, -1.0, noise, reference, sums)
     }
 }
 
 impl Tile {
-    /// `Σ V` of every lane.
-    fn sum_inputs(&mut self, voltages: &StackVector) {
+    /// Conductance of the reference, in siemens.
+    pub(super) fn reference(&self) -> f64 {
+        let window = self.model.cells.window();
+        window.g_min + self.model.map.reference() * window.span()
+    }
+
+    /// Noise of a read at this step and index.
+    pub(super) fn noise(&self, (step, index): (u32, u32)) -> ReadNoise {
+        ReadNoise {
+            step,
+            index,
+            deviation: self.read_noise,
+        }
+    }
+
+    /// Weighted sums of ohmic cells for these voltages, against a reference of this conductance (S). Against the flow the second column of a
+    /// pair is driven with `other` times the voltage.
+    pub(super) fn straight(
+        &mut self,
+        direction: Direction,
+        voltages: &StackVector,
+        other: f32,
+        mut noise: ReadNoise,
+        reference: f32,
+        sums: &mut StackVector,
+    ) -> Result<()> {
+        let map = self.model.map;
+        if direction == Direction::Forward {
+            self.currents.reshape(map.columns(), voltages.width());
+            self.backend.multiply(voltages, noise, &mut self.currents)?;
+        } else {
+            // A row is one output, whatever the number of columns that are driven.
+            noise.deviation *= (map.cells_per_weight() as f32).sqrt();
+            let driven = match map.cells_per_weight() {
+                1 => voltages,
+                _ => {
+                    self.drive_columns(voltages, other);
+                    &self.driven
+                }
+            };
+            self.backend.multiply_transposed(driven, noise, sums)?;
+        }
+        self.sum_inputs(voltages, |v| v);
+        self.input_sum.iter_mut().for_each(|sum| *sum *= reference);
+        self.weigh(direction, sums);
+        Ok(())
+    }
+
+    /// Voltages of all columns against the flow: those of a pair have opposite signs where `other` is -1.
+    pub(super) fn drive_columns<'a>(
+        &'a mut self,
+        voltages: &'a StackVector,
+        other: f32,
+    ) -> &'a StackVector {
+        let map = self.model.map;
+        if map.cells_per_weight() == 1 {
+            return voltages;
+        }
+        self.driven.reshape(map.columns(), voltages.width());
+        for c in 0..map.outputs() {
+            let own = voltages.lanes(c);
+            self.driven.lanes_mut(2 * c).copy_from_slice(own);
+            let second = self.driven.lanes_mut(2 * c + 1).iter_mut();
+            second.zip(own).for_each(|(o, v)| *o = other * v);
+        }
+        &self.driven
+    }
+
+    /// Turns currents, in `currents` or against the flow in `sums`, into weighted sums; those of the reference are in `input_sum`.
+    pub(super) fn weigh(&mut self, direction: Direction, sums: &mut StackVector) {
+        let (map, window) = (self.model.map, self.model.cells.window());
+        let per_ampere = (map.per_window() / window.span()) as f32;
+        let subtracts = map.mapping() == Mapping::ReferenceColumn;
+        if direction == Direction::Transposed {
+            for row in 0..map.inputs() {
+                let lanes = sums.lanes_mut(row).iter_mut();
+                if subtracts {
+                    for (y, reference) in lanes.zip(&self.input_sum) {
+                        *y = (*y - reference) * per_ampere;
+                    }
+                } else {
+                    lanes.for_each(|y| *y *= per_ampere);
+                }
+            }
+            return;
+        }
+        let subtract = |sums: &mut [f32], from: &[f32], what: &[f32]| {
+            for (y, (i, other)) in sums.iter_mut().zip(from.iter().zip(what)) {
+                *y = (i - other) * per_ampere;
+            }
+        };
+        for column in 0..map.outputs() {
+            let sums = sums.lanes_mut(column);
+            if map.cells_per_weight() == 2 {
+                let [plus, minus] = [0, 1].map(|k| self.currents.lanes(2 * column + k));
+                subtract(sums, plus, minus);
+            } else if subtracts {
+                subtract(sums, self.currents.lanes(column), &self.input_sum);
+            } else {
+                let lanes = sums.iter_mut().zip(self.currents.lanes(column));
+                lanes.for_each(|(y, i)| *y = i * per_ampere);
+            }
+        }
+    }
+
+    /// Sets `input_sum` to the sum of a function of the voltages of every lane, where there is a reference.
+    pub(super) fn sum_inputs(&mut self, voltages: &StackVector, of: impl Fn(f32) -> f32) {
         self.input_sum.clear();
+        if self.model.map.mapping() != Mapping::ReferenceColumn {
+            return;
+        }
         self.input_sum.resize(voltages.width(), 0.0);
         for input in 0..voltages.len() {
             for (sum, v) in self.input_sum.iter_mut().zip(voltages.lanes(input)) {
-                *sum += v;
+                *sum += of(*v);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bent::Bent;
 use super::cost::Usage;
 use super::periphery::{Converters, Counts};
 use super::program::{Writer, Writing, Written};
@@ -45,6 +46,8 @@ pub(super) struct Tile {
     pub(super) through: Option<Through>,
     /// None where pulses see nothing of the wires.
     pulsing: Option<Box<Pulsing>>,
+    /// None where cells are ohmic.
+    pub(super) bent: Option<Bent>,
 }
 
 impl Tile {
@@ -98,6 +101,7 @@ impl Tile {
             refresher: plan
                 .refresh
                 .and_then(|r| Refresher::new(r, &model.cells, map, replicas)),
+            bent: Bent::new(plan, &model.cells, stream, first_replica)?,
             through: plan
                 .wires
                 .and_then(|wires| Through::new(wires, shape, model.cells.window())),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::aging::Aging;
 use super::cell_noise::CellNoise;
 use super::count::SINGLE_DIGITS;
+use super::current_voltage::Curve;
 use super::cycle_noise::CycleNoise;
 use super::expand::{longest_train, steepest, steepness};
 use super::kernel::{Own, TILE};
@@ -62,6 +63,7 @@ pub struct Cells {
     parts: Parts,
     programming: Option<Programming>,
     cell_noise: Option<CellNoise>,
+    pub(super) curve: Option<Curve>,
     pub(super) retention: Option<Retention>,
     /// Cell by cell, or empty where all are equal.
     pub(super) own_retention: Vec<Retention>,
@@ -233,6 +235,7 @@ impl Cells {
             retention: None,
             programming: None,
             cell_noise: None,
+            curve: None,
             own_retention: Vec::new(),
             aging: Aging::default(),
             resets: None,
@@ -338,6 +341,7 @@ impl Cells {
             parts: self.parts,
             programming: self.programming.clone(),
             cell_noise: self.cell_noise.clone(),
+            curve: self.curve,
             retention: self.retention,
             own_retention: places.iter().filter_map(own).collect(),
             aging: self.aging.pick(places),
@@ -653,6 +657,7 @@ impl Cells {
         );
         Self {
             cell_noise: self.cell_noise.clone(),
+            curve: self.curve,
             resets: self.resets.clone(),
             ..control
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::aging::parse_retention;
 use super::cell_noise::CellNoise;
 use super::cells::{BOTH, Cells, Window};
+use super::current_voltage::CurrentVoltage;
 use super::cycle_noise::CycleNoise;
 use super::drift::Drift;
 use super::endurance::Wear;
@@ -73,6 +74,8 @@ pub struct Device {
     write_pulse: Option<WritePulse>,
     programming: Option<Programming>,
     cell_noise: Option<CellNoise>,
+    /// And where it ends, in volts.
+    current_voltage: (CurrentVoltage, Option<f64>),
     reset: Option<Reset>,
     faults: Option<Faults>,
     covariance: Option<Covariance>,
@@ -195,6 +198,7 @@ impl Device {
             );
         }
         let cell_noise = CellNoise::parse(section, window);
+        let current_voltage = CurrentVoltage::parse(section, window);
         let wear = Wear::parse(section);
         let write_pulse = WritePulse::parse(section, &*law);
         let reset = Reset::parse(section, window);
@@ -237,6 +241,7 @@ impl Device {
             write_pulse,
             programming,
             cell_noise,
+            current_voltage,
             reset,
             faults,
             covariance,
@@ -295,6 +300,16 @@ impl Device {
     pub fn write_pulse(&self) -> Option<WritePulse> {
         self.write_pulse
             .or_else(|| WritePulse::of_law(&*self.law, &self.nominal))
+    }
+
+    /// Current of a cell against its voltage.
+    pub fn current_voltage(&self) -> CurrentVoltage {
+        self.current_voltage.0
+    }
+
+    /// The voltage that the curve ends at, if it does.
+    pub fn largest_voltage(&self) -> Option<f64> {
+        self.current_voltage.1
     }
 
     /// Standard deviation of the write noise in nominal steps.

@@ -28,6 +28,7 @@ pub const LIBRARY: &[(&str, &str)] = files! {
     "flash/agrawal2022-day-4"
     "flash/agrawal2022-day-5"
     "ideal/constant-step"
+    "ideal/crosssim-cubic"
     "ideal/crosssim-default"
     "ideal/exponential-readout"
     "ideal/neurosim-dnn"

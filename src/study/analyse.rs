@@ -673,6 +673,7 @@ impl Analysis<'_> {
         out.extend(self.model.and_then(trapped));
         out.extend(self.model.and_then(|_| converted(self.settings)));
         out.extend(self.model.and_then(|_| wired(self.settings, self.problems)));
+        out.extend(self.model.and_then(|_| bent(self.settings)));
         let broken = (0..self.output.replicas)
             .filter(|&r| !self.output.mean_weights(r).iter().all(|w| w.is_finite()))
             .count();
@@ -773,6 +774,14 @@ fn trapped(model: &ArrayModel) -> Option<String> {
 pub(super) fn converted(settings: &Settings) -> Option<String> {
     (!settings.periphery().is_ideal()).then(|| {
         "predictions leave out the converters ([array] dac, adc, noise-management, bound-management): they are those of ideal reads with the read noise of an output"
+            .to_owned()
+    })
+}
+
+/// What predictions leave out of the cells.
+pub(super) fn bent(settings: &Settings) -> Option<String> {
+    settings.curve().map(|_| {
+        "predictions leave out the current-voltage curve of the cells: they are those of ohmic ones"
             .to_owned()
     })
 }

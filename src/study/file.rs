@@ -10,10 +10,11 @@ use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violat
 use crate::error::{Error, Result, Violation};
 
 /// Tables that hold exactly one named table.
-const CHOICES: [&str; 13] = [
+const CHOICES: [&str; 14] = [
     "adc",
     "adc-energy",
     "bound-management",
+    "current-voltage",
     "law",
     "mapping",
     "noise-management",

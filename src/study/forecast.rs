@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::analyse::{converted, no_closure, verdict, wired};
+use super::analyse::{bent, converted, no_closure, verdict, wired};
 use super::file::Study;
 use super::run::{Prepared, labels};
 use crate::bias::Prediction;
@@ -115,9 +115,13 @@ fn one(point: &Prepared) -> Result<Forecast> {
         (Some(p0), Some(p1)) => verdict(first, p0, p1, Some(&point.plan.model), t, end),
         _ => no_closure(first, first.squares().h().nrows()),
     };
-    for left_out in [converted(&point.settings), wired(&point.settings, problems)]
-        .into_iter()
-        .flatten()
+    for left_out in [
+        converted(&point.settings),
+        wired(&point.settings, problems),
+        bent(&point.settings),
+    ]
+    .into_iter()
+    .flatten()
     {
         verdict.push_str("; ");
         verdict.push_str(&left_out);

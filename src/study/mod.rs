@@ -1,6 +1,7 @@
 //! Studies: a file that makes a claim, run to results on disk.
 
 mod analyse;
+mod curve;
 mod expect;
 mod file;
 mod forecast;

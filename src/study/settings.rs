@@ -8,6 +8,7 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
+use super::curve::curve;
 use super::layout::layout;
 use super::periphery::periphery;
 use super::reading::{self, Reading};
@@ -18,7 +19,7 @@ use crate::crossbar::{
     ArrayModel, Built, Cost, Layout, Mapping, Periphery, Plan, Refresh, Technology, Usage,
     WeightMap, WeightScale, Wires,
 };
-use crate::device::{Counting, Device};
+use crate::device::{Counting, Curve, Device};
 use crate::document::{Origin, Rule, Section, Value, Violations};
 use crate::error::{Error, Result};
 use crate::number::Stream;
@@ -117,6 +118,7 @@ pub struct Settings {
     read_noise: f64,
     periphery: Periphery,
     wires: Option<Wires>,
+    curve: Option<Curve>,
     layout: Layout,
     aggregate: bool,
     /// What its circuits cost, where that is asked for.
@@ -156,6 +158,7 @@ impl Settings {
         let read_noise = array.number("read-noise", Rule::NonNegative);
         let periphery = periphery(&array);
         let wires = wires(&array, &parsed_device, read.is_none());
+        let curve = curve(&array, &parsed_device, &periphery, wires.as_ref());
         let aggregate = !array.optional_bool("pulse-by-pulse").unwrap_or(false);
         let (mapping, section) = array.choice(
             "mapping",
@@ -272,6 +275,7 @@ impl Settings {
             read_noise,
             periphery,
             wires,
+            curve,
             layout,
             aggregate,
             technology,
@@ -724,6 +728,10 @@ impl Settings {
             Some(slices) if self.mapping.cells_per_weight() == 1 => slices.zero(zero),
             _ => zero,
         };
+        let cells = match self.curve {
+            Some(curve) => cells.with_curve(curve),
+            None => cells,
+        };
         // Where zero is belongs to the device, what pulls to how it is updated.
         let cells = match self.training.counting {
             Counting::Expected => cells.without_pulses(),
@@ -841,6 +849,11 @@ impl Settings {
     /// How weights are laid out on physical arrays.
     pub fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// How cells conduct in reads, where that is not ohmic.
+    pub fn curve(&self) -> Option<Curve> {
+        self.curve
     }
 
     /// Converters and their management.

@@ -3,6 +3,7 @@
 mod affine_noise;
 mod aging;
 mod cell_noise;
+mod curves;
 mod faults;
 mod laws;
 mod library;

@@ -37,5 +37,5 @@ mod sweeps;
 pub use circuit::{Break, Circuit, Ends, Lines};
 pub use derivative::Derivative;
 pub use metal::Metal;
-pub use nonlinear::{CurrentVoltage, NonlinearSolution};
+pub use nonlinear::NonlinearSolution;
 pub use solver::{Method, Solution, Solver};

@@ -8,77 +8,80 @@
 
 use super::nodes::for_each_wire;
 use super::solver::{Solution, Solver, solution};
+use crate::device::CurrentVoltage;
 use crate::error::{Error, Result, Violation};
 
-/// Current of a cell with conductance G at voltage V: an odd function that rises, with slope G at zero.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum CurrentVoltage {
-    /// `G V`.
-    Ohmic,
-    /// `G sinh(k V) / k`.
-    Sinh {
-        /// k, in 1/V; 0 is ohmic.
-        slope: f64,
-    },
-    /// `G (V + a V|V| + c V³)`.
-    Polynomial {
-        /// a, in 1/V.
-        quadratic: f64,
-        /// c, in 1/V².
-        cubic: f64,
-    },
+/// A law as Newton's method follows it.
+#[derive(Debug, Clone, Copy)]
+struct Followed {
+    law: CurrentVoltage,
+    /// Where it goes on straight: no cell of the solution has more than what lies between terminals, but a step may go beyond.
+    end: f64,
 }
 
-impl CurrentVoltage {
-    /// Current of a cell of 1 S at `v` volt, and its derivative.
-    pub fn at(self, v: f64) -> (f64, f64) {
-        match self {
-            Self::Ohmic | Self::Sinh { slope: 0.0 } => (v, 1.0),
-            Self::Sinh { slope } => ((slope * v).sinh() / slope, (slope * v).cosh()),
-            Self::Polynomial { quadratic, cubic } => (
-                v * (1.0 + quadratic * v.abs() + cubic * v * v),
-                1.0 + 2.0 * quadratic * v.abs() + 3.0 * cubic * v * v,
-            ),
-        }
+impl Followed {
+    /// `span` is what lies between terminals, in volts.
+    fn new(law: CurrentVoltage, span: f64) -> Self {
+        // What rises for ever is followed for ever.
+        let end = match law {
+            CurrentVoltage::Polynomial { quadratic, cubic } if quadratic.min(cubic) < 0.0 => span,
+            CurrentVoltage::Graded { .. } => span,
+            _ => f64::INFINITY,
+        };
+        Self { law, end }
+    }
+
+    /// Current of a cell of `g` siemens at `v` volt, and its derivative.
+    fn at(self, g: f64, v: f64) -> (f64, f64) {
+        let inside = v.clamp(-self.end, self.end);
+        let (i, slope) = self.law.at(g, inside);
+        (i + slope * (v - inside), slope)
     }
 
     /// The same law with `part` of its slope, which is less steep.
     fn softened(self, part: f64) -> Self {
-        match self {
-            Self::Sinh { slope } => Self::Sinh {
+        let law = match self.law {
+            CurrentVoltage::Sinh { slope } => CurrentVoltage::Sinh {
                 slope: part * slope,
             },
             other => other,
-        }
-    }
-
-    /// Part of the slope to begin with where terminals are `span` volt apart: with all of it, cells would conduct better than anything in
-    /// double precision.
-    fn first_part(self, span: f64) -> f64 {
-        match self {
-            Self::Sinh { slope } if slope * span > 5.0 => 5.0 / (slope * span),
-            _ => 1.0,
-        }
-    }
-
-    fn check(self) -> Result<()> {
-        let numbers = match self {
-            Self::Ohmic => [0.0, 0.0],
-            Self::Sinh { slope } => [slope, 0.0],
-            Self::Polynomial { quadratic, cubic } => [quadratic, cubic],
         };
-        match numbers.iter().find(|x| !(**x >= 0.0 && x.is_finite())) {
-            None => Ok(()),
-            Some(x) => Err(Error::from(Violation {
-                file: "circuit".into(),
-                line: None,
-                column: None,
-                key: "current-voltage".into(),
-                value: Some(x.to_string()),
-                rule: "must be finite and not negative".into(),
-                way_out: "0 for ohmic cells".into(),
-            })),
+        Self { law, ..self }
+    }
+}
+
+/// Part of the slope to begin with where terminals are `span` volt apart: with all of it, cells would conduct better than anything in
+/// double precision.
+fn first_part(law: CurrentVoltage, span: f64) -> f64 {
+    match law {
+        CurrentVoltage::Sinh { slope } if slope * span > 5.0 => 5.0 / (slope * span),
+        _ => 1.0,
+    }
+}
+
+fn check(law: CurrentVoltage) -> Result<()> {
+    let wrong = match law {
+        CurrentVoltage::Sinh { slope } => Some(slope).filter(|x| !(*x >= 0.0 && x.is_finite())),
+        CurrentVoltage::Polynomial { quadratic, cubic } => {
+            [quadratic, cubic].into_iter().find(|x| !x.is_finite())
         }
+        CurrentVoltage::Graded { quadratic, cubic } => {
+            let mut all = quadratic.into_iter().chain(cubic);
+            all.find(|x| !x.is_finite())
+        }
+        CurrentVoltage::Ohmic => None,
+    };
+    match wrong {
+        None => Ok(()),
+        Some(x) => Err(Error::from(Violation {
+            file: "circuit".into(),
+            line: None,
+            column: None,
+            key: "current-voltage".into(),
+            value: Some(x.to_string()),
+            rule: "must be finite, and the slope of a sinh not negative".into(),
+            way_out: "0 for ohmic cells".into(),
+        })),
     }
 }
 
@@ -90,6 +93,8 @@ pub struct NonlinearSolution {
     /// Newton's steps with the whole law, relative: the square root of a step's power in the linearised circuit over the power in the circuit.
     pub steps: Vec<f64>,
 }
+
+const FALLS: &str = "the current of a cell does not rise with its voltage; use smaller voltages, or a law that rises as far";
 
 const TOO_STEEP: &str =
     "the current of a cell leaves the range of numbers; use a less steep law or smaller voltages";
@@ -108,15 +113,15 @@ impl Solver {
     /// theirs at 0 V.
     ///
     /// # Errors
-    /// Those of [`Solver::solve`]; [`Error::Invalid`] for a law whose current does not rise; [`Error::NotConverged`] where currents leave the
-    /// range of numbers or steps do not end.
+    /// Those of [`Solver::solve`]; [`Error::Invalid`] for a law that is none; [`Error::NotConverged`] where a current does not rise with the voltages
+    /// that cells can have, leaves the range of numbers, or steps do not end.
     pub fn solve_nonlinear(
         &mut self,
         word: &[f64],
         bit: &[f64],
         law: CurrentVoltage,
     ) -> Result<NonlinearSolution> {
-        law.check()?;
+        check(law)?;
         self.check(word, bit)?;
         let done = self.newton(word, bit, law);
         let ohmic = self.circuit().conductances().to_vec();
@@ -163,17 +168,20 @@ impl Solver {
         let (mut steps, mut slopes, mut fed) = (Vec::new(), vec![0.0; m * n], vec![0.0; 2 * m * n]);
         let ends = || word.iter().chain(bit).copied();
         let span = ends().fold(f64::MIN, f64::max) - ends().fold(f64::MAX, f64::min);
-        let (whole, mut part) = (law, law.first_part(span));
+        let (whole, mut part) = (Followed::new(law, span), first_part(law, span));
         for _ in 0..MOST_STEPS {
             let law = whole.softened(part);
             let mut dissipated = power(&w, &b, (word, bit));
             for k in 0..m * n {
                 let u = w[k] - b[k];
-                let (i, slope) = law.at(u);
-                slopes[k] = ohmic[k] * slope;
-                fed[k] = slopes[k] * u - ohmic[k] * i;
+                let (i, slope) = law.at(ohmic[k], u);
+                slopes[k] = slope;
+                fed[k] = slope * u - i;
                 fed[m * n + k] = -fed[k];
-                dissipated += ohmic[k] * i * u;
+                dissipated += i * u;
+            }
+            if slopes.iter().any(|s| *s < 0.0) {
+                return fail(FALLS);
             }
             if !(dissipated.is_finite() && slopes.iter().all(|s| s.is_finite())) {
                 return fail(TOO_STEEP);
@@ -200,7 +208,8 @@ impl Solver {
             if step <= SOFT_STEP && part < 1.0 {
                 part = (2.0 * part).min(1.0);
             } else if step <= LAST_STEP {
-                let solution = solution(self.circuit(), (word, bit), to_w, to_b, |v| law.at(v));
+                let solution =
+                    solution(self.circuit(), (word, bit), to_w, to_b, |g, v| law.at(g, v));
                 return Ok(NonlinearSolution { solution, steps });
             }
             // Derivative of the co-content along the step, from what Newton's equations say of it.
@@ -208,7 +217,7 @@ impl Solver {
                 let cells = (0..m * n).map(|k| {
                     let u = w[k] - b[k];
                     let change = change(k);
-                    let now = ohmic[k] * (law.at(u + t * change).0 - law.at(u).0);
+                    let now = law.at(ohmic[k], u + t * change).0 - law.at(ohmic[k], u).0;
                     (now - slopes[k] * change) * change
                 });
                 (t - 1.0) * wired + cells.sum::<f64>()

@@ -166,7 +166,7 @@ impl Solver {
             (word, bit),
             word_voltages,
             bit_voltages,
-            |v| (v, 1.0),
+            |g, v| (g * v, g),
         ))
     }
 
@@ -193,9 +193,13 @@ impl Solver {
                 .collect();
             for ((word, bit), mut places) in some.iter().zip(direct.solve(&terminals, None)?) {
                 let lower = places.split_off(places.len() / 2);
-                all.push(solution(&self.circuit, (word, bit), places, lower, |v| {
-                    (v, 1.0)
-                }));
+                all.push(solution(
+                    &self.circuit,
+                    (word, bit),
+                    places,
+                    lower,
+                    |g, v| (g * v, g),
+                ));
             }
         }
         Ok(all)
@@ -311,7 +315,7 @@ fn invalid(key: &str, value: String, rule: &str, way_out: &str) -> Error {
     })
 }
 
-/// Adds the currents of the terminals, where a cell of 1 S has a current and a derivative that `law` gives. The current of a line is the sum
+/// Adds the currents of the terminals, where a cell of some conductance and voltage has a current and a derivative that `law` gives. The current of a line is the sum
 /// over its cells; or what flows through its leads where these conduct less than its cells do together, because then the voltages
 /// across the cells are what rounding spoils.
 pub(super) fn solution(
@@ -319,7 +323,7 @@ pub(super) fn solution(
     (word, bit): (&[f64], &[f64]),
     word_voltages: Vec<f64>,
     bit_voltages: Vec<f64>,
-    law: impl Fn(f64) -> (f64, f64),
+    law: impl Fn(f64, f64) -> (f64, f64),
 ) -> Solution {
     let (m, n) = (circuit.rows(), circuit.columns());
     let mut word_currents = vec![0.0; m];
@@ -338,12 +342,11 @@ pub(super) fn solution(
         let (mut row, mut sum) = (0.0, 0.0);
         let lines = bit_currents.iter_mut().zip(&mut bit_sums);
         for ((bit_current, bit_sum), (g, (w, b))) in lines.zip(g.iter().zip(w.iter().zip(b))) {
-            let (unit, slope) = law(w - b);
-            let current = g * unit;
+            let (current, slope) = law(*g, w - b);
             row += current;
-            sum += g * slope;
+            sum += slope;
             *bit_current += current;
-            *bit_sum += g * slope;
+            *bit_sum += slope;
         }
         let [first, last] = words.leads(i);
         word_currents[i] = match first + last < sum {
