@@ -158,14 +158,23 @@ impl Tile {
 
     /// Adds what a read applies to `cells` cells on each of its lines.
     fn meter_read(&mut self, driven: &Driven, cells: usize) {
-        let Some(drive) = &mut self.drive else { return };
-        let replicas = drive.len();
-        for lanes in driven.voltages.all().chunks_exact(replicas) {
-            for (r, (sum, &v)) in drive.iter_mut().zip(lanes).enumerate() {
-                let read = driven.again.is_none_or(|again| again[r] > 0);
+        let Some([drive, charged]) = &mut self.drive else {
+            return;
+        };
+        for lanes in driven.voltages.all().chunks_exact(drive.len()) {
+            let sums = drive.iter_mut().zip(&mut *charged);
+            for (r, ((sum, charged), &v)) in sums.zip(lanes).enumerate() {
+                if driven.again.is_some_and(|again| again[r] == 0) {
+                    continue;
+                }
                 let v = f64::from(v).abs();
-                let squared = v * driven.full.map_or(v, f64::from);
-                *sum += if read { squared * cells as f64 } else { 0.0 };
+                let full = driven.full.map_or(v, f64::from);
+                *sum += v * full * cells as f64;
+                *charged += if v > 0.0 {
+                    full * full * cells as f64
+                } else {
+                    0.0
+                };
             }
         }
     }

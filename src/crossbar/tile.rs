@@ -30,8 +30,9 @@ pub(super) struct Tile {
     pub(super) currents: StackVector,
     /// Voltages of pairs that are read against the flow.
     pub(super) driven: StackVector,
-    /// `Σ V²` over all reads and cells of every replica, weighted with how long each lasts; where it is metered.
-    pub(super) drive: Option<Vec<f64>>,
+    /// `Σ V²` over all reads and cells of every replica, weighted with how long each lasts, and without that weight; where it
+    /// is metered.
+    pub(super) drive: Option<[Vec<f64>; 2]>,
     columns: StackVector,
     scale: Vec<f32>,
     row_bits: Vec<u32>,
@@ -307,12 +308,13 @@ impl Tile {
 
     /// What was done so far, where that is metered.
     pub fn usage(&mut self) -> Result<Option<Usage>> {
-        let Some(drive) = self.drive.clone() else {
+        let Some([drive, charged]) = self.drive.clone() else {
             return Ok(None);
         };
         let usage = Usage {
             counts: self.counts,
             drive,
+            charged,
             pulses: self.backend.pulses()?,
             resets: self.resets(),
             conductance: self.mean_conductances()?,

@@ -2,7 +2,7 @@
 
 use super::Direction;
 use super::through::{Wires, one_circuit};
-use super::wires::{Ends, Lines, Method, Solver};
+use super::wires::{Circuit, Ends, Lines, Method, Solver};
 use crate::backend::Shape;
 use crate::device::VoltageDependence;
 use crate::error::Result;
@@ -53,7 +53,7 @@ pub struct Writes {
 /// Cells that are not selected see slightly different voltages for every selected cell: these are means over all selections of a kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drive {
-    /// Cells that are written.
+    /// Cells that are written: 0 where loaded lines would turn one round.
     pub selected: Vec<f64>,
     /// Cells of a selected word line that are not written.
     pub row: Vec<f64>,
@@ -132,7 +132,10 @@ impl Wires {
         let lines = self.lines(Direction::Forward);
         if scheme == Scheme::Isolated {
             let ideal = Drive::ideal(shape.cells(), scheme);
-            let selected = isolated(shape, conductances, &lines);
+            let selected = match writes.selected {
+                Selected::Cell => isolated(shape, conductances, &lines),
+                Selected::Row => isolated_rows(shape, conductances, &lines)?,
+            };
             return Ok(Drive { selected, ..ideal });
         }
         let solver = one_circuit(solver, conductances, shape, &lines, method)?;
@@ -150,6 +153,31 @@ fn isolated(shape: Shape, conductances: &[f64], (word, bit): &(Lines, Lines)) ->
     cells.collect()
 }
 
+/// Where the cells of one word line conduct: each has a bit line for itself, which is one more resistance between cell and ground.
+fn isolated_rows(
+    shape: Shape,
+    conductances: &[f64],
+    (word, bit): &(Lines, Lines),
+) -> Result<Vec<f64>> {
+    let mut out = Vec::with_capacity(conductances.len());
+    let ground = vec![0.0; shape.columns];
+    for (row, own) in conductances.chunks(shape.columns).enumerate() {
+        let to_ground = Lines {
+            terminals: [path(bit, row, shape.rows); 2],
+            ..Lines::new(0.0, Ends::First)
+        };
+        let circuit = Circuit::new(1, shape.columns, own.to_vec(), word.clone(), to_ground)?;
+        let solved = Solver::new(circuit, Method::Direct)?.solve(&[1.0], &ground)?;
+        out.extend(
+            solved
+                .cell_voltages()
+                .into_iter()
+                .map(|v| v.clamp(0.0, 1.0)),
+        );
+    }
+    Ok(out)
+}
+
 /// Resistance between the terminals of a line of so many cells and its cell `at`.
 fn path(lines: &Lines, at: usize, cells: usize) -> f64 {
     let [first, last] = lines.terminals;
@@ -160,7 +188,7 @@ fn path(lines: &Lines, at: usize, cells: usize) -> f64 {
         Ends::Last => last,
         // Ideal lines have no resistance either way.
         Ends::Both if first.min(last) == 0.0 => 0.0,
-        Ends::Both => first * last / (first + last),
+        Ends::Both => 1.0 / (1.0 / first + 1.0 / last),
     }
 }
 
@@ -233,7 +261,7 @@ impl Brought {
                 Selected::Row => (all, all - bit),
             };
             let of = |word: f64, bits: f64| a * (word + bits) - c * all;
-            // Rounding and iterations may lead beyond the ends of the network.
+            // Rounding and iterations may lead beyond the ends of the network. A selected cell that starved lines turn round is left alone.
             out.selected[k] = of(word, with).clamp(0.0, 1.0);
             out.row[k] = of(word, without).clamp(-1.0, 1.0);
             out.column[k] = of(other_word, with).clamp(-1.0, 1.0);

@@ -26,6 +26,8 @@ impl VoltageDependence {
     pub fn factor(self, drive: f64) -> f64 {
         match self {
             Self::Power(exponent) => drive.powf(exponent),
+            // The limit.
+            Self::Sinh(0.0) => drive,
             // `e^{γ(d-1)} (1 - e^{-2γd})/(1 - e^{-2γ})`: no exponential of a large number.
             Self::Sinh(bend) => {
                 let part = |d: f64| -(-2.0 * bend * d).exp_m1();
@@ -110,7 +112,7 @@ impl Weak<'_> {
         for (_, value) in named.filter(|(parameter, _)| VOLTAGES.contains(&parameter.name)) {
             *value *= drive;
         }
-        // A cell's own step is that of its own noise; nothing else looks at it.
+        // A cell's own step is that of its own noise; nothing else looks at it (a symmetric control is made before pulses are weakened).
         if self.noisy {
             p[STEP] = mean_step(self.law, p);
         }

@@ -97,8 +97,8 @@ pub(super) fn section(summary: &Summary) -> String {
         .filter_map(|p| Some((p, p.cost.as_ref()?)));
     let items: Vec<Vec<Cell>> = items.flat_map(|(p, c)| of(&p.label, c)).collect();
     format!(
-        "<h2>Cost</h2>\n<p>Of one crossbar over the whole run (means over replicas). Reference columns, lines, decoders, buffers, leakage and the digital work of training itself are not \
-        modelled; {NOTE}. {}</p>\n{}\n{}",
+        "<h2>Cost</h2>\n<p>Of one crossbar over the whole run (means over replicas). Reference columns, reads that calibrate or verify, what programs devices without pulses, \
+        the delay of lines, decoders, buffers, leakage and the digital work of training itself are not modelled, nor are lines where their capacitance is not given; {NOTE}. {}</p>\n{}\n{}",
         if all.iter().any(|r| r[1].ends_with('*')) {
             PARTIAL
         } else {

@@ -204,7 +204,7 @@ pub struct Read {
     pub mean_squared_error: Estimate,
     /// Share of conversions that saturated.
     pub saturated: f64,
-    /// Vectors that were put on arrays, over all replicas, bit planes and repetitions.
+    /// Vectors that were put on arrays, over all replicas, tiles, bit planes and repetitions.
     pub vectors: u64,
     /// Those among them that bound management asked for.
     pub repeated: u64,

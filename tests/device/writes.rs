@@ -143,6 +143,34 @@ fn isolated_cells_see_their_paths() {
     }
 }
 
+/// Two cells of 100 µS on a word line with segments of 1 kΩ, by hand: the far one takes `1/(1 + gR) = 1/1.1` of what is at its end, so that the line
+/// after the first segment has `1/(1 + gR + gR/(1 + gR))`. And any rows behind bit lines as one circuit in which no other cell conducts.
+#[test]
+fn isolated_rows_load_their_word_line() {
+    let row = |word, bit| through(Wires::new(word, bit), Scheme::Isolated, Selected::Row);
+    let drive = row(1000.0, 0.0).drive(1, 2, &[1e-4; 2]).unwrap();
+    let near = 1.0 / (1.0 + 0.1 + 0.1 / 1.1);
+    assert!((drive.selected[0] - near).abs() < 1e-12, "{drive:?}");
+    assert!((drive.selected[1] - near / 1.1).abs() < 1e-12, "{drive:?}");
+
+    let wires = row(200.0, 300.0);
+    let g: Vec<f64> = (1..=12).map(|k| 1e-5 * f64::from(k)).collect();
+    let drive = wires.drive(3, 4, &g).unwrap();
+    let (word, bit) = wires.lines(Direction::Forward);
+    for line in 0..3 {
+        let alone = g.iter().enumerate();
+        let alone = alone.map(|(k, g)| if k / 4 == line { *g } else { 0.0 });
+        let circuit = Circuit::new(3, 4, alone.collect(), word.clone(), bit.clone()).unwrap();
+        let mut solver = Solver::new(circuit, Method::Direct).unwrap();
+        let mut driven = [0.0; 3];
+        driven[line] = 1.0;
+        let across = solver.solve(&driven, &[0.0; 4]).unwrap().cell_voltages();
+        for k in 4 * line..4 * (line + 1) {
+            assert!((drive.selected[k] - across[k]).abs() < 1e-12, "cell {k}");
+        }
+    }
+}
+
 /// Terminal voltages of a selected cell, or of a row with these bit lines.
 fn terminals(scheme: Scheme, [m, n]: [usize; 2], row: usize, on: &[bool]) -> (Vec<f64>, Vec<f64>) {
     let [word, bit] = match scheme {

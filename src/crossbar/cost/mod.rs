@@ -20,6 +20,8 @@ pub struct Usage {
     /// `Σ x²` over all reads and cells for each replica, x what the line of a cell is driven with; of pulses whose width is the input, the square
     /// of their voltage times the part of a read that they last.
     pub drive: Vec<f64>,
+    /// The same of lines that are charged: pulses whose width is the input count whole, however short.
+    pub charged: Vec<f64>,
     /// Programming pulses, those of refreshes included.
     pub pulses: u64,
     /// Resets of cells.
@@ -35,6 +37,7 @@ impl Usage {
     pub fn join(&mut self, other: Self) {
         self.counts.add(&other.counts);
         self.drive.extend(other.drive);
+        self.charged.extend(other.charged);
         self.pulses += other.pulses;
         self.resets += other.resets;
         self.conductance.extend(other.conductance);
@@ -63,6 +66,7 @@ impl Usage {
             all.pulses += own.pulses;
             all.resets += own.resets;
             add(&mut all.drive, &own.drive, 1.0);
+            add(&mut all.charged, &own.charged, 1.0);
             add(&mut all.conductance, &own.conductance, share(n));
             add(&mut all.worn, &own.worn, share(n));
         }
@@ -114,7 +118,7 @@ impl Crossbar {
         let replicas = self.replicas;
         for part in &mut self.tiles {
             let drive = &mut part.tile.drive;
-            drive.get_or_insert_with(|| vec![0.0; replicas]);
+            drive.get_or_insert_with(|| [(); 2].map(|()| vec![0.0; replicas]));
         }
     }
 }
@@ -171,7 +175,8 @@ pub struct Item {
 ///
 /// # Equation
 /// Energy: `Σ count · unit`. A read dissipates `V² ḡ t x²` in a cell whose line is driven with x, ḡ the mean conductance at the end of the run; a pulse `V² ḡ t`, the mean
-/// of a potentiating and a depressing one. Where the capacitance C of a line is known, `C V² x²` for every cell of a driven line: charged and discharged once. Every converted output takes one digital operation (subtraction, shift, scale, threshold), and so does
+/// of a potentiating and a depressing one. Where the capacitance C of a line is known, `C V² x²` for every cell of a driven line: charged and discharged once, to the full voltage where the width of
+/// a pulse is the input. Every converted output takes one digital operation (subtraction, shift, scale, threshold), and so does
 /// every partial sum of tiles and slices that is added, and every output that an offset column is subtracted from.
 ///
 /// Tiles work side by side: the time is that of the mean one, areas are added, and so are digital operations that add partial sums.
@@ -182,7 +187,8 @@ pub struct Item {
 /// Area: cells, a converter an input, converters of outputs.
 ///
 /// # Differences
-/// Not modelled: reference columns, charging of lines by pulses and the delay of lines, decoders, buffers, leakage, links between arrays, and the digital work of training itself (losses, gradients).
+/// Not modelled: reference columns, reads of calibration, reads that verify what was written, what programs devices without pulses, charging of
+/// lines by pulses and the delay of lines, decoders, buffers, leakage, links between arrays, and the digital work of training itself (losses, gradients).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Cost {
@@ -257,7 +263,13 @@ impl Cost {
             ),
             item("resets", mean(usage.resets), pulse.map(|[_, down]| down)),
         ];
-        items.extend(charge.map(|c| item("charging of read lines, by x²", drive, Some(c))));
+        items.extend(charge.map(|c| {
+            item(
+                "charging of read lines, by x²",
+                average(&usage.charged),
+                Some(c),
+            )
+        }));
         let per_adc = t.outputs_per_adc as usize;
         let sum = |f: &dyn Fn(&Tiled) -> usize| built.tiles.iter().map(f).sum::<usize>() as f64;
         let most = built.tiles.iter().map(|b| b.dimensions.1).max();
@@ -341,6 +353,7 @@ mod tests {
         Usage {
             counts,
             drive: vec![100.0, 300.0],
+            charged: vec![200.0, 400.0],
             pulses: 1600,
             resets: 4,
             conductance: vec![1e-5, 3e-5],
@@ -363,7 +376,7 @@ mod tests {
             (100.0, 2e-14),
             (800.0, 0.5 * (9.0 * 2e-5 * 1e-6 + 4.0 * 2e-5 * 2e-6)),
             (2.0, 4.0 * 2e-5 * 2e-6),
-            (200.0, 2e-16 * 0.25),
+            (300.0, 2e-16 * 0.25),
         ];
         assert_eq!(cost.items.len(), by_hand.len());
         for (item, (count, unit)) in cost.items.iter().zip(by_hand) {
