@@ -63,7 +63,7 @@ pub struct Estimate {
     pub predicted: Option<f64>,
     /// For how many replicas it does not exist, where it exists for others: a warning then says why there is no value.
     #[serde(skip)]
-    pub missing: usize,
+    pub(crate) missing: usize,
 }
 
 /// One channel's drift, as the strength λ of the pull that it makes: `-drift·u/(η u·u)`, `u = w̄ - w⋄`.
