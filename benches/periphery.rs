@@ -1,8 +1,9 @@
 //! Products through the periphery against ideal ones and plain matrix products of the same size: `cargo bench --bench periphery`. One
-//! thread, one crossbar with a reference column, 7 bits of inputs, 9 of outputs, output noise, inputs scaled to the largest.
+//! thread, one crossbar with a reference column, 7 bits of inputs, 9 of outputs, output noise, inputs scaled to the largest; the same through
+//! wires of 1 ohm a segment, whose effective matrix is kept between writes.
 //!
-//! The table at the end has medians over rounds in which the three take turns, and the quartiles of the ratios of one round: the load
-//! of a machine that others use too changes all three alike.
+//! The table at the end has medians over rounds in which all take turns, and the quartiles of the ratios of one round: the load
+//! of a machine that others use too changes all alike.
 
 #[path = "figures/table.rs"]
 #[expect(
@@ -21,7 +22,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use memridge::backend::{Place, StackVector};
 use memridge::crossbar::{
     Adc, AdcKind, ArrayModel, BoundManagement, Crossbar, Dac, Errors, Layout, Mapping,
-    NoiseManagement, Periphery, Plan, Resolution, Rounding, Synapses, WeightMap,
+    NoiseManagement, Periphery, Plan, Resolution, Rounding, Synapses, WeightMap, Wires,
 };
 use memridge::device::load_device;
 use memridge::number::Stream;
@@ -47,7 +48,7 @@ fn usual() -> Periphery {
     }
 }
 
-fn crossbar(size: usize, noise: f64, periphery: Periphery) -> Crossbar {
+fn crossbar(size: usize, noise: f64, periphery: Periphery, wires: Option<Wires>) -> Crossbar {
     let device = load_device("ideal/soft-bounds", ".".as_ref()).expect("in the library");
     let cells = device.cells(size * size, 1).expect("physical cells");
     let plan = Plan {
@@ -57,7 +58,7 @@ fn crossbar(size: usize, noise: f64, periphery: Periphery) -> Crossbar {
         },
         read_noise: noise,
         periphery,
-        wires: None,
+        wires,
         layout: Layout::default(),
         refresh: None,
         aggregate: true,
@@ -79,7 +80,7 @@ struct Case {
     matrix: Vec<f32>,
     x: StackVector,
     y: StackVector,
-    arrays: [Crossbar; 2],
+    arrays: Vec<Crossbar>,
     step: u32,
 }
 
@@ -89,6 +90,13 @@ impl Case {
         for (i, x) in x.all_mut().iter_mut().enumerate() {
             *x = (i as f32 * 0.754_877).fract() - 0.5;
         }
+        let mut arrays = vec![
+            crossbar(size, 0.0, Periphery::default(), None),
+            crossbar(size, 0.06, usual(), None),
+        ];
+        if size <= MOST_WIRED {
+            arrays.push(crossbar(size, 0.06, usual(), Some(Wires::new(1.0, 1.0))));
+        }
         Self {
             size,
             batch,
@@ -97,15 +105,12 @@ impl Case {
                 .collect(),
             x,
             y: StackVector::zeros(size, batch),
-            arrays: [
-                crossbar(size, 0.0, Periphery::default()),
-                crossbar(size, 0.06, usual()),
-            ],
+            arrays,
             step: 0,
         }
     }
 
-    /// One product: 0 plain, 1 ideal, 2 through converters.
+    /// One product: 0 plain, 1 ideal, 2 through converters, 3 through wires too.
     fn run(&mut self, kind: usize) {
         if kind == 0 {
             let n = self.size;
@@ -129,7 +134,10 @@ impl Case {
     }
 }
 
-const NAMES: [&str; 3] = ["plain", "ideal", "converters"];
+const NAMES: [&str; 4] = ["plain", "ideal", "converters", "wires"];
+
+/// The largest array whose effective matrix is computed here.
+const MOST_WIRED: usize = 512;
 
 /// Rounds of the table.
 const ROUNDS: usize = 41;
@@ -150,32 +158,42 @@ fn main() {
         for batch in [1, 64, 256] {
             let mut case = Case::new(size, batch);
             let mut group = c.benchmark_group(format!("periphery/{size}x{batch}"));
-            for (kind, name) in NAMES.into_iter().enumerate() {
+            let kinds = 1 + case.arrays.len();
+            for (kind, name) in NAMES.into_iter().enumerate().take(kinds) {
                 group.bench_function(name, |b| b.iter(|| case.run(kind)));
             }
             group.finish();
             let once = case.time(0, 3).max(1e-7);
             let iterations = (2e-3 / once).ceil() as u32;
-            let rounds: Vec<[f64; 3]> = (0..ROUNDS)
-                .map(|_| std::array::from_fn(|kind| case.time(kind, iterations)))
+            let mut time = |kind| match kind < kinds {
+                true => case.time(kind, iterations),
+                false => f64::NAN,
+            };
+            let rounds: Vec<[f64; 4]> = (0..ROUNDS)
+                .map(|_| std::array::from_fn(&mut time))
                 .collect();
             rows.push((size, batch, rounds));
         }
     }
     c.final_summary();
-    println!("\n| size | batch | plain, µs | ideal | quartiles | converters | quartiles |");
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    println!(
+        "\n| size | batch | plain, µs | ideal | quartiles | converters | quartiles | wires | quartiles |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for (size, batch, rounds) in rows {
-        let quartiles = |f: &dyn Fn(&[f64; 3]) -> f64| -> [f64; 3] {
+        let quartiles = |f: &dyn Fn(&[f64; 4]) -> f64| -> [f64; 3] {
             let mut all: Vec<f64> = rounds.iter().map(f).collect();
             all.sort_by(f64::total_cmp);
             [1, 2, 3].map(|q| all[q * (all.len() - 1) / 4])
         };
         let plain = quartiles(&|r| 1e6 * r[0])[1];
-        let [a, b] = [1, 2].map(|k| quartiles(&|r| r[k] / r[0]));
-        println!(
-            "| {size} | {batch} | {plain:.1} | {:.2} | {:.2}–{:.2} | {:.2} | {:.2}–{:.2} |",
-            a[1], a[0], a[2], b[1], b[0], b[2]
-        );
+        let ratios = [1, 2, 3].map(|k| {
+            let [low, middle, high] = quartiles(&|r| r[k] / r[0]);
+            match middle.is_finite() {
+                true => format!("{middle:.2} | {low:.2}–{high:.2}"),
+                false => "– | –".to_owned(),
+            }
+        });
+        println!("| {size} | {batch} | {plain:.1} | {} |", ratios.join(" | "));
     }
 }
