@@ -259,6 +259,43 @@ energy = "1 pJ"
     assert!((share - 0.991).abs() < 2.5e-3, "{share}");
 }
 
+/// Cells of four levels hold digits of two bits exactly, those of zero in an offset column among them: what is left is the quantisation of uniform
+/// weights to steps of 2/255, 2/255/√12, over their root mean square 1/√3: 0.00392, as in columns with an exact reference.
+#[test]
+fn digits_of_cells_with_levels_are_exact() {
+    let error = |mapping: &str| {
+        let text = read_study("slices = { weight-bits = 8, bits-per-cell = 2 }", "")
+            .replace("[array.mapping.differential-pair]\nzero = \"middle\"\nconductance-per-weight = \"half-window\"\nslices", "slices")
+            .replace(
+                "model = \"ideal/soft-bounds\"",
+                "model = \"ideal/crosssim-default\"\n[device.programming]\nlevels = 4\ndeviation = { times = \"1 uS\", relative-to = \"1 uS\", constant = 0.0 }",
+            );
+        let mapping = format!(
+            "[array.mapping.{mapping}]\nzero = \"middle\"\nconductance-per-weight = \"half-window\"\n[task.products]"
+        );
+        let text = text.replace("[task.products]\ninputs", &format!("{mapping}\ninputs"));
+        reads_of(&text)[0].error.value.unwrap()
+    };
+    let (reference, offset) = (error("reference-column"), error("offset-column"));
+    assert!((reference / 0.003_92 - 1.0).abs() < 0.05, "{reference}");
+    assert!(
+        (offset / reference - 1.0).abs() < 1e-3,
+        "{offset} {reference}"
+    );
+}
+
+/// Two bits about a zero near an end leave one sign without a code.
+#[test]
+fn a_zero_without_room_is_refused() {
+    let text = read_study("", "").replace(
+        "[array.mapping.differential-pair]\nzero = \"middle\"",
+        "slices = { weight-bits = 2, bits-per-cell = 1 }\n[array.mapping.reference-column]\nzero = 0.1",
+    );
+    let study = study_of(&text).unwrap();
+    let refused = run_study(&study, &()).err().unwrap().to_string();
+    assert!(refused.contains("array.slices.weight-bits"), "{refused}");
+}
+
 /// Where wires take a part, or outputs are scaled by what was measured, the closed form says nothing.
 #[test]
 fn nothing_is_predicted_of_what_closed_forms_leave_out() {

@@ -223,7 +223,7 @@ impl Crossbar {
         Ok(all)
     }
 
-    /// What every tile is to hold of these weights (row-major): those of its cut, scaled, its digit of them, and zeros in its offset column. What was
+    /// What every tile is to hold of these weights (row-major): those of its cut, scaled, its digit of them, and that of zero in its offset column. What was
     /// known of other weights is forgotten.
     fn held(&mut self, weights: &[f64]) -> Vec<Vec<f64>> {
         let map = &self.model.map;
@@ -239,7 +239,8 @@ impl Crossbar {
                     let w = scales.map_or(*w, |s| s[c] * w);
                     slices.map_or(w, |s| s.part(map, cut.slice, w))
                 });
-                own.chain(std::iter::repeat_n(0.0, map.mapping().further_columns()))
+                let zero = slices.map_or(0.0, |s| s.part(map, cut.slice, 0.0));
+                own.chain(std::iter::repeat_n(zero, map.mapping().further_columns()))
             };
             cut.inputs.clone().flat_map(row).collect()
         };

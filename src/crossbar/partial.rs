@@ -55,14 +55,7 @@ impl Crossbar {
             return only.tile.read_samples(direction, step, inputs, outputs);
         }
         let against = direction == Direction::Transposed;
-        let scaled = self.scales.as_ref().filter(|_| against).map(|scales| {
-            let mut inputs = inputs.clone();
-            for (c, s) in scales.iter().enumerate() {
-                let lanes = inputs.lanes_mut(c).iter_mut();
-                lanes.for_each(|x| *x = (f64::from(*x) / s) as f32);
-            }
-            inputs
-        });
+        let scaled = self.scaled(direction, inputs);
         let inputs = scaled.as_ref().unwrap_or(inputs);
         let width = inputs.width();
         self.sums.clear();
@@ -135,6 +128,19 @@ impl Crossbar {
         all
     }
 
+    /// Inputs against the flow of columns that are scaled one by one; none where they pass as they are.
+    fn scaled(&self, direction: Direction, inputs: &StackVector) -> Option<StackVector> {
+        let against = direction == Direction::Transposed;
+        self.scales.as_ref().filter(|_| against).map(|scales| {
+            let mut inputs = inputs.clone();
+            for (c, s) in scales.iter().enumerate() {
+                let lanes = inputs.lanes_mut(c).iter_mut();
+                lanes.for_each(|x| *x = (f64::from(*x) / s) as f32);
+            }
+            inputs
+        })
+    }
+
     /// Chooses the ranges of the output converters from what they see of these inputs (whole samples), sets them, and returns them in
     /// units of the weighted sum, one an output and tile (that of an offset column last), tile by tile in the order of
     /// [`Layout::cuts`](super::Layout::cuts); columns that see nothing but zeros get the range of the tile, tiles that do the largest of the others. Ideal
@@ -153,6 +159,8 @@ impl Crossbar {
         rule: RangeRule,
         scope: Scope,
     ) -> Result<Vec<f64>> {
+        let scaled = self.scaled(direction, inputs);
+        let inputs = scaled.as_ref().unwrap_or(inputs);
         let mut found = Vec::new();
         for part in &mut self.tiles {
             part.give(direction, inputs);

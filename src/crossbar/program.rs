@@ -129,6 +129,9 @@ impl Written {
     }
 }
 
+/// The most pieces of a train.
+const MOST_PIECES: u32 = 1024;
+
 /// Writes one stack.
 pub(super) struct Writer<'a> {
     pub backend: &'a mut dyn Backend,
@@ -140,7 +143,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Random numbers are those of `step` and the steps that follow, one a round.
+    /// Random numbers are those of `step` and the steps that follow, one a round or piece of a train.
     pub fn write(self, step: u32, writing: &Writing) -> Result<Written> {
         match writing {
             Writing::Device => self.backend.program(step, self.targets)?,
@@ -213,8 +216,8 @@ impl Writer<'_> {
         let window = self.cells.window();
         let mut seen: [Vec<f32>; 4] = std::array::from_fn(|_| vec![0.0; shape.replicas]);
         self.backend.conductances(&mut rounds.now)?;
-        for round in 1.. {
-            let step = step.wrapping_add(round);
+        let mut step = step.wrapping_add(1);
+        loop {
             let mut open = false;
             rounds.requests.fill(0.0);
             rounds.resets.fill(0.0);
@@ -259,23 +262,43 @@ impl Writer<'_> {
             if !open {
                 break;
             }
-            self.pulse(step, &mut rounds)?;
+            step = self.pulse(step, &mut rounds)?;
         }
         Ok(self.done(rounds))
     }
 
-    /// Resets and pulses what is asked for, looks at all cells, and notes what it took.
-    fn pulse(&mut self, step: u32, rounds: &mut Rounds) -> Result<()> {
+    /// Resets and pulses what is asked for, looks at all cells, and notes what it took. Returns the step after the last one that it used.
+    ///
+    /// Where noise meets hard bounds, long trains are given in pieces: one train would meet its bound once, at its end.
+    fn pulse(&mut self, step: u32, rounds: &mut Rounds) -> Result<u32> {
         if rounds.resets.all().iter().any(|&w| w != 0.0) {
             self.backend.reset(step, &rounds.resets)?;
         }
-        let request = Request::Dense(&rounds.requests);
-        self.backend
-            .pulse(step, &request, Counting::Deterministic)?;
+        let noise = self.cells.noise();
+        let bounded =
+            self.cells.hard_bounds() && (noise.additive() > 0.0 || noise.multiplicative() > 0.0);
+        let asked = rounds.requests.all().iter();
+        let longest = asked.fold(0.0_f32, |m, n| m.max(n.abs())) as u32;
+        let pieces = match bounded {
+            true => longest.min(MOST_PIECES),
+            false => 1,
+        };
+        let length = longest.div_ceil(pieces.max(1)) as f32;
+        let mut next = step;
+        let mut piece = rounds.requests.clone();
+        for k in 0..pieces {
+            let given = k as f32 * length;
+            let asked = piece.all_mut().iter_mut().zip(rounds.requests.all());
+            asked.for_each(|(p, n)| *p = n.signum() * (n.abs() - given).clamp(0.0, length));
+            let request = Request::Dense(&piece);
+            self.backend
+                .pulse(next, &request, Counting::Deterministic)?;
+            next = next.wrapping_add(1);
+        }
         std::mem::swap(&mut rounds.now, &mut rounds.before);
         self.backend.conductances(&mut rounds.now)?;
         rounds.note();
-        Ok(())
+        Ok(next)
     }
 }
 

@@ -10,7 +10,8 @@ use super::{Mapping, WeightMap};
 /// `w = Σ f_s w_s` with `f_s = 2^(b s) (2^b_s - 1)/(2^B - 1)`. The factors add up to 1: weights have the range that they have without slices. What is wrong in
 /// slices, independently, adds up to the variance `Σ f_s² σ_s²`; that of a digit counts most in the last slice.
 ///
-/// Columns: codes 0 to `2^B - 1` from one end of the window to the other. Zero must be one of them ([`Slices::zero`]), and is at the same position in all slices.
+/// Columns: codes 0 to `2^B - 1` from one end of the window to the other. Zero must be one of them ([`Slices::zero`]). References are at its position in all slices; an offset
+/// column holds its digits.
 /// One-sided pairs: codes are magnitudes, the sign is which of the cells holds the digits.
 ///
 /// Every slice is a set of tiles with converters of its own; its products are shifted and added digitally.

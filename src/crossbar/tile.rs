@@ -124,6 +124,7 @@ impl Tile {
     pub fn write_by(&mut self, step: u32, weights: &[f64], writing: &Writing) -> Result<Written> {
         let targets = self.model.map.positions(weights);
         self.through.iter_mut().for_each(Through::written);
+        self.pulsing.iter_mut().for_each(|w| w.written());
         let writer = Writer {
             backend: &mut *self.backend,
             cells: &self.model.cells,

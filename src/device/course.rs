@@ -20,19 +20,6 @@ pub struct Course {
 }
 
 impl Course {
-    /// Until a pulse moves nothing.
-    fn new(polarity: f64, positions: impl Iterator<Item = f64>) -> Self {
-        let mut along: Vec<f64> = Vec::new();
-        for x in positions {
-            let x = polarity * x;
-            if along.last().is_some_and(|last| x - last <= NONE) {
-                break;
-            }
-            along.push(x);
-        }
-        Self { polarity, along }
-    }
-
     /// The positions.
     pub fn positions(&self) -> impl ExactSizeIterator<Item = f64> {
         self.along.iter().map(|x| self.polarity * x)
@@ -87,18 +74,32 @@ impl Cells {
         }
     }
 
-    /// The mean course of the nominal cell from the position `start` of its conductance, over cycle-to-cycle noise and hard bounds, as far
-    /// as `most` pulses or as they move anything: its inverse is what open-loop programming counts with.
+    /// The mean course of the nominal cell from the position `start` of its conductance, over cycle-to-cycle noise, as far as `most` pulses
+    /// or as they move anything: its inverse is what open-loop programming counts with. Hard bounds cut the distribution after each number of
+    /// pulses, not after every pulse: next to a bound, noise that is larger than a step pushes cells further than this says.
     pub fn mean_course(&self, start: f64, polarity: f64, most: u32) -> Course {
         let (law, p, noise) = (self.law(), self.nominal(), self.noise());
         let cell = self.with_parameters(p);
-        let s = match self.is_read_out() {
+        let mut state = match self.is_read_out() {
             true => state_of(law, p, start),
             false => start,
         };
-        let trains = SinglePulses::new(law, &noise, p, s, polarity).take(most as usize);
-        let means = trains.map(|(mean, variance)| self.mean_position(&cell, mean, variance));
-        Course::new(polarity, std::iter::once(start).chain(means))
+        let mut along = vec![polarity * start];
+        for (mean, variance) in
+            SinglePulses::new(law, &noise, p, state, polarity).take(most as usize)
+        {
+            let last = along[along.len() - 1];
+            let x = polarity * self.mean_position(&cell, mean, variance);
+            // A readout may be flat where the state moves.
+            let still = polarity * (mean - state) <= NONE;
+            let inside = (p[LOWER]..=p[UPPER]).contains(&mean);
+            if still || x < last || (x - last <= NONE && !inside) {
+                break;
+            }
+            along.push(x);
+            state = mean;
+        }
+        Course { polarity, along }
     }
 
     /// Where the conductances of all cells are when each is at the lower end of its own window.

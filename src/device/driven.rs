@@ -78,8 +78,12 @@ impl Cells {
         let law = self.law();
         (0..self.len()).all(|k| {
             let p = self.double(k).parameters;
-            let places = [0.0, 0.5, 1.0].map(|x| p[LOWER] + (p[UPPER] - p[LOWER]) * x);
-            places.iter().all(|&s| {
+            // Windows are shut at the very ends, and ramps may cross a threshold anywhere.
+            let inner = (0..=64).map(|i| f64::from(i) / 64.0);
+            let mut places = inner
+                .chain([1e-6, 1e-3, 1.0 - 1e-3, 1.0 - 1e-6])
+                .map(|x| p[LOWER] + (p[UPPER] - p[LOWER]) * x);
+            places.all(|s| {
                 [1.0, -1.0]
                     .iter()
                     .all(|&polarity| law.step(p, s, polarity) == 0.0)

@@ -5,6 +5,9 @@ use crate::device::{Curve, Device};
 use crate::document::{Rule, Section};
 use crate::units::Volts;
 
+/// Factors of an input that single precision, in which reads are made, holds together with what is multiplied by them.
+const SINGLE: f64 = 1e20;
+
 /// How the cells of the device conduct in reads, where that is not ohmic: `read-voltage` of `[array]`, the voltage of the largest input.
 pub(super) fn curve(
     array: &Section,
@@ -44,7 +47,9 @@ pub(super) fn curve(
             Volts::new(most)
         );
         array.violation(KEY, rule, way_out);
-    } else if law.wrong(window, voltage).is_some() {
+    } else if law.wrong(window, voltage).is_some()
+        || (law.is_separable() && law.current(1.0, voltage) / voltage > SINGLE)
+    {
         let rule = format!(
             "the current of the device {name} leaves the range of numbers, or has not the sign of this voltage"
         );

@@ -23,6 +23,9 @@ use crate::error::Result;
 /// Lanes of one read: what a processor's cache holds of an array with hundreds of rows.
 const LANES: usize = 4096;
 
+/// Share of conversions that may saturate where the closed form of noise is given.
+const MOST_SATURATED: f64 = 1e-3;
+
 /// Replicas that calibration looks at: it must not depend on how replicas are cut into stacks.
 const CALIBRATED: usize = 16;
 
@@ -264,7 +267,11 @@ impl<'a> Bench<'a> {
             _ => return None,
         };
         // What scales outputs was measured with their noise, and ranges that are not the largest cut some of them.
-        let cut = matches!(self.reading.calibration, Some((RangeRule::Quantile(share), _)) if share < 1.0);
+        let cut = match self.reading.calibration {
+            Some((RangeRule::Quantile(share), _)) => share < 1.0,
+            Some((RangeRule::LeastSquares, _)) => true,
+            _ => false,
+        };
         let scaled = self.reading.compensation.is_some();
         // Codes are off by more than noise, and scaled columns and offsets have noise of their own size.
         let layout = &self.plan.layout;
@@ -290,6 +297,9 @@ impl<'a> Bench<'a> {
         let noise = self.expected_noise(ranges);
         let read = |k: usize| {
             let (errors, counts) = (&found.errors[k], &found.counts[k]);
+            let saturated = counts.saturated as f64 / counts.adc as f64;
+            // The closed form knows of no saturation.
+            let noise = noise.filter(|_| saturated <= MOST_SATURATED);
             let values: Vec<[f64; 7]> = errors.iter().map(Misses::values).collect();
             let over = |column: usize, predicted: Option<f64>| {
                 let values: Vec<f64> = values.iter().map(|v| v[column]).collect();
@@ -318,7 +328,7 @@ impl<'a> Bench<'a> {
                 largest_error: over(2, None),
                 gain: over(3, noise.map(|_| 1.0)),
                 unexplained_error: over(4, error),
-                saturated: counts.saturated as f64 / counts.adc as f64,
+                saturated,
                 vectors: counts.reads,
                 repeated: counts.repeated,
                 input_conversions: counts.dac,

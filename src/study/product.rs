@@ -382,6 +382,9 @@ impl Product {
                     let y = output(c);
                     if y > best.1 { (c, y) } else { best }
                 };
+                if all.clone().any(|c| !output(c).is_finite()) {
+                    return Some(f64::NAN);
+                }
                 let (class, _) = all.fold((0, f64::NEG_INFINITY), first);
                 f64::from(u8::from(class == right[sample]))
             }

@@ -21,7 +21,7 @@ use crate::crossbar::{
 };
 use crate::device::{Counting, Curve, Device};
 use crate::document::{Origin, Rule, Section, Value, Violations};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Violation};
 use crate::number::Stream;
 use crate::training::{
     Batch, Loss, Samples, Schedule, Source, Standardisation, Task, Training, Update, read_table,
@@ -725,7 +725,23 @@ impl Settings {
         };
         // Zero is one of the codes.
         let zero = match self.layout.slices {
-            Some(slices) if self.mapping.cells_per_weight() == 1 => slices.zero(zero),
+            Some(slices) if self.mapping.cells_per_weight() == 1 => {
+                let code = slices.zero(zero);
+                if code <= 0.0 || code >= 1.0 {
+                    return Err(Error::from(Violation {
+                        file: "the study".into(),
+                        line: None,
+                        column: None,
+                        key: "array.slices.weight-bits".into(),
+                        value: None,
+                        rule: format!(
+                            "the code next to weight 0, at {zero:.3} of the window, is at an end of it: weights of one sign have no room"
+                        ),
+                        way_out: "give weights more bits, or write zero = \"middle\"".into(),
+                    }));
+                }
+                code
+            }
             _ => zero,
         };
         let cells = match self.curve {
