@@ -451,9 +451,16 @@ fn a_value_of_an_axis_may_bring_others() {
         )
     };
     let place = Place::and(&axis(
-        "[0.01, { value = 0.01, with = { array = { read-noise = 0.5 } } }, 0.01]",
+        "[0.01, { value = 0.01, with = { array = { read-noise = 0.5 } }, label = \"noisy\" }, { value = 0.01, label = \"again\" }]",
     ));
-    assert_eq!(place.run("out").code, Some(0));
+    let ran = place.run("out");
+    assert_eq!(ran.code, Some(0));
+    let said = |label| ran.stdout.contains(&format!("learning-rate = {label}"));
+    assert!(
+        said("0.01") && said("noisy") && said("again"),
+        "{}",
+        ran.stdout
+    );
     let points = &place.summary("out")["points"];
     assert_eq!(points[0]["bias-norm"], points[2]["bias-norm"]);
     assert_ne!(points[0]["bias-norm"], points[1]["bias-norm"]);
@@ -465,6 +472,8 @@ fn a_value_of_an_axis_may_bring_others() {
         let axis = axis(&format!("[{{ value = 0.01, with = {with} }}]"));
         Place::and(&axis).refused(&["study.toml:39:", "a value that brings others is"]);
     }
+    Place::and(&axis("[{ value = 0.01, label = 3 }]"))
+        .refused(&["study.toml:39:", "the label of a value is a text"]);
     // It does not change what another axis says.
     let other = "\n\"training.steps\" = [300, { value = 200, with = { training = { learning-rate = 0.001 } } }]";
     let place = Place::and(&(axis("[0.01, 0.02]") + other));

@@ -31,7 +31,7 @@ pub struct Analysis<'a> {
 
 impl Point {
     /// With warnings where prediction and simulation part further than chance allows.
-    fn warned(mut self, replicas: usize) -> Self {
+    fn warned(mut self, replicas: usize, disturbed: bool) -> Self {
         let missing: Vec<String> = self.complaints(replicas).collect();
         self.warnings.extend(missing);
         let error = self.monte_carlo_error;
@@ -40,15 +40,23 @@ impl Point {
             .filter(|p| *p > 0.05 && *p > 4.0 * error)
         {
             self.warnings.push(format!(
-                "P1 misses the weights by {:.0} % of the bias (Monte-Carlo error {:.0} %): hard bounds, which it leaves out, or lost requests and saturated trains, which it takes to second order at most: see channel D of the budget",
+                "P1 misses the weights by {:.0} % of the bias (Monte-Carlo error {:.0} %): {}",
                 100.0 * miss,
-                100.0 * error
+                100.0 * error,
+                match disturbed {
+                    true => "it leaves out what pulses do to cells that are not selected",
+                    false => "hard bounds, which it leaves out, or lost requests and saturated trains, which it takes to second order at most: see channel D of the budget",
+                }
             ));
         }
         if let Some(b) = self.budget.filter(|b| b.closure_in_errors > 4.0) {
             self.warnings.push(format!(
-                "the drift budget stays open by {:.0} Monte-Carlo errors: bit trains whose probability exceeds 1 are cut, which the budget does not see",
-                b.closure_in_errors
+                "the drift budget stays open by {:.0} Monte-Carlo errors: {}, which the budget does not see",
+                b.closure_in_errors,
+                match disturbed {
+                    true => "cells that are not selected are disturbed",
+                    false => "bit trains whose probability exceeds 1 are cut",
+                }
             ));
         }
         self
@@ -589,7 +597,13 @@ impl Analysis<'_> {
                 warnings
             },
         }
-        .warned(self.output.replicas)
+        .warned(
+            self.output.replicas,
+            settings
+                .wires()
+                .and_then(|w| w.writes)
+                .is_some_and(|w| w.disturb),
+        )
     }
 
     /// What one crossbar costs, where that was metered.

@@ -433,19 +433,26 @@ struct Choice {
     value: Node,
     /// What else it sets: a table that is merged over the study, as `[quick]` is.
     with: Option<Node>,
+    /// What tables and figures call it.
+    label: String,
 }
 
 impl Choice {
-    /// `v`, or `{ value = v, with = { … } }`. A table without `value` is a value itself.
+    /// `v`, or `{ value = v, with = { … }, label = "…" }`, of which one of the last two may be missing. A table without `value` is a value itself.
     fn parse(node: &Node, key: &str, axes: &Section) -> Self {
         let plain = Self {
             value: node.clone(),
             with: None,
+            label: said(&node.value),
         };
         let Value::Table(table) = &node.value else {
             return plain;
         };
-        let (Some(value), Some(with)) = (table.get("value"), table.get("with")) else {
+        let (with, label) = (table.get("with"), table.get("label"));
+        let Some(value) = table
+            .get("value")
+            .filter(|_| with.is_some() || label.is_some())
+        else {
             return plain;
         };
         let own = |t: &Table| {
@@ -453,19 +460,34 @@ impl Choice {
             let named = matches!(device, Some(Value::Table(d)) if d.get("model").is_some());
             t.keys().all(|k| OWN.contains(&k)) && !named
         };
-        if !matches!(&with.value, Value::Table(t) if own(t)) || table.len() > 2 {
+        let parts = 1 + usize::from(with.is_some()) + usize::from(label.is_some());
+        let right = with.is_none_or(|with| matches!(&with.value, Value::Table(t) if own(t)));
+        if !right || table.len() > parts {
             axes.violation(
                 key,
                 format!(
-                    "a value that brings others is {{ value = …, with = {{ … }} }}, where `with` holds tables of {}, and names no device",
+                    "a value that brings others is {{ value = …, with = {{ … }} }}, where `with` holds tables of {}, and names no device; it may have a label",
                     OWN.join(", ")
                 ),
                 "for example { value = \"pcm/nandakumar2020\", with = { training = { steps = 1000 } } }; devices are values of \"device.model\"",
             );
         }
+        let label = match label.map(|l| &l.value) {
+            Some(Value::Text(label)) if !label.trim().is_empty() => label.clone(),
+            None => said(&value.value),
+            Some(_) => {
+                axes.violation(
+                    key,
+                    "the label of a value is a text",
+                    "for example { value = 0.0, label = \"exact cells\" }",
+                );
+                String::new()
+            }
+        };
         Self {
             value: value.clone(),
-            with: Some(with.clone()),
+            with: with.cloned(),
+            label,
         }
     }
 }
@@ -583,8 +605,7 @@ fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Setti
             if key != MODEL {
                 here.set(key, values[k].value.clone())?;
             }
-            let value = said(&values[k].value.value);
-            swept.push((key.clone(), value));
+            swept.push((key.clone(), values[k].label.clone()));
         }
         let violations = Violations::new();
         let root = here.section(&violations);
