@@ -74,28 +74,21 @@ fn crossbar(size: usize, noise: f64, periphery: Periphery, wires: Option<Wires>)
 }
 
 /// What is timed of one size, each with its own data.
-struct Case {
+struct Case<'a> {
     size: usize,
     batch: usize,
     matrix: Vec<f32>,
     x: StackVector,
     y: StackVector,
-    arrays: Vec<Crossbar>,
+    arrays: &'a mut [Crossbar],
     step: u32,
 }
 
-impl Case {
-    fn new(size: usize, batch: usize) -> Self {
+impl<'a> Case<'a> {
+    fn new(size: usize, batch: usize, arrays: &'a mut [Crossbar]) -> Self {
         let mut x = StackVector::zeros(size, batch);
         for (i, x) in x.all_mut().iter_mut().enumerate() {
             *x = (i as f32 * 0.754_877).fract() - 0.5;
-        }
-        let mut arrays = vec![
-            crossbar(size, 0.0, Periphery::default(), None),
-            crossbar(size, 0.06, usual(), None),
-        ];
-        if size <= MOST_WIRED {
-            arrays.push(crossbar(size, 0.06, usual(), Some(Wires::new(1.0, 1.0))));
         }
         Self {
             size,
@@ -155,8 +148,15 @@ fn main() {
         .expect("nothing has made a pool before");
     let mut rows = Vec::new();
     for size in [128, 512, 1024] {
+        let mut arrays = vec![
+            crossbar(size, 0.0, Periphery::default(), None),
+            crossbar(size, 0.06, usual(), None),
+        ];
+        if size <= MOST_WIRED {
+            arrays.push(crossbar(size, 0.06, usual(), Some(Wires::new(1.0, 1.0))));
+        }
         for batch in [1, 64, 256] {
-            let mut case = Case::new(size, batch);
+            let mut case = Case::new(size, batch, &mut arrays);
             let mut group = c.benchmark_group(format!("periphery/{size}x{batch}"));
             let kinds = 1 + case.arrays.len();
             for (kind, name) in NAMES.into_iter().enumerate().take(kinds) {
