@@ -11,7 +11,7 @@ use memridge::device::{Cells, load_device};
 use memridge::number::Stream;
 
 use crate::statistics::{SEED, check_independent, check_normal};
-use crate::text::{read as device, whole};
+use crate::text::{TRAINED, read as device, whole};
 use crate::tiles::{back, distance, forward, numbers};
 
 /// Without noise of any kind.
@@ -419,24 +419,6 @@ known-vectors = 64
 weights = { normal = { deviation = 0.25 } }
 vectors = { normal = { deviation = 1.0 } }
 calibrate = { rule = "max", scope = "column" }
-"#;
-    const TRAINED: &str = r#"
-[task.random-problems]
-features = 4
-samples = 30
-input-deviation = 1.0
-truth-deviation = 0.2
-label-noise = 0.3
-[training]
-loss = "squared-error"
-learning-rate = 0.02
-schedule = "constant"
-steps = 600
-batch = 1
-update = "per-sample"
-average-from = 0.5
-log-every = 5
-pulses = "stochastic-rounding"
 "#;
     let all = "weight-scale = \"column\"\nslices = { weight-bits = 4, bits-per-cell = 2 }\n";
     let message = refused(

@@ -29,6 +29,25 @@ pub fn read(text: &str) -> Result<Device> {
     load_device(&path.display().to_string(), Path::new(""))
 }
 
+/// What the small study learns, and how.
+pub const TRAINED: &str = r#"[task.random-problems]
+features = 4
+samples = 30
+input-deviation = 1.0
+truth-deviation = 0.2
+label-noise = 0.3
+[training]
+loss = "squared-error"
+learning-rate = 0.02
+schedule = "constant"
+steps = 600
+batch = 1
+update = "per-sample"
+average-from = 0.5
+log-every = 5
+pulses = "stochastic-rounding"
+"#;
+
 /// The small study with these lines after `[array]`.
 pub fn study(array: &str) -> Result<Study> {
     let folder = tempfile::tempdir().unwrap();
@@ -48,23 +67,7 @@ read-noise = 0.0
 [array.mapping.reference-column]
 zero = "symmetric-point"
 conductance-per-weight = "20 uS"
-[task.random-problems]
-features = 4
-samples = 30
-input-deviation = 1.0
-truth-deviation = 0.2
-label-noise = 0.3
-[training]
-loss = "squared-error"
-learning-rate = 0.02
-schedule = "constant"
-steps = 600
-batch = 1
-update = "per-sample"
-average-from = 0.5
-log-every = 5
-pulses = "stochastic-rounding"
-"#
+{TRAINED}"#
     );
     std::fs::write(&path, text).unwrap();
     Study::read(&path, &Overrides::default())
