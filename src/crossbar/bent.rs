@@ -27,7 +27,6 @@ pub(super) struct Bent {
     wires: Option<Wires>,
     stream: Stream,
     first_replica: u32,
-    solvers: Vec<Option<Solver>>,
     seen: StackVector,
     driven: StackVector,
     matrix: StackVector,
@@ -88,7 +87,6 @@ impl Bent {
             wires,
             stream,
             first_replica,
-            solvers: Vec::new(),
             seen: StackVector::default(),
             driven: StackVector::default(),
             matrix: StackVector::default(),
@@ -228,11 +226,10 @@ impl Bent {
             .div_ceil(rayon::current_num_threads().max(1))
             .max(1);
         let parts = shape.replicas.div_ceil(part);
-        self.solvers.resize_with(parts, || None);
-        // Of forward reads and reads against the flow: other circuits.
-        self.solvers.iter_mut().for_each(|s| *s = None);
-        let solved: Vec<Vec<f32>> = self
-            .solvers
+        // Kept for the replicas of one read alone: reads against the flow are of other circuits.
+        let mut solvers: Vec<Option<Solver>> = Vec::new();
+        solvers.resize_with(parts, || None);
+        let solved: Vec<Vec<f32>> = solvers
             .par_iter_mut()
             .enumerate()
             .map(|(k, solver)| {
