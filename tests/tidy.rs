@@ -78,9 +78,9 @@ fn test_modules() -> BTreeSet<String> {
 }
 
 /// Modules from the bottom; each may use those before it.
-const LAYERS: [&str; 12] = [
-    "number", "units", "error", "document", "device", "backend", "crossbar", "training", "bias",
-    "study", "report", "cli",
+const LAYERS: [&str; 13] = [
+    "number", "units", "error", "arrays", "document", "device", "backend", "crossbar", "training",
+    "bias", "study", "report", "cli",
 ];
 
 fn height(module: &str) -> Option<usize> {

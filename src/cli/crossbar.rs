@@ -1,7 +1,6 @@
 //! `memridge crossbar solve`.
 
-use std::fs::File;
-use std::io::{BufReader, Cursor};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -9,18 +8,19 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use memridge::arrays::{Archive, Array};
 use memridge::crossbar::wires::{Circuit, Ends, Lines, Method, Solution, Solver};
 use memridge::error::{Error, Result, Violation};
 use memridge::report::TABLE_STYLE;
 use npyz::WriterBuilder;
-use npyz::npz::{NpzArchive, NpzWriter};
+use npyz::npz::NpzWriter;
 
 use super::fit::{check_target, write_whole};
 use super::print;
 
 #[derive(Args)]
 pub struct SolveArgs {
-    /// An NPZ file of arrays of 64-bit floats: conductances_S (rows x columns), voltages_V (rows, or rows x vectors), and
+    /// An NPZ file of arrays of numbers: conductances_S (rows x columns), voltages_V (rows, or rows x vectors), and
     /// r_word_ohm and r_bit_ohm, the resistance of one segment of a word line and of a bit line.
     circuit: PathBuf,
     /// The NPZ file to write: output_currents_A (vectors x columns), word_line_voltages_V and bit_line_voltages_V (rows x columns x vectors).
@@ -78,28 +78,15 @@ enum By {
 /// Arrays of one NPZ file, and what is wrong with them.
 struct Arrays {
     file: String,
-    archive: NpzArchive<BufReader<File>>,
+    archive: Archive,
     violations: Vec<Violation>,
 }
 
 impl Arrays {
     fn open(path: &Path) -> Result<Self> {
-        let archive = NpzArchive::open(path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => {
-                Error::read(path, e)
-            }
-            _ => violation(
-                &path.display().to_string(),
-                "",
-                None,
-                format!("is no NPZ file: {e}"),
-                "write it with numpy.savez",
-            )
-            .into(),
-        })?;
         Ok(Self {
             file: path.display().to_string(),
-            archive,
+            archive: Archive::open(path)?,
             violations: Vec::new(),
         })
     }
@@ -109,62 +96,19 @@ impl Arrays {
         self.violations.push(violation);
     }
 
-    /// The values and the shape of one array, if it is there and well formed.
-    fn array(&mut self, key: &str, dimensions: &[usize]) -> Result<Option<(Vec<f64>, Vec<usize>)>> {
-        let file = self.file.clone();
-        let fail = |e: std::io::Error| -> Error {
-            let rule = format!("is malformed: {e}");
-            violation(&file, key, None, rule, "save the file with numpy.savez").into()
-        };
-        let names: Vec<String> = self.archive.array_names().map(Into::into).collect();
-        let Some(found) = self.archive.by_name(key).map_err(fail)? else {
-            let way_out = match memridge::error::closest(key, names.iter().map(String::as_str)) {
-                Some(name) => format!("did you mean {name}?"),
-                None => format!("its arrays are {}", names.join(", ")),
-            };
-            self.broken(key, "is missing".into(), &way_out);
-            return Ok(None);
-        };
-        let shape: Vec<usize> = found.shape().iter().map(|&n| n as usize).collect();
-        let (dtype, order) = (found.dtype().descr(), found.order());
-        let along_columns =
-            order == npyz::Order::Fortran && shape.iter().filter(|&&n| n > 1).count() > 1;
-        let refused = if !matches!(dtype.trim_matches('\''), "<f8" | ">f8") {
-            Some((
-                format!("has the type {dtype}"),
-                "save 64-bit floats (numpy.float64)".to_owned(),
-            ))
-        } else if !dimensions.contains(&shape.len()) {
-            let wanted: Vec<String> = dimensions.iter().map(usize::to_string).collect();
-            Some((
-                format!("has {} dimensions", shape.len()),
-                format!("it must have {}", wanted.join(" or ")),
-            ))
-        } else if along_columns {
-            Some((
-                "is stored column by column".into(),
-                "save it row by row (numpy.ascontiguousarray)".into(),
-            ))
-        } else {
-            None
-        };
-        let Some((rule, way_out)) = refused else {
-            let values = found.into_vec::<f64>().map_err(fail)?;
-            let count = shape.iter().try_fold(1_usize, |n, &k| n.checked_mul(k));
-            if count != Some(values.len()) {
-                let rule = format!(
-                    "has {} values for a shape of {}",
-                    values.len(),
-                    sizes(&shape)
-                );
-                self.broken(key, rule, "save the file with numpy.savez");
-                return Ok(None);
+    /// One array, if it is there and well formed.
+    fn array(&mut self, key: &str, dimensions: &[usize]) -> Option<Array> {
+        match self.archive.array(key) {
+            Ok(found) if dimensions.contains(&found.shape.len()) => return Some(found),
+            Ok(found) => {
+                let wanted: Vec<String> = dimensions.iter().map(usize::to_string).collect();
+                let rule = format!("has {} dimensions", found.shape.len());
+                let way_out = format!("it must have {}", wanted.join(" or "));
+                self.broken(key, rule, &way_out);
             }
-            return Ok(Some((values, shape)));
-        };
-        drop(found);
-        self.broken(key, rule, &way_out);
-        Ok(None)
+            Err(flaw) => self.broken(key, flaw.rule, &flaw.way_out),
+        }
+        None
     }
 }
 
@@ -201,19 +145,17 @@ fn renamed(key: &str) -> &str {
 /// The circuit of a file and the vectors of its word lines' voltages.
 fn read(args: &SolveArgs) -> Result<(Circuit, Vec<Vec<f64>>)> {
     let mut arrays = Arrays::open(&args.circuit)?;
-    let cells = arrays.array("conductances_S", &[2])?;
-    let voltages = arrays.array("voltages_V", &[1, 2])?;
-    let mut wire = |key: &str| -> Result<f64> {
-        let Some((values, _)) = arrays.array(key, &[0, 1])? else {
-            return Ok(0.0);
-        };
+    let cells = arrays.array("conductances_S", &[2]);
+    let voltages = arrays.array("voltages_V", &[1, 2]);
+    let mut wire = |key: &str| {
+        let values = arrays.array(key, &[0, 1]).map_or(vec![0.0], |a| a.values);
         if values.len() != 1 {
             let rule = format!("has {} values", values.len());
             arrays.broken(key, rule, "all segments of a side have one resistance");
         }
-        Ok(values.first().copied().unwrap_or(0.0))
+        values.first().copied().unwrap_or(0.0)
     };
-    let (word, bit) = (wire("r_word_ohm")?, wire("r_bit_ohm")?);
+    let (word, bit) = (wire("r_word_ohm"), wire("r_bit_ohm"));
     let side = |segment, ends, terminal| Lines {
         terminals: [terminal; 2],
         ..Lines::new(segment, ends)
@@ -230,9 +172,9 @@ fn read(args: &SolveArgs) -> Result<(Circuit, Vec<Vec<f64>>)> {
     };
     let mut vectors = Vec::new();
     let mut circuit = None;
-    if let Some((g, shape)) = cells {
+    if let Some(Array { shape, values: g }) = cells {
         let (m, n) = (shape[0], shape[1]);
-        if let Some((v, shape)) = voltages {
+        if let Some(Array { shape, values: v }) = voltages {
             let count = shape.get(1).copied().unwrap_or(1);
             if shape[0] != m || count == 0 {
                 let rule = format!("is {} where conductances_S has {m} rows", sizes(&shape));

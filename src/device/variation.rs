@@ -4,6 +4,7 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
+use crate::arrays::read_array;
 use crate::document::{Origin, Rule, Section};
 use crate::error::{Error, Result};
 
@@ -152,25 +153,7 @@ impl Variation {
 
     fn read_npz(&self, file: &str, array: &str) -> Result<Vec<f64>> {
         let path = Self::folder(&self.origin).join(file);
-        let fail = |e: std::io::Error| Error::read(&path, e);
-        let mut archive = npyz::npz::NpzArchive::open(&path).map_err(fail)?;
-        let names: Vec<String> = archive.array_names().map(Into::into).collect();
-        let Some(found) = archive.by_name(array).map_err(fail)? else {
-            return Err(self.violation(
-                format!("{} has no array \"{array}\"", path.display()),
-                &format!("its arrays are {}", names.join(", ")),
-            ));
-        };
-        if found.shape().len() > 1 && found.order() == npyz::Order::Fortran {
-            return Err(self.violation(
-                format!(
-                    "the array {array} of {} is stored column by column",
-                    path.display()
-                ),
-                "save it row by row (numpy.ascontiguousarray)",
-            ));
-        }
-        found.into_vec::<f64>().map_err(fail)
+        Ok(read_array(&path, Some(array))?.values)
     }
 }
 

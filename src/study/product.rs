@@ -10,11 +10,12 @@ use rand_pcg::Pcg64;
 
 use super::reading::{Answer, Draw, Layer, LayerWeights, Operands};
 use super::summary::Held;
+use crate::arrays::read_matrix;
 use crate::backend::StackVector;
 use crate::crossbar::{WeightMap, WeightScale};
 use crate::error::{Error, Result};
 use crate::number::{Coordinates, Purpose, Stream};
-use crate::training::{read_array, read_table};
+use crate::training::read_table;
 
 /// Vectors that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,12 +222,12 @@ impl Loaded {
         bias: Option<&str>,
         transposed: bool,
     ) -> Result<DMatrix<f64>> {
-        let mut found = read_array(path, array)?;
+        let mut found = read_matrix(path, array)?;
         if transposed {
             found = found.transpose();
         }
         if let (Some(name), Some(input)) = (bias, self.bias) {
-            let biases = read_array(path, Some(name))?;
+            let biases = read_matrix(path, Some(name))?;
             if biases.len() != self.outputs {
                 return Err(self.misfit(
                     format!("{}, array {name}", path.display()),

@@ -1,6 +1,5 @@
 //! Training on chip: tasks, losses, schedules and the loop that reads, compares and asks for changes.
 
-mod arrays;
 mod data;
 mod loss;
 mod run;
@@ -8,7 +7,6 @@ mod schedule;
 mod stability;
 mod task;
 
-pub use arrays::read_array;
 pub use data::{Standardisation, Table, parse_table, read_table};
 pub use loss::{Loss, gradient_error};
 pub use run::{Batch, Probe, Training, Update, train};
