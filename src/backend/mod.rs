@@ -227,6 +227,11 @@ pub trait Backend: Send {
     fn shape(&self) -> Shape;
     /// Sets every crossbar to the same positions in the window (row-major, 0 at `g_min`, 1 at `g_max`).
     fn write(&mut self, positions: &[f64]) -> Result<()>;
+    /// Sets every cell of every crossbar to its own true state (what [`Backend::inspect`] gives), exactly.
+    ///
+    /// # Errors
+    /// On a graphics processor, always.
+    fn restore(&mut self, states: &StackVector) -> Result<()>;
     /// Programs every crossbar to the same positions at step `step`: each cell misses its own as the cells'
     /// [`Programming`](crate::device::Programming) says. As [`Backend::write`] where they have none.
     fn program(&mut self, step: u32, positions: &[f64]) -> Result<()>;

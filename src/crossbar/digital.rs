@@ -47,6 +47,19 @@ impl Digital {
     }
 }
 
+impl Digital {
+    /// Adds the products of one weight to the lanes of its output, sample by sample.
+    fn add_product(&self, weight: usize, inputs: &[f32], outputs: &mut [f32]) {
+        let weights = self.weights.lanes(weight);
+        let samples = inputs.chunks(weights.len());
+        for (y, x) in outputs.chunks_mut(weights.len()).zip(samples) {
+            for (y, (x, w)) in y.iter_mut().zip(x.iter().zip(weights)) {
+                *y += x * w;
+            }
+        }
+    }
+}
+
 impl Synapses for Digital {
     fn replicas(&self) -> usize {
         self.weights.width()
@@ -63,18 +76,31 @@ impl Synapses for Digital {
         outputs: &mut StackVector,
     ) -> Result<()> {
         outputs.fill(0.0);
-        let replicas = self.weights.width();
         for r in 0..self.inputs {
             for c in 0..self.outputs {
-                let weights = self.weights.lanes(r * self.outputs + c);
-                let samples = inputs.lanes(r).chunks(replicas);
-                for (y, x) in outputs.lanes_mut(c).chunks_mut(replicas).zip(samples) {
-                    for (y, (x, w)) in y.iter_mut().zip(x.iter().zip(weights)) {
-                        *y += x * w;
-                    }
-                }
+                self.add_product(r * self.outputs + c, inputs.lanes(r), outputs.lanes_mut(c));
             }
         }
+        Ok(())
+    }
+
+    fn multiply_transposed(
+        &mut self,
+        _step: u32,
+        inputs: &StackVector,
+        outputs: &mut StackVector,
+    ) -> Result<()> {
+        outputs.fill(0.0);
+        for r in 0..self.inputs {
+            for c in 0..self.outputs {
+                self.add_product(r * self.outputs + c, inputs.lanes(c), outputs.lanes_mut(r));
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, weights: &StackVector) -> Result<()> {
+        self.weights.all_mut().copy_from_slice(weights.all());
         Ok(())
     }
 

@@ -59,6 +59,22 @@ pub trait Synapses {
         inputs: &StackVector,
         outputs: &mut StackVector,
     ) -> Result<()>;
+    /// Weighted sums against the flow, `y_r = Σ_c x_c w_rc`: inputs on the outputs' side (one element an output of the array), outputs on the
+    /// rows'. Whole samples, as for [`Synapses::multiply`], whose random numbers are others.
+    ///
+    /// # Panics
+    /// If the vectors have not the array's dimensions, or not whole samples.
+    fn multiply_transposed(
+        &mut self,
+        step: u32,
+        inputs: &StackVector,
+        outputs: &mut StackVector,
+    ) -> Result<()>;
+    /// Sets every weight of every array to its own value (row-major, one element a weight and replica), exactly.
+    ///
+    /// # Panics
+    /// For weights in digits, scaled columns and offset columns.
+    fn start(&mut self, weights: &StackVector) -> Result<()>;
     /// Asks every weight (r, c) for the change `inputs[r] · changes[c]`; `rate` is the learning rate in `changes`.
     fn update_outer(
         &mut self,
@@ -147,6 +163,18 @@ struct Part {
     /// Its elements of what the whole is given, and what it gives.
     given: StackVector,
     taken: StackVector,
+}
+
+impl Part {
+    /// Gives it the elements of its weights.
+    fn cut_weights(&mut self, map: &WeightMap, whole: &StackVector) {
+        let given = &mut self.given;
+        given.reshape(self.cut.map(map).weights(), whole.width());
+        for k in 0..given.len() {
+            let own = whole.lanes(self.cut.weight(map, k));
+            given.lanes_mut(k).copy_from_slice(own);
+        }
+    }
 }
 
 impl Crossbar {
@@ -306,6 +334,29 @@ impl Synapses for Crossbar {
         self.read_samples(Direction::Forward, step, inputs, outputs)
     }
 
+    /// Columns that were scaled when they were written scale inputs, which may leave the range of the converters.
+    fn multiply_transposed(
+        &mut self,
+        step: u32,
+        inputs: &StackVector,
+        outputs: &mut StackVector,
+    ) -> Result<()> {
+        self.read_samples(Direction::Transposed, step, inputs, outputs)
+    }
+
+    fn start(&mut self, weights: &StackVector) -> Result<()> {
+        self.assert_trainable();
+        self.compensation = None;
+        if let [Part { tile, .. }] = &mut self.tiles[..] {
+            return tile.start(weights);
+        }
+        for part in &mut self.tiles {
+            part.cut_weights(&self.model.map, weights);
+            part.tile.start(&part.given)?;
+        }
+        Ok(())
+    }
+
     /// Pulses as `counting` says. Without update management the gain η/δ sets how a train's probability is shared between
     /// rows and columns; with it the largest elements of each tile do.
     ///
@@ -343,17 +394,10 @@ impl Synapses for Crossbar {
         if let [Part { tile, .. }] = &mut self.tiles[..] {
             return tile.update_dense(step, changes, counting, rate);
         }
-        let map = &self.model.map;
-        for Part {
-            cut, tile, given, ..
-        } in &mut self.tiles
-        {
-            given.reshape(cut.map(map).weights(), changes.width());
-            for k in 0..given.len() {
-                let own = changes.lanes(cut.weight(map, k));
-                given.lanes_mut(k).copy_from_slice(own);
-            }
-            tile.update_dense(step, given, counting, rate)?;
+        for part in &mut self.tiles {
+            part.cut_weights(&self.model.map, changes);
+            let given = &part.given;
+            part.tile.update_dense(step, given, counting, rate)?;
         }
         Ok(())
     }

@@ -98,24 +98,6 @@ impl Crossbar {
         Ok(())
     }
 
-    /// Weighted sums against the flow, `y_r = Σ_c x_c w_rc`, through the periphery: inputs on the outputs' side (one element an output of
-    /// the array), outputs on the rows'. Columns that were scaled when they were written scale inputs, which may leave the range of the converters. Whole samples, as for [`Synapses::multiply`], whose random numbers are
-    /// others.
-    ///
-    /// # Errors
-    /// Those of the backend.
-    ///
-    /// # Panics
-    /// If the vectors have not the array's dimensions, or not whole samples.
-    pub fn multiply_transposed(
-        &mut self,
-        step: u32,
-        inputs: &StackVector,
-        outputs: &mut StackVector,
-    ) -> Result<()> {
-        self.read_samples(Direction::Transposed, step, inputs, outputs)
-    }
-
     /// What the converters of all tiles have done so far.
     pub fn counts(&self) -> Counts {
         let mut all = Counts {

@@ -120,6 +120,25 @@ impl Tile {
         self.backend.program(step, &positions)
     }
 
+    /// Sets the weights of every array (row-major, one element a weight and replica), exactly.
+    pub fn start(&mut self, weights: &StackVector) -> Result<()> {
+        let (cells, replicas) = (&self.model.cells, weights.width());
+        let mut states = StackVector::zeros(cells.len(), replicas);
+        let mut own = vec![0.0; weights.len()];
+        for r in 0..replicas {
+            for (k, w) in own.iter_mut().enumerate() {
+                *w = f64::from(weights.lanes(k)[r]);
+            }
+            let held = cells.states(&self.model.map.positions(&own));
+            for (k, s) in held.into_iter().enumerate() {
+                states.lanes_mut(k)[r] = s;
+            }
+        }
+        self.through.iter_mut().for_each(Through::written);
+        self.pulsing.iter_mut().for_each(|w| w.written());
+        self.backend.restore(&states)
+    }
+
     /// Writes the same weights into every array as `writing` says.
     pub fn write_by(&mut self, step: u32, weights: &[f64], writing: &Writing) -> Result<Written> {
         let targets = self.model.map.positions(weights);

@@ -228,6 +228,16 @@ impl Cpu {
     }
 }
 
+impl Cpu {
+    /// What follows when states were set.
+    fn is_written(&mut self) {
+        self.history.written(&self.fixed, &mut self.states);
+        self.show_all();
+        self.hold();
+        self.noisy.iter_mut().for_each(Noisy::restart);
+    }
+}
+
 impl Backend for Cpu {
     fn shape(&self) -> Shape {
         self.fixed.shape
@@ -238,10 +248,13 @@ impl Backend for Cpu {
         for (lanes, s) in lanes.zip(self.fixed.cells.states(positions)) {
             lanes.fill(s);
         }
-        self.history.written(&self.fixed, &mut self.states);
-        self.show_all();
-        self.hold();
-        self.noisy.iter_mut().for_each(Noisy::restart);
+        self.is_written();
+        Ok(())
+    }
+
+    fn restore(&mut self, states: &StackVector) -> Result<()> {
+        self.states.copy_from_slice(states.all());
+        self.is_written();
         Ok(())
     }
 
@@ -250,10 +263,7 @@ impl Backend for Cpu {
             return self.write(positions);
         };
         program::program(&self.fixed, step, &targets, &mut self.states);
-        self.history.written(&self.fixed, &mut self.states);
-        self.show_all();
-        self.hold();
-        self.noisy.iter_mut().for_each(Noisy::restart);
+        self.is_written();
         Ok(())
     }
 

@@ -214,6 +214,10 @@ impl Backend for GpuStack {
             .add(Kernel::Write, self.common, &[&bits], workgroups)
     }
 
+    fn restore(&mut self, _states: &StackVector) -> Result<()> {
+        Err(self.queue.unable("set every cell of every crossbar apart"))
+    }
+
     fn program(&mut self, step: u32, positions: &[f64]) -> Result<()> {
         assert_eq!(positions.len(), self.shape.cells(), "one position a cell");
         let Some(targets) = self.cells.targets(positions) else {
