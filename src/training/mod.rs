@@ -2,6 +2,7 @@
 
 mod data;
 mod loss;
+pub mod network;
 mod run;
 mod schedule;
 mod stability;

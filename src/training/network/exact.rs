@@ -1,0 +1,210 @@
+//! What a network computes exactly, in double precision: the oracle of training, and what theory averages over.
+
+use nalgebra::DMatrix;
+
+use super::{Activation, Examples, Network, Target, Targets};
+
+/// Forward and backward pass of all samples of a set.
+#[derive(Debug, Clone)]
+pub struct Passes {
+    /// What every layer was driven with, one sample a row, the bias line last.
+    pub inputs: Vec<DMatrix<f64>>,
+    /// `∂L/∂z` of every layer, one sample a row.
+    pub errors: Vec<DMatrix<f64>>,
+    /// The last sums, one sample a row.
+    pub outputs: DMatrix<f64>,
+    /// The loss of every sample.
+    pub losses: Vec<f64>,
+}
+
+impl Network {
+    /// The last sums of all samples for these weights (rows × outputs of every layer), and what every layer was driven with.
+    fn forward(
+        &self,
+        weights: &[DMatrix<f64>],
+        x: &DMatrix<f64>,
+    ) -> (Vec<DMatrix<f64>>, DMatrix<f64>) {
+        let mut inputs: Vec<DMatrix<f64>> = Vec::with_capacity(self.layers.len());
+        let mut values = x.clone();
+        for (layer, w) in self.layers.iter().zip(weights) {
+            let driven = match layer.bias {
+                true => values.insert_column(layer.inputs, 1.0),
+                false => values,
+            };
+            values = &driven * w;
+            values.apply(|z| *z = layer.activation.value(*z));
+            inputs.push(driven);
+        }
+        (inputs, values)
+    }
+
+    /// Both passes of all samples for these weights (rows × outputs of every layer).
+    ///
+    /// # Panics
+    /// If weights or examples have other sizes.
+    pub fn passes(&self, weights: &[DMatrix<f64>], examples: &Examples) -> Passes {
+        let (inputs, outputs) = self.forward(weights, &examples.x);
+        let (samples, width) = outputs.shape();
+        let mut losses = Vec::with_capacity(samples);
+        let mut last = DMatrix::zeros(samples, width);
+        let mut error = vec![0.0; width];
+        for s in 0..samples {
+            let z: Vec<f64> = outputs.row(s).iter().copied().collect();
+            let row: Vec<f64>;
+            let target = match &examples.targets {
+                Targets::Classes { of, .. } => Target::Class(of[s]),
+                Targets::Values(values) => {
+                    row = values.row(s).iter().copied().collect();
+                    Target::Values(&row)
+                }
+            };
+            losses.push(self.objective.errors(&z, target, &mut error));
+            for (c, e) in error.iter().enumerate() {
+                last[(s, c)] = *e;
+            }
+        }
+        let mut errors = vec![last];
+        for k in (1..self.layers.len()).rev() {
+            let later = errors.last().expect("one a layer");
+            let own: Activation = self.layers[k - 1].activation;
+            let mut back = later * weights[k].transpose();
+            if self.layers[k].bias {
+                back = back.remove_column(self.layers[k].inputs);
+            }
+            let slopes = inputs[k].columns(0, back.ncols());
+            back.zip_apply(&slopes, |e, a| *e *= own.slope(a));
+            errors.push(back);
+        }
+        errors.reverse();
+        Passes {
+            inputs,
+            errors,
+            outputs,
+            losses,
+        }
+    }
+}
+
+impl Passes {
+    /// Mean loss.
+    pub fn loss(&self) -> f64 {
+        self.losses.iter().sum::<f64>() / self.losses.len() as f64
+    }
+
+    /// Mean gradient of a layer, `E[x_r ∂L/∂z_c]`.
+    pub fn gradient(&self, layer: usize) -> DMatrix<f64> {
+        self.inputs[layer].tr_mul(&self.errors[layer]) / self.losses.len() as f64
+    }
+
+    /// Mean modulus of the gradient of single samples, `E|x_r ∂L/∂z_c|`.
+    pub fn abs_gradient(&self, layer: usize) -> DMatrix<f64> {
+        let (x, e) = (self.inputs[layer].abs(), self.errors[layer].abs());
+        x.tr_mul(&e) / self.losses.len() as f64
+    }
+
+    /// Share of samples whose largest output is that of their class.
+    pub fn accuracy(&self, classes: &[usize]) -> f64 {
+        let right = classes.iter().zip(self.outputs.row_iter());
+        let right = right.filter(|(class, z)| z.transpose().imax() == **class);
+        right.count() as f64 / classes.len() as f64
+    }
+}
+
+/// Largest difference, over the weights of every layer, between the gradient by back-propagation and central differences of the mean loss, relative to the
+/// largest component of the layer.
+///
+/// The step is `ε^{1/3} max(1, |w|)`: truncation `h²` and rounding `ε/h` then balance, which leaves an error of
+/// about `ε^{2/3} ≈ 4e-11` relative to the loss's scale.
+pub fn gradient_errors(
+    network: &Network,
+    weights: &[DMatrix<f64>],
+    examples: &Examples,
+) -> Vec<f64> {
+    let passes = network.passes(weights, examples);
+    let layers = 0..network.layers.len();
+    layers
+        .map(|k| {
+            let exact = passes.gradient(k);
+            let scale = exact.amax().max(f64::MIN_POSITIVE);
+            let errors = (0..weights[k].len()).map(|j| {
+                let h = f64::EPSILON.cbrt() * weights[k][j].abs().max(1.0);
+                let at = |d: f64| {
+                    let mut w = weights.to_vec();
+                    w[k][j] += d;
+                    network.passes(&w, examples).loss()
+                };
+                ((at(h) - at(-h)) / (2.0 * h) - exact[j]).abs() / scale
+            });
+            errors.fold(0.0, f64::max)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64;
+
+    use super::super::Objective;
+    use super::*;
+
+    fn random(rng: &mut Pcg64, rows: usize, columns: usize) -> DMatrix<f64> {
+        DMatrix::from_fn(rows, columns, |_, _| rng.random_range(-1.0..1.0))
+    }
+
+    #[test]
+    fn every_gradient_agrees_with_central_differences() {
+        let mut rng = Pcg64::seed_from_u64(1);
+        let x = random(&mut rng, 7, 4);
+        let classes = Targets::Classes {
+            of: vec![0, 2, 1, 1, 0, 2, 2],
+            count: 3,
+        };
+        let values = Targets::Values(random(&mut rng, 7, 3));
+        for (name, activation) in Activation::NAMED {
+            for objective in [Objective::SquaredError, Objective::CrossEntropy] {
+                for bias in [false, true] {
+                    let network = Network::new(4, &[5, 6, 3], bias, activation, objective);
+                    let shapes = network.layers.iter().map(|l| (l.rows(), l.outputs));
+                    let weights: Vec<_> = shapes.map(|(r, c)| random(&mut rng, r, c)).collect();
+                    let mut targets = vec![classes.clone()];
+                    if objective == Objective::SquaredError {
+                        targets.push(values.clone());
+                    }
+                    for targets in targets {
+                        let examples = Examples {
+                            x: x.clone(),
+                            targets,
+                        };
+                        for error in gradient_errors(&network, &weights, &examples) {
+                            // 4e-11 of a loss that is up to some tens of the gradient's scale
+                            assert!(error < 1e-8, "{name} {objective:?} {bias}: {error}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_softmax_of_equal_outputs_is_even() {
+        let network = Network::new(2, &[4], false, Activation::Tanh, Objective::CrossEntropy);
+        let examples = Examples {
+            x: DMatrix::from_row_slice(1, 2, &[3.0, -1.0]),
+            targets: Targets::Classes {
+                of: vec![2],
+                count: 4,
+            },
+        };
+        let passes = network.passes(&[DMatrix::zeros(2, 4)], &examples);
+        assert!((passes.loss() - 4.0_f64.ln()).abs() < 1e-15);
+        let expected = [0.25, 0.25, -0.75, 0.25];
+        for (c, e) in expected.into_iter().enumerate() {
+            assert!((passes.errors[0][(0, c)] - e).abs() < 1e-15);
+            assert!((passes.abs_gradient(0)[(1, c)] - f64::abs(e)).abs() < 1e-15);
+        }
+        // Sums far beyond the range of exponentials.
+        let passes = network.passes(&[DMatrix::from_element(2, 4, 1e5)], &examples);
+        assert!((passes.loss() - 4.0_f64.ln()).abs() < 1e-9);
+    }
+}
