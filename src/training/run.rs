@@ -329,14 +329,17 @@ impl Loop<'_> {
     }
 }
 
-/// `gradient[r, c] += x[r] · error[c]` for every replica.
-fn add_outer(gradient: &mut StackVector, x: &StackVector, error: &StackVector) {
+/// `gradient[r, c] += Σ_b x[r] · error[c]` for every replica, over whole samples.
+pub(super) fn add_outer(gradient: &mut StackVector, x: &StackVector, error: &StackVector) {
+    let replicas = gradient.width();
     for r in 0..x.len() {
         for c in 0..error.len() {
-            let products = x.lanes(r).iter().zip(error.lanes(c));
-            let sums = gradient.lanes_mut(r * error.len() + c).iter_mut();
-            for (g, (x, e)) in sums.zip(products) {
-                *g += x * e;
+            let sums = gradient.lanes_mut(r * error.len() + c);
+            let samples = x.lanes(r).chunks(replicas);
+            for (x, e) in samples.zip(error.lanes(c).chunks(replicas)) {
+                for (g, (x, e)) in sums.iter_mut().zip(x.iter().zip(e)) {
+                    *g += x * e;
+                }
             }
         }
     }

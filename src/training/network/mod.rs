@@ -7,11 +7,17 @@ mod activation;
 mod exact;
 mod examples;
 mod objective;
+mod run;
+mod score;
+mod start;
 
 pub use activation::Activation;
 pub use exact::{Passes, gradient_errors};
 pub use examples::{Examples, Targets};
 pub use objective::{Objective, Target};
+pub use run::{APART, Course, Single, Watcher, train_network};
+pub use score::{Scores, score};
+pub use start::Start;
 
 /// One layer: an array and what is done to its sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

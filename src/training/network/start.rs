@@ -1,0 +1,52 @@
+//! What the weights of a network start with.
+
+use rand::RngExt;
+use rand_pcg::Pcg64;
+
+use super::Dense;
+use crate::backend::StackVector;
+
+/// What the weights of a network start with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Start {
+    /// All with this weight.
+    Value(f64),
+    /// Uniform numbers between `± scale/√inputs`, cut to what the arrays can hold.
+    Uniform {
+        /// In units of `1/√inputs`.
+        scale: f64,
+        /// Whether all replicas start with the same weights.
+        shared: bool,
+    },
+}
+
+impl Start {
+    /// The weights of layer `index` (row-major) of some replicas.
+    pub fn weights(
+        self,
+        index: usize,
+        layer: &Dense,
+        range: [f64; 2],
+        seed: u64,
+        first_replica: usize,
+        replicas: usize,
+    ) -> StackVector {
+        let mut out = StackVector::zeros(layer.weights(), replicas);
+        match self {
+            Self::Value(value) => out.fill(value as f32),
+            Self::Uniform { scale, shared } => {
+                let most = scale / (layer.inputs as f64).sqrt();
+                for r in 0..replicas {
+                    let replica = if shared { 0 } else { first_replica + r };
+                    let state = u128::from(seed) << 64 | (replica as u128) << 16 | index as u128;
+                    let mut rng = Pcg64::new(state, 0x57A7);
+                    for k in 0..layer.weights() {
+                        let w = rng.random_range(-1.0..1.0) * most;
+                        out.lanes_mut(k)[r] = w.clamp(range[0], range[1]) as f32;
+                    }
+                }
+            }
+        }
+        out
+    }
+}
