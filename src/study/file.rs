@@ -134,6 +134,11 @@ impl Study {
         self.points.iter().all(|p| p.task.reading().is_some())
     }
 
+    /// Whether its tasks are networks.
+    pub fn is_network(&self) -> bool {
+        self.points.iter().all(|p| p.task.network().is_some())
+    }
+
     /// The same study, computed at `place`.
     pub fn at(mut self, place: &Place) -> Self {
         for point in &mut self.points {

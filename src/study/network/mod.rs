@@ -1,0 +1,12 @@
+//! Networks that are trained: what the study file says of them, their runs and what is found.
+
+mod findings;
+mod run;
+mod settings;
+pub mod summary;
+
+pub use run::EpochRow;
+pub use settings::NetworkTask;
+
+pub(super) use run::run;
+pub(super) use settings::{KIND, task};
