@@ -196,17 +196,19 @@ impl<'a> Pass<'a> {
         };
         let (outputs, width) = (last.len(), last.width());
         let (mut z, mut e) = (vec![0.0; outputs], vec![0.0; outputs]);
-        for lane in 0..width {
-            for (c, z) in z.iter_mut().enumerate() {
-                *z = last.lanes(c)[lane];
+        pulp::Arch::new().dispatch(|| {
+            for lane in 0..width {
+                for (c, z) in z.iter_mut().enumerate() {
+                    *z = last.lanes(c)[lane];
+                }
+                let target = data.target(self.samples[lane]);
+                let loss = self.network.objective.errors(&z, target, &mut e);
+                losses[lane % self.replicas] += f64::from(loss);
+                for (c, e) in e.iter().enumerate() {
+                    last.lanes_mut(c)[lane] = *e;
+                }
             }
-            let target = data.target(self.samples[lane]);
-            let loss = self.network.objective.errors(&z, target, &mut e);
-            losses[lane % self.replicas] += f64::from(loss);
-            for (c, e) in e.iter().enumerate() {
-                last.lanes_mut(c)[lane] = *e;
-            }
-        }
+        });
     }
 
     /// Sends the errors of the last sums back through the arrays.
@@ -240,9 +242,11 @@ impl Activation {
 
     /// Multiplies errors by `φ'`, given the values `φ`.
     fn scale_back(self, values: &[f32], errors: &mut [f32]) {
-        for (e, a) in errors.iter_mut().zip(values) {
-            *e *= self.slope(*a);
-        }
+        pulp::Arch::new().dispatch(|| {
+            for (e, a) in errors.iter_mut().zip(values) {
+                *e *= self.slope(*a);
+            }
+        });
     }
 }
 
