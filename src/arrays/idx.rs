@@ -41,9 +41,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<Array, Flaw> {
         }),
         _ => {
             return Err(Flaw::new(
-                format!(
-                    "has values of the type {kind:#04x}, which IDX files do not know"
-                ),
+                format!("has values of the type {kind:#04x}, which IDX files do not know"),
                 "fetch it again: types are 0x08, 0x09 and 0x0b to 0x0e",
             ));
         }
@@ -121,7 +119,10 @@ mod tests {
             (idx(0x0a, &[1], &[1]), "type 0x0a"),
             (idx(0x08, &[], &[1]), "no dimensions"),
             (vec![0, 0, 8, 3, 0, 0, 0, 1], "ends within the lengths"),
-            (idx(0x08, &[2, 2], &[1, 2, 3]), "2 × 2 values of 1 bytes, but has 3"),
+            (
+                idx(0x08, &[2, 2], &[1, 2, 3]),
+                "2 × 2 values of 1 bytes, but has 3",
+            ),
             (idx(0x08, &[2], &[1, 2, 3]), "but has 3 bytes"),
             (idx(0x0c, &[1], &[1, 2]), "values of 4 bytes, but has 2"),
             // No memory has these, and their product has more than 64 bits.

@@ -2,6 +2,7 @@
 
 mod analyse;
 mod curve;
+mod dataset;
 mod expect;
 mod file;
 mod forecast;
@@ -22,12 +23,13 @@ mod wires;
 mod writing;
 mod written;
 
+pub use dataset::{DATA_FILES, DataSpec, dataset};
 pub use file::{Controls, Overrides, Study};
 pub use forecast::{Forecast, forecast};
 pub use measure::ReadRow;
 pub use misses::READ_COLUMNS;
 pub use problem::{Problem, Problems};
-pub use reading::{Answer, Draw, Layer, LayerWeights, Operands, Reading, Split};
+pub use reading::{Draw, Layer, LayerWeights, Operands, Reading};
 pub use run::{Outcome, Prepared, Progress, RunRow, run_study};
 pub use settings::{Material, Settings, TaskSpec};
 pub use store::{Artifact, check_target, reads_csv, runs_csv, store};
