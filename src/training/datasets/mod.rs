@@ -4,6 +4,8 @@ mod files;
 mod prepare;
 mod split;
 mod synthetic;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -1,5 +1,8 @@
 //! What a study file says of the data of a network.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
 use super::periphery::SIZE;
