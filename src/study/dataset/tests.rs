@@ -46,9 +46,8 @@ fn means(examples: &Examples, class: usize) -> Vec<f64> {
 
 #[test]
 fn the_iris_data_have_the_means_of_fisher() {
-    let data = load(
-        "[data]\nscaling = 'none'\n[data.source.table]\nfile = 'iris.csv'\nlabel = 'species'",
-    );
+    let data =
+        load("[data]\nscaling = 'none'\n[data.source.table]\nfile = 'iris.csv'\nlabel = 'species'");
     assert_eq!(data.train.x.shape(), (150, 4));
     assert_eq!(data.classes, ["setosa", "versicolor", "virginica"]);
     assert_eq!(counts(&data.train), [50; 3]);
@@ -111,9 +110,8 @@ fn the_digits_have_all_pixels_and_the_published_counts() {
         small.train.x,
         data.train.x.clone().remove_columns_at(&[0, 32, 39])
     );
-    let split = format!(
-        "{text}[data.split]\ntest = 0.25\nvalidation = 0.1\nseed = 0\nstratify = true\n"
-    );
+    let split =
+        format!("{text}[data.split]\ntest = 0.25\nvalidation = 0.1\nseed = 0\nstratify = true\n");
     let data = load(&split.replace("{ divide = 16.0 }", "'standardise'"));
     let record = data.record();
     let part = |part: &Option<_>| part.clone().unwrap();

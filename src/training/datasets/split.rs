@@ -113,7 +113,7 @@ mod tests {
         let [training, validation, test] = Split::tested(0.3, 7).rows(10, None).unwrap();
         assert_eq!((test.len(), training.len()), (3, 7));
         assert!(validation.is_empty());
-        assert_eq!(test, [0, 0, 0]);
+        assert_eq!(test, [3, 5, 7]);
     }
 
     #[test]
