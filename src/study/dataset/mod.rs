@@ -200,19 +200,19 @@ fn table(section: &Section, folder: &Path) -> Origin {
     if section.has("targets") && targets.is_empty() {
         section.violation("targets", "there must be a target", "name a column");
     }
-    for (k, target) in targets.iter().enumerate() {
-        if targets[..k].contains(target) || ignore.contains(target) {
-            section.violation(
-                key,
-                format!("{target} can be one target, and is not ignored then"),
-                "name every column once",
-            );
+    for (list, names) in [(key, &targets), ("ignore", &ignore)] {
+        for (k, name) in names.iter().enumerate() {
+            if names[..k].contains(name) {
+                section.violation(list, format!("{name} is named twice"), "name it once");
+            }
         }
     }
-    for (k, name) in ignore.iter().enumerate() {
-        if ignore[..k].contains(name) {
-            section.violation("ignore", format!("{name} is named twice"), "name it once");
-        }
+    for target in targets.iter().filter(|t| ignore.contains(t)) {
+        section.violation(
+            "ignore",
+            format!("{target} is a target, which cannot be left out"),
+            "name other columns",
+        );
     }
     Origin::Table {
         file,
@@ -358,15 +358,17 @@ fn sinusoids(s: &Section, samples: usize) -> Synthetic {
     if s.has("frequencies") && frequencies.is_empty() {
         s.violation("frequencies", "there must be one", "for example [1.0, 5.0]");
     }
-    let lengths = [
-        ("amplitudes", Some(amplitudes.len())),
-        ("phases", phases.as_ref().map(Vec::len)),
-    ];
-    for (key, length) in lengths {
-        if s.has(key) && length.is_some_and(|n| n != frequencies.len()) {
+    // As they are written: a wrong one is reported already.
+    let length = |key| match s.node(key).map(|n| &n.value) {
+        Some(Value::List(items)) => items.len(),
+        _ => 0,
+    };
+    let needed = length("frequencies");
+    for key in ["amplitudes", "phases"] {
+        if s.has(key) && length(key) != needed {
             s.violation(
                 key,
-                format!("every frequency has one: {} are needed", frequencies.len()),
+                format!("every frequency has one: {needed} are needed"),
                 "write as many as there are frequencies",
             );
         }

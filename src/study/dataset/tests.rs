@@ -185,21 +185,21 @@ fn all_violations_are_found_at_once() {
             "label-noise = 1.5",
             "data.scalling = \"none\": unknown key; did you mean scaling?",
             "target = \"y\": targets are a label, of classes, or numbers",
-            "label = \"k\": k can be one target",
-            "ignore: k is named twice",
+            "ignore = [\"k\", \"k\"]: k is a target",
+            "ignore = [\"k\", \"k\"]: k is named twice",
             "validation = 0.5: test and validation together",
             "seed = -1",
         ],
     );
     refused(
-        "[data]\nscaling = { divide = 0.0 }\nlabel-noise = 0.1\n[data.source.sinusoids]\nfrequencies = [1.0, 0.0]\namplitudes = [1.0, 2.0]\nphases = []\nsamples = 100000000\ntarget-noise = 0.0\n\
+        "[data]\nscaling = { divide = 0.0 }\nlabel-noise = 0.1\n[data.source.sinusoids]\nfrequencies = [1.0, 0.0]\namplitudes = [1.0]\nphases = []\nsamples = 100000000\ntarget-noise = 0.0\n\
         [data.split]\nseed = 1\nstratify = true\n",
         &[
             "divide = 0.0",
             "label-noise = 0.1: targets are numbers",
             "frequencies.1 = 0.0",
-            "amplitudes: every frequency has one: 1 are needed",
-            "phases: every frequency has one",
+            "amplitudes = [1.0]: every frequency has one: 2 are needed",
+            "phases = []: every frequency has one",
             "samples = 100000000: features and targets",
             "split.test: missing",
             "stratify = true: targets are numbers",
