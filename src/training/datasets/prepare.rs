@@ -69,7 +69,7 @@ impl Preparation {
                 file: file.clone(),
                 line: None,
                 column: Some(column),
-                rule: "is beyond all scales: its squares cannot be computed".into(),
+                rule: "is beyond all scales: squares of its numbers cannot be computed".into(),
                 way_out: "measure it in another unit".into(),
             })
         };
@@ -120,6 +120,9 @@ fn too_few(file: String, few: TooFew, classes: &[String]) -> Error {
     }
 }
 
+/// Largest number whose square fits single precision, with room for sums.
+const MOST: f64 = 1e15;
+
 /// Scales the columns of all parts; the first part is that for training. Fails with the name of a column beyond all scales.
 fn scale(
     mut parts: Vec<&mut DMatrix<f64>>,
@@ -130,7 +133,7 @@ fn scale(
     match scaling {
         _ if parts.is_empty() => {}
         Scaling::None => {}
-        Scaling::Divide(by) => parts.into_iter().for_each(|p| *p /= by),
+        Scaling::Divide(by) => parts.iter_mut().for_each(|p| **p /= by),
         Scaling::Standardise => {
             for (k, name) in names.iter().enumerate() {
                 let own: DVector<f64> = parts[0].column(k).clone_owned();
@@ -150,6 +153,12 @@ fn scale(
                     deviation,
                 });
             }
+        }
+    }
+    for part in parts {
+        let beyond = |k: &usize| part.column(*k).amax() > MOST;
+        if let Some(k) = (0..part.ncols()).find(beyond) {
+            return Err(names[k].clone());
         }
     }
     Ok(done)
@@ -353,6 +362,12 @@ mod tests {
             ..PLAIN
         };
         let text = preparation.apply(vast, 0).unwrap_err().to_string();
+        assert!(text.contains("column a: is beyond all scales"), "{text}");
+        // A sample for testing that lies 10²⁰ deviations away can be computed with, but not in single precision.
+        let mut far = raw(4);
+        far.test = Some(far.all.select(&[0, 1]));
+        far.test.as_mut().expect("just put there").x[(1, 0)] = 1e22;
+        let text = preparation.apply(far, 0).unwrap_err().to_string();
         assert!(text.contains("column a: is beyond all scales"), "{text}");
     }
 }
