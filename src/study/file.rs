@@ -10,7 +10,7 @@ use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violat
 use crate::error::{Error, Result, Violation};
 
 /// Tables that hold exactly one named table.
-const CHOICES: [&str; 14] = [
+const CHOICES: [&str; 17] = [
     "adc",
     "adc-energy",
     "bound-management",
@@ -21,7 +21,10 @@ const CHOICES: [&str; 14] = [
     "pulses",
     "retention",
     "rule",
+    "scaling",
     "schedule",
+    "source",
+    "target-scaling",
     "vectors",
     "weights",
     "write",

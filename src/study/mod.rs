@@ -25,13 +25,14 @@ mod wires;
 mod writing;
 mod written;
 
+pub use dataset::{DATA_FILES, DataSpec, dataset};
 pub use file::{Controls, Overrides, Study};
 pub use forecast::{Forecast, forecast};
 pub use measure::ReadRow;
 pub use misses::READ_COLUMNS;
 pub use network::{EpochRow, NetworkTask};
 pub use problem::{Problem, Problems};
-pub use reading::{Answer, Draw, Layer, LayerWeights, Operands, Reading, Split};
+pub use reading::{Draw, Layer, LayerWeights, Operands, Reading};
 pub use run::{Outcome, Prepared, Progress, RunRow, run_study};
 pub use settings::{Material, Settings, TaskSpec};
 pub use store::{Artifact, check_target, epochs_csv, reads_csv, runs_csv, store};
