@@ -160,3 +160,67 @@ fn hermite_cubic(y: [&DVector<f64>; 2], k: [&DVector<f64>; 2], h: f64, s: f64) -
     y[0] * (r * r * (1.0 + 2.0 * s)) + y[1] * (s * s * (3.0 - 2.0 * s)) + k[0] * (h * s * r * r)
         - k[1] * (h * s * s * r)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A damped oscillation in steps of one length: its error.
+    fn error(h: f64) -> [f64; 2] {
+        let steps = Steps {
+            tolerance: 1.0,
+            relative: 0.0,
+            first: h,
+            longest: h,
+            least: h,
+            most: 10_000,
+        };
+        let slope = |y: &DVector<f64>| DVector::from_vec(vec![y[1], -y[0] - 0.2 * y[1]]);
+        let exact = |t: f64| {
+            let w = 0.99_f64.sqrt();
+            (-0.1 * t).exp() * ((w * t).cos() + 0.1 / w * (w * t).sin())
+        };
+        let mut between = 0.0_f64;
+        let end = follow(slope, DVector::from_vec(vec![1.0, 0.0]), 8.0, steps, |step| {
+            between = between.max((step.at(0.4)[0] - exact(step.time + 0.4 * step.h)).abs());
+        });
+        [(end.unwrap()[0] - exact(8.0)).abs(), between]
+    }
+
+    #[test]
+    fn steps_are_of_fifth_order_and_what_is_between_of_fourth() {
+        let [[coarse, coarse_between], [fine, fine_between]] = [0.25, 0.125].map(error);
+        // The next order is a sixth of the first at these steps, so that ratios are within 2^±0.3 of 2^p.
+        let order = (coarse / fine).log2();
+        assert!((order - 5.0).abs() < 0.3, "{order}");
+        let order = (coarse_between / fine_between).log2();
+        assert!((order - 4.0).abs() < 0.3, "{order}");
+    }
+
+    #[test]
+    fn errors_follow_the_tolerance_and_rest_is_seen() {
+        let steps = |tolerance| Steps {
+            tolerance,
+            relative: 0.0,
+            first: 1e-3,
+            longest: 1e9,
+            least: 0.0,
+            most: 10_000,
+        };
+        let slope = |y: &DVector<f64>| DVector::from_element(1, -y[0]);
+        for tolerance in [1e-4, 1e-6, 1e-8] {
+            let end = follow(slope, DVector::from_element(1, 1.0), 2.0, steps(tolerance), |_| ());
+            assert!((end.unwrap()[0] - (-2.0_f64).exp()).abs() < 5.0 * tolerance);
+        }
+        let (mut rests, mut count) = (0, 0);
+        let end = follow(slope, DVector::from_element(1, 1.0), 1e6, steps(1e-6), |step| {
+            rests += usize::from(step.rests);
+            count += 1;
+        });
+        // Stable steps are 3.3 long at most; what is left moves less than the tolerance to the end.
+        assert!(end.unwrap()[0].abs() < 1e-6 && rests == 1 && count < 100, "{count}");
+        // Growth beyond all numbers ends.
+        let grow = |y: &DVector<f64>| y.map(|v| v * v);
+        assert!(follow(grow, DVector::from_element(1, 1.0), 2.0, steps(1e-6), |_| ()).is_none());
+    }
+}
