@@ -35,7 +35,7 @@ use crate::device::Counting;
 use crate::training::network::{Examples, Network};
 
 pub use strength::{Pull, Strength, match_gradients, matched_intervals};
-pub use trajectory::{Course, Path, Point, score};
+pub use trajectory::{Path, Point, Timeline, exact_score};
 
 /// What holds the weights of a layer.
 #[derive(Clone)]

@@ -65,7 +65,7 @@ fn setting<'a>(
     }
 }
 
-const COURSE: Course = Course {
+const TIMELINE: Timeline = Timeline {
     duration: 40.0,
     window: [20.0, 40.0],
     times: &[0.0, 7.0, 40.0],
@@ -147,10 +147,10 @@ fn a_single_layer_follows_the_linear_trajectory() {
         let held = vec![Held::Cells(model.clone())];
         let own = setting(&network, &examples, held, gradient);
         let squares = linear(&samples, &own, &model);
-        let expected = trajectory(&squares, &[0.1; 10], COURSE.duration).unwrap();
+        let expected = trajectory(&squares, &[0.1; 10], TIMELINE.duration).unwrap();
         let start = [DMatrix::from_element(10, 1, 0.1)];
         let density = |t: f64| 1.0 / (1.0 + t);
-        let path = own.trajectory(&start, &COURSE, density).unwrap();
+        let path = own.trajectory(&start, &TIMELINE, density).unwrap();
         let near = |a: &[DMatrix<f64>], b: &DVector<f64>, tolerance: f64| {
             let apart = (a[0].column(0) - b).amax();
             assert!(apart < tolerance, "{:?}: {apart}", own.gradient);
@@ -193,7 +193,7 @@ fn symmetric_devices_follow_the_twin() {
         let layers = network.layers.iter();
         layers.map(|l| array(mapping, l.rows(), l.outputs, 1.5, 0.2)).collect()
     };
-    let course = Course { times: &[], ..COURSE };
+    let timeline = Timeline { times: &[], ..TIMELINE };
     for mapping in [Mapping::ReferenceColumn, Mapping::DifferentialPair] {
         let held = |symmetric: bool| {
             let models = arrays(mapping).into_iter();
@@ -206,7 +206,7 @@ fn symmetric_devices_follow_the_twin() {
         let per_sample = Gradient::PerSample { batch: 1 };
         let soft = setting(&network, &examples, held(false), per_sample.clone());
         let symmetric = setting(&network, &examples, held(true), per_sample);
-        let run = |s: &NetworkSetting| s.trajectory(&start, &course, |_| 1.0).unwrap();
+        let run = |s: &NetworkSetting| s.trajectory(&start, &timeline, |_| 1.0).unwrap();
         let (soft, symmetric, free) = (run(&soft), run(&symmetric), run(&symmetric.digital(None)));
         // Errors of 1e-8 a step.
         assert!(distance(&symmetric.mean, &free.mean) < 1e-5);
@@ -234,8 +234,8 @@ fn penalties_are_matched_layer_by_layer() {
     });
     let twin = setting(&network, &examples, vec![Held::Digital(None); 2], Gradient::PerSample { batch: 1 });
     let twin = twin.digital(Some(penalties.collect()));
-    let course = Course { duration: 1000.0, window: [999.0, 1000.0], times: &[], tolerance: 1e-7 };
-    let path = twin.trajectory(&start, &course, |_| 1.0).unwrap();
+    let timeline = Timeline { duration: 1000.0, window: [999.0, 1000.0], times: &[], tolerance: 1e-7 };
+    let path = twin.trajectory(&start, &timeline, |_| 1.0).unwrap();
     let found = match_gradients(&network, &examples, &path.end, &centres);
     for (found, expected) in found.into_iter().zip(strengths) {
         // e^-30 of the way is left, and the tolerance.

@@ -11,7 +11,7 @@ use crate::training::network::{Examples, Network, Targets};
 
 /// What is asked of a trajectory; times are training times `Σ η`.
 #[derive(Debug, Clone)]
-pub struct Course<'a> {
+pub struct Timeline<'a> {
     /// Where it ends.
     pub duration: f64,
     /// The window that weights are averaged over.
@@ -22,7 +22,7 @@ pub struct Course<'a> {
     pub tolerance: f64,
 }
 
-impl Course<'_> {
+impl Timeline<'_> {
     /// Far below what a simulation can tell: runs end within some ten times this.
     pub const TOLERANCE: f64 = 1e-5;
 }
@@ -53,7 +53,7 @@ impl Path {
     /// Loss and, for classes, accuracy along the curve on any set of examples.
     pub fn scores(&self, network: &Network, examples: &Examples) -> Vec<(f64, f64, Option<f64>)> {
         let score = |point: &Point| {
-            let (loss, accuracy) = score(network, &point.weights, examples);
+            let (loss, accuracy) = exact_score(network, &point.weights, examples);
             (point.time, loss, accuracy)
         };
         self.curve.iter().map(score).collect()
@@ -61,7 +61,7 @@ impl Path {
 }
 
 /// Mean loss and, for classes, accuracy of these weights.
-pub fn score(
+pub fn exact_score(
     network: &Network,
     weights: &[DMatrix<f64>],
     examples: &Examples,
@@ -93,7 +93,7 @@ impl NetworkSetting<'_> {
     pub fn trajectory(
         &self,
         start: &[DMatrix<f64>],
-        course: &Course,
+        timeline: &Timeline,
         density: impl Fn(f64) -> f64,
     ) -> Result<Path> {
         let drift = Drift::new(self)?;
@@ -103,8 +103,8 @@ impl NetworkSetting<'_> {
         let mut width = 0.0;
         let mut curve = Vec::new();
         let mut note = |step: &Step| {
-            let last = step.time + step.h >= course.duration * (1.0 - 1e-12);
-            while let Some(&time) = course.times.get(curve.len()) {
+            let last = step.time + step.h >= timeline.duration * (1.0 - 1e-12);
+            while let Some(&time) = timeline.times.get(curve.len()) {
                 if time > step.time + step.h && !last {
                     break;
                 }
@@ -113,8 +113,8 @@ impl NetworkSetting<'_> {
                 curve.push(Point { time, weights });
             }
             let (a, b) = (
-                course.window[0].max(step.time),
-                course.window[1].min(step.time + step.h),
+                timeline.window[0].max(step.time),
+                timeline.window[1].min(step.time + step.h),
             );
             if a < b {
                 for (s, weight) in GAUSS {
@@ -126,13 +126,13 @@ impl NetworkSetting<'_> {
             }
         };
         let steps = Steps {
-            tolerance: course.tolerance,
-            relative: course.tolerance,
-            first: 1e-3 * course.duration,
-            longest: course.duration,
+            tolerance: timeline.tolerance,
+            relative: timeline.tolerance,
+            first: 1e-3 * timeline.duration,
+            longest: timeline.duration,
             // Counts to nearest jump: there, errors below this step are let pass.
             least: match self.counting {
-                Counting::Deterministic => 1e-5 * course.duration,
+                Counting::Deterministic => 1e-5 * timeline.duration,
                 _ => 0.0,
             },
             most: 50_000,
@@ -141,7 +141,7 @@ impl NetworkSetting<'_> {
             passes += 1;
             drift.slope(y)
         };
-        let end = follow(slope, states, course.duration, steps, &mut note);
+        let end = follow(slope, states, timeline.duration, steps, &mut note);
         let end = end.ok_or_else(|| Error::NotConverged {
             what: "P-t of a network".into(),
             detail: "its fastest and slowest modes are too far apart, or it grows beyond all bounds".into(),

@@ -65,4 +65,20 @@ impl Objective {
             }
         }
     }
+
+    /// Component `c` of the vector `s_k` for outputs `z`: the second derivatives of the loss are `Σ_k s_k s_kᵀ` over all outputs k.
+    ///
+    /// `p_k^{1/2} (e_k - p)` of a softmax: `Σ p_k (e_k - p)(e_k - p)ᵀ = diag p - p pᵀ`.
+    pub(super) fn factor(self, z: &[f64], k: usize, c: usize) -> f64 {
+        let own = f64::from(u8::from(c == k));
+        match self {
+            Self::SquaredError => own,
+            Self::CrossEntropy => {
+                let largest = z.iter().fold(z[0], |m, &z| m.max(z));
+                let sum: f64 = z.iter().map(|z| (z - largest).exp()).sum();
+                let p = |k: usize| (z[k] - largest).exp() / sum;
+                p(k).sqrt() * (own - p(c))
+            }
+        }
+    }
 }
