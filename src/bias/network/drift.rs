@@ -148,7 +148,7 @@ impl<'a> Drift<'a> {
             }
         }
         let weights = self.weights(&inside);
-        let asked = self.blocks.asked(self.setting, &weights, false);
+        let asked = self.blocks.asked(self.setting, &weights);
         let mut out = DVector::zeros(states.len());
         for (k, (layer, asked)) in self.layers.iter().zip(&asked).enumerate() {
             let range = layer.first..layer.first + layer.states;

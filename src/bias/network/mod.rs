@@ -23,6 +23,7 @@
 //! The flow: Wu, Gokmen, Rasch, Chen, NeurIPS 2024, <https://arxiv.org/abs/2406.12774>.
 
 mod drift;
+mod fluctuations;
 mod requests;
 mod strength;
 mod trajectory;
@@ -34,6 +35,7 @@ use crate::crossbar::ArrayModel;
 use crate::device::Counting;
 use crate::training::network::{Examples, Network};
 
+pub use fluctuations::sampled_scores;
 pub use strength::{Pull, Strength, match_gradients, matched_intervals};
 pub use trajectory::{Path, Point, Timeline, exact_score};
 

@@ -28,8 +28,6 @@ pub(super) struct Asked {
     pub gradient: DMatrix<f64>,
     /// `E|g|`
     pub size: DMatrix<f64>,
-    /// `E g²` of what fires.
-    pub square: Option<DMatrix<f64>>,
     /// The same two for the pulses that are made of it, where requests may be lost.
     pub made: Option<[DMatrix<f64>; 2]>,
 }
@@ -81,32 +79,19 @@ impl Blocks {
         all.into_iter().map(|mut m| m.swap_remove(0)).collect()
     }
 
-    /// What every layer is asked for; `squares` wants the second moments too.
-    pub fn asked(
-        &self,
-        setting: &NetworkSetting,
-        weights: &[DMatrix<f64>],
-        squares: bool,
-    ) -> Vec<Asked> {
+    /// What every layer is asked for.
+    pub fn asked(&self, setting: &NetworkSetting, weights: &[DMatrix<f64>]) -> Vec<Asked> {
         match setting.gradient {
-            Gradient::PerSample { .. } => self.per_sample(setting, weights, squares),
+            Gradient::PerSample { .. } => self.per_sample(setting, weights),
             Gradient::Summed { batch, noise } => self.summed(setting, weights, batch, noise),
         }
     }
 
-    fn per_sample(
-        &self,
-        setting: &NetworkSetting,
-        weights: &[DMatrix<f64>],
-        squares: bool,
-    ) -> Vec<Asked> {
+    fn per_sample(&self, setting: &NetworkSetting, weights: &[DMatrix<f64>]) -> Vec<Asked> {
         let all = self.mean(setting.network, weights, |passes, out| {
             for (k, out) in out.iter_mut().enumerate() {
                 out.push(passes.gradient(k));
                 out.push(passes.abs_gradient(k));
-                if squares {
-                    out.push(passes.square_gradient(k));
-                }
                 if let Some(model) = setting.array(k) {
                     out.extend(made(setting, model, passes, k).into_iter().flatten());
                 }
@@ -116,12 +101,10 @@ impl Blocks {
             let mut next = layer.into_iter();
             let mut take = || next.next().expect("as many as were made");
             let (gradient, size) = (take(), take());
-            let square = squares.then(&mut take);
             let made = next.next().zip(next.next());
             Asked {
                 gradient,
                 size,
-                square,
                 made: made.map(|(a, b)| [a, b]),
             }
         };
@@ -145,15 +128,10 @@ impl Blocks {
         });
         let asked = |(k, mut layer): (usize, Vec<DMatrix<f64>>)| {
             let gradient = layer.swap_remove(0);
-            let variance = match (batch, layer.pop()) {
-                (Some(n), Some(square)) => square.zip_map(&gradient, |s, g| {
-                    (s - g * g).max(0.0) / f64::from(n) + noise * noise
-                }),
-                _ => gradient.map(|_| noise * noise),
-            };
+            let square = layer.pop();
+            let variance = batch_variance(&gradient, square.as_ref(), batch, noise);
             Asked {
                 size: gradient.zip_map(&variance, |g, v| Normal::new(g, v).abs),
-                square: Some(gradient.zip_map(&variance, |g, v| g * g + v)),
                 made: match (setting.array(k), setting.counting) {
                     (Some(model), Counting::Deterministic) => {
                         Some(nearest_of_normal(setting, model, &gradient, &variance))
@@ -175,10 +153,25 @@ impl NetworkSetting<'_> {
             super::Held::Digital(_) => None,
         }
     }
+}
 
-    /// Pulses that a gradient of 1 asks of each cell of a weight.
-    fn pulses(&self, model: &ArrayModel) -> f64 {
-        self.rate * model.map.share(0).abs() / model.step()
+/// Pulses that a gradient of 1 asks of each cell of a weight.
+pub(super) fn pulses(rate: f64, model: &ArrayModel) -> f64 {
+    rate * model.map.share(0).abs() / model.step()
+}
+
+/// Variance of the mean gradient of a batch, with noise; of all samples there is the noise alone.
+pub(super) fn batch_variance(
+    gradient: &DMatrix<f64>,
+    square: Option<&DMatrix<f64>>,
+    batch: Option<u32>,
+    noise: f64,
+) -> DMatrix<f64> {
+    match (batch, square) {
+        (Some(n), Some(square)) => square.zip_map(gradient, |s, g| {
+            (s - g * g).max(0.0) / f64::from(n) + noise * noise
+        }),
+        _ => gradient.map(|_| noise * noise),
     }
 }
 
@@ -192,26 +185,11 @@ fn made(
     match setting.counting {
         Counting::Expected | Counting::StochasticRounding => None,
         Counting::Deterministic => {
-            let per = setting.pulses(model);
-            let (x, e) = (&passes.inputs[layer], &passes.errors[layer]);
-            let (mut mean, mut size) = (
-                DMatrix::zeros(x.ncols(), e.ncols()),
-                DMatrix::zeros(x.ncols(), e.ncols()),
-            );
-            let share = 1.0 / x.nrows() as f64;
-            for s in 0..x.nrows() {
-                for c in 0..e.ncols() {
-                    for r in 0..x.ncols() {
-                        let g = x[(s, r)] * e[(s, c)];
-                        let n = setting.counting.moments(per * g.abs()).mean;
-                        if n > 0.0 {
-                            mean[(r, c)] += share * n.copysign(g) / per;
-                            size[(r, c)] += share * n / per;
-                        }
-                    }
-                }
-            }
-            Some([mean, size])
+            let per = pulses(setting.rate, model);
+            Some(sample_means(passes, layer, |g| {
+                let n = setting.counting.moments(per * g.abs()).mean / per;
+                [n.copysign(g), n]
+            }))
         }
         Counting::Coincidence {
             bits,
@@ -225,6 +203,31 @@ fn made(
             ])
         }
     }
+}
+
+/// Means over samples of functions of the gradient of each weight that no product gives.
+pub(super) fn sample_means<const N: usize>(
+    passes: &Passes,
+    layer: usize,
+    of: impl Fn(f64) -> [f64; N],
+) -> [DMatrix<f64>; N] {
+    let (x, e) = (&passes.inputs[layer], &passes.errors[layer]);
+    let n = x.nrows();
+    let share = 1.0 / n as f64;
+    let mut out: [_; N] = std::array::from_fn(|_| DMatrix::zeros(x.ncols(), e.ncols()));
+    for c in 0..e.ncols() {
+        for r in 0..x.ncols() {
+            let (x, e) = (&x.as_slice()[r * n..][..n], &e.as_slice()[c * n..][..n]);
+            let mut sums = [0.0; N];
+            for (x, e) in x.iter().zip(e) {
+                sums.iter_mut().zip(of(x * e)).for_each(|(s, v)| *s += v);
+            }
+            for (m, s) in out.iter_mut().zip(sums) {
+                m[(r, c)] = share * s;
+            }
+        }
+    }
+    out
 }
 
 /// Inputs and errors as trains of `bits` make them: a probability is at most 1, which cuts what it stands for. Without update management
@@ -241,7 +244,7 @@ fn clipped<'a>(
         Cow::Borrowed(&passes.inputs[layer]),
         Cow::Borrowed(&passes.errors[layer]),
     );
-    let (per, bits) = (setting.pulses(model), f64::from(bits));
+    let (per, bits) = (pulses(setting.rate, model), f64::from(bits));
     // Gain η/δ of the trains, which knows nothing of the cells that share a weight.
     let gain = setting.rate / model.step();
     for s in 0..x.nrows() {
@@ -275,7 +278,7 @@ fn nearest_of_normal(
     mean: &DMatrix<f64>,
     variance: &DMatrix<f64>,
 ) -> [DMatrix<f64>; 2] {
-    let per = setting.pulses(model);
+    let per = pulses(setting.rate, model);
     let nodes = midpoints();
     let both = |g: f64, v: f64| {
         let deviation = v.sqrt();

@@ -80,7 +80,7 @@ impl NetworkSetting<'_> {
     /// If weights or arrays have other sizes than the network.
     pub fn strengths(&self, weights: &[DMatrix<f64>]) -> Result<Vec<Option<Strength>>> {
         super::drift::assert_predictable(self)?;
-        let asked = Blocks::new(self.examples).asked(self, weights, false);
+        let asked = Blocks::new(self.examples).asked(self, weights);
         let layers = self.layers.iter().zip(weights).zip(asked);
         let of = |((held, w), asked): ((&Held, &DMatrix<f64>), super::requests::Asked)| match held {
             Held::Digital(_) => None,

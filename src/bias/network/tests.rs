@@ -271,3 +271,46 @@ fn strengths_of_soft_bounds_are_known() {
         assert!((found.pooled / pooled - 1.0).abs() < 1e-9, "{} {pooled}", found.pooled);
     }
 }
+
+/// One weight, two samples that pull it up and down equally: `C(t) = C (1 - e^{-2t})`, `2C = η r² + δ² f(1-f)/η + σ² δ r`, f the fraction of `η r/δ`.
+#[test]
+fn one_weight_fluctuates_as_known() {
+    let network = Network::new(1, &[1], false, Activation::Tanh, Objective::SquaredError);
+    let (r, delta, sigma) = (0.37, 1e-3, 0.4);
+    let examples = Examples {
+        x: DMatrix::from_element(2, 1, 1.0),
+        targets: Targets::Values(DMatrix::from_column_slice(2, 1, &[0.5 + r, 0.5 - r])),
+    };
+    let array = array(Mapping::ReferenceColumn, 1, 1, 1.0, 0.0);
+    let cells = array.cells.symmetric_control();
+    let p = cells.double(0).parameters.to_vec();
+    let noisy = Cells::new(
+        Arc::new(crate::device::ConstantStep),
+        WINDOW,
+        CycleNoise::new(0.0, sigma),
+        0.0,
+        false,
+        p.clone(),
+        p,
+    );
+    let model = ArrayModel { cells: Arc::new(noisy), ..array };
+    let own = setting(&network, &examples, vec![Held::Cells(model)], Gradient::PerSample { batch: 1 });
+    let curve: Vec<Point> = (0..=40)
+        .map(|k| Point {
+            time: 0.05 * f64::from(k),
+            weights: vec![DMatrix::from_element(1, 1, 0.5)],
+        })
+        .collect();
+    let found = own.fluctuations(&curve, |_| own.rate).unwrap();
+    let (eta, f) = (own.rate, own.rate * r / delta % 1.0);
+    let twice = eta * r * r + delta * delta * f * (1.0 - f) / eta + sigma * sigma * delta * r;
+    for (point, found) in curve.iter().zip(&found) {
+        let expected = 0.5 * twice * (1.0 - (-2.0 * point.time).exp());
+        assert!((found[0][0] - expected).abs() < 1e-9 * twice, "{} {expected}", found[0][0]);
+    }
+    // The loss of weights about the minimum is higher by half of the variance; the mean of 4000 squares has an error of 2.2 %.
+    let last = &found[40];
+    let scores = sampled_scores(&network, &curve[0].weights, last, &examples, 4000, 5);
+    let mean = scores.iter().map(|s| s.0).sum::<f64>() / 4000.0 - 0.5 * r * r;
+    assert!((mean / (0.5 * last[0][0]) - 1.0).abs() < 0.09, "{mean}");
+}
