@@ -37,7 +37,7 @@ use crate::training::network::{Examples, Network};
 
 pub use fluctuations::sampled_scores;
 pub use strength::{Pull, Strength, match_gradients, matched_intervals};
-pub use trajectory::{Path, Point, Timeline, exact_score};
+pub use trajectory::{Path, Point, Scalar, Timeline, best_scalar, exact_score};
 
 /// What holds the weights of a layer.
 #[derive(Clone)]
@@ -97,9 +97,20 @@ fn matrix(rows: usize, columns: usize, of: impl Fn(usize) -> f64) -> DMatrix<f64
     DMatrix::from_fn(rows, columns, |r, c| of(r * columns + c))
 }
 
-/// A matrix as row-major numbers.
-fn row_major(m: &DMatrix<f64>) -> Vec<f64> {
+/// A matrix as row-major numbers, as arrays have them.
+pub fn row_major(m: &DMatrix<f64>) -> Vec<f64> {
     m.transpose().as_slice().to_vec()
+}
+
+/// Weights of every layer, row-major as arrays have them, as matrices rows × outputs.
+///
+/// # Panics
+/// For too few weights.
+pub fn as_matrices(network: &Network, weights: &[Vec<f64>]) -> Vec<DMatrix<f64>> {
+    let layers = network.layers.iter().zip(weights);
+    layers
+        .map(|(l, w)| matrix(l.rows(), l.outputs, |j| w[j]))
+        .collect()
 }
 
 /// All numbers of all layers, for norms.
