@@ -21,13 +21,16 @@ use crate::statistics::{SEED, WINDOW};
 
 /// The digits, every pixel standardised; the first 1347 are learned, the others held out.
 fn digits() -> [Examples; 2] {
+    let how: f64 = std::env::var("HOW").map_or(16.0, |v| v.parse().unwrap());
     let text = include_str!("../../experiments/data/digits.csv");
     let table = parse_table("digits.csv", text).unwrap();
     let last = table.columns.len() - 1;
     let mut x = table.values.columns(0, last).into_owned();
     for mut column in x.column_iter_mut() {
         let (mean, deviation) = (column.mean(), column.variance().sqrt());
-        column.apply(|v| *v = (*v - mean) / deviation);
+        if how > 0.0 { column.apply(|v| *v /= how); } else if how == 0.0 {
+            column.apply(|v| *v = (*v - mean) / deviation);
+        } else { column.apply(|v| *v = (*v - mean) / -how); }
     }
     let of = (0..x.nrows()).map(|s| table.values[(s, last)] as usize);
     let all = Examples {
@@ -260,9 +263,9 @@ fn fluctuations_cost_a_perceptron_what_they_say() {
     let case = Case {
         network: &network,
         models: &models,
-        course: course(6, 0.01),
+        course: course(6, std::env::var("ETA").map_or(0.01, |v| v.parse().unwrap())),
         start: Start::Uniform { scale: 1.0, shared: true },
-        replicas: 4,
+        replicas: std::env::var("REP").map_or(4, |v| v.parse().unwrap()),
         from: 3,
     };
     let begin = std::time::Instant::now();
@@ -290,7 +293,7 @@ fn fluctuations_cost_a_perceptron_what_they_say() {
     let bias = distance(&middle, &free.mean);
     let error = distance(&middle, &path.mean);
     let spread: f64 = simulated.replicas.iter().map(|r| distance(r, &middle).powi(2)).sum();
-    let noise = (spread / 12.0).sqrt();
+    let noise = (spread / (case.replicas * (case.replicas - 1)) as f64).sqrt();
     let sd: Vec<f64> = variances.last().unwrap().iter().map(|v| v.mean().sqrt()).collect();
     let late: Vec<f64> = [30, 40, 50, 60]
         .iter()
@@ -311,9 +314,9 @@ fn the_trajectory_of_a_softmax_is_that_of_its_devices() {
     let case = Case {
         network: &network,
         models: &models,
-        course: course(8, 0.01),
+        course: course(8, std::env::var("ETA").map_or(0.01, |v| v.parse().unwrap())),
         start: Start::Value(0.0),
-        replicas: 4,
+        replicas: std::env::var("REP").map_or(4, |v| v.parse().unwrap()),
         from: 4,
     };
     let simulated = case.simulate(&train, &test);
@@ -332,7 +335,7 @@ fn the_trajectory_of_a_softmax_is_that_of_its_devices() {
     let bias = distance(&mean(&simulated.replicas), &free.mean);
     let error = distance(&mean(&simulated.replicas), &path.mean);
     let spread: f64 = simulated.replicas.iter().map(|r| distance(r, &mean(&simulated.replicas)).powi(2)).sum();
-    let noise = (spread / 12.0).sqrt();
+    let noise = (spread / (case.replicas * (case.replicas - 1)) as f64).sqrt();
     eprintln!("bias {bias} error {error} noise {noise} accuracy {} {:?} {:?} sd {:?}", simulated.accuracy, exact_score(&network, &path.mean, &test), exact_score(&network, &free.mean, &test), simulated.deviations);
     assert!(error < 0.05 * bias, "{error} of a bias of {bias}");
 }

@@ -16,7 +16,7 @@
 //! alone sees its own part. Stiff directions fluctuate less than this says, and soft ones more.
 //!
 //! # Reference
-//! S. Mandt, M. D. Hoffman, D. M. Blei, J. Mach. Learn. Res. 18(134), 1 (2017), <https://arxiv.org/abs/1704.04289>, for the gradient's part.
+//! S. Mandt, M. D. Hoffman, D. M. Blei, J. Mach. Learn. Res. 18, 1–35 (2017), <https://arxiv.org/abs/1704.04289>, for the gradient's part.
 
 use nalgebra::DMatrix;
 use rand::SeedableRng;

@@ -89,10 +89,9 @@ impl Network {
             for (c, z) in z.iter_mut().enumerate() {
                 *z = passes.outputs[(s, c)];
             }
-            for (k, factor) in factors.iter_mut().enumerate() {
-                for c in 0..width {
-                    factor[(s, c)] = self.objective.factor(&z, k, c);
-                }
+            let all = self.objective.factors(&z);
+            for (factor, own) in factors.iter_mut().zip(all.chunks(width)) {
+                own.iter().enumerate().for_each(|(c, v)| factor[(s, c)] = *v);
             }
         }
         for factor in factors {
