@@ -118,7 +118,7 @@ impl Given {
 const NODES: usize = 41;
 
 /// `E f(z)` of a standard normal as a sum over 400 strips from -8 to 8.
-fn midpoints() -> Vec<(f64, f64)> {
+pub(super) fn midpoints() -> Vec<(f64, f64)> {
     let strips = (0..400).map(|i| -8.0 + 0.04 * (f64::from(i) + 0.5));
     let nodes = strips.map(|z| {
         (
@@ -127,6 +127,34 @@ fn midpoints() -> Vec<(f64, f64)> {
         )
     });
     nodes.collect()
+}
+
+/// The strength of channel C on a weight, `1/(η F(w⋄) t)` with t the lifetime in steps, exactly `l/((1 - l) η F)` for a loss l a
+/// step; F at the resting state where there is no symmetric point. Where its cells lose different parts, the mean of l/(1 - l): right
+/// if they share what the weight is off. 0 where all cells are stuck.
+pub(super) fn retention_strength(
+    model: &ArrayModel,
+    seconds: f64,
+    rate: f64,
+    weight: usize,
+) -> f64 {
+    let n = model.map.cells_per_weight();
+    let cells = weight * n..(weight + 1) * n;
+    let lost = |k: usize| (model.cells.retention_of(k)).map_or(0.0, |r| r.lost(seconds));
+    let rest = |k: usize| (model.cells.retention_of(k)).map_or(0.0, |r| model.map.value(r.rest));
+    let free = cells.clone();
+    let free = free.filter(|&k| model.cells.stuck_at(k).is_none());
+    let parts: f64 = free.map(|k| lost(k) / (1.0 - lost(k))).sum();
+    if parts == 0.0 {
+        return 0.0;
+    }
+    let f: f64 = cells
+        .map(|k| {
+            let at = model.symmetric_value(k).unwrap_or(rest(k));
+            model.map.share(k).abs() * model.cell_response_values(k, at)[0]
+        })
+        .sum();
+    parts / model.free_cells(weight) as f64 / (rate * f)
 }
 
 /// One closure: a setting with what does not change between evaluations.
@@ -343,26 +371,9 @@ impl<'a> Closure<'a> {
         }
     }
 
-    /// The strength of channel C on a weight, `1/(η F(w⋄) t)` with t the lifetime in steps, exactly `l/((1 - l) η F)` for a loss l a
-    /// step; F at the resting state where there is no symmetric point. Where its cells lose different parts, the mean of l/(1 - l): right
-    /// if they share what the weight is off. 0 where all cells are stuck.
+    /// [`retention_strength`] on a weight.
     pub fn retention_strength(&self, weight: usize) -> f64 {
-        let model = &self.model;
-        let n = model.map.cells_per_weight();
-        let cells = weight * n..(weight + 1) * n;
-        let f: f64 = cells
-            .clone()
-            .map(|k| {
-                let at = model.symmetric_value(k).unwrap_or(self.rest[k]);
-                model.map.share(k).abs() * model.cell_response_values(k, at)[0]
-            })
-            .sum();
-        let free = cells.filter(|&k| model.cells.stuck_at(k).is_none());
-        let parts: f64 = free.map(|k| self.lost[k] / (1.0 - self.lost[k])).sum();
-        match model.free_cells(weight) {
-            0 => 0.0,
-            n => parts / n as f64 / (self.setting.rate * f),
-        }
+        retention_strength(&self.model, self.setting.seconds, self.setting.rate, weight)
     }
 
     /// Rate at which retention shrinks a mode, at most, of training time.

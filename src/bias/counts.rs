@@ -4,6 +4,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::closure::{Closure, Given, Step};
 use super::gaussian::Normal;
+use crate::crossbar::ArrayModel;
 use crate::device::{CountMoments, Counting, Response, STEP};
 
 /// Probabilities of a 1 in the bit trains of one sample.
@@ -36,7 +37,7 @@ impl Bits {
 }
 
 /// The change of one cell given the residual, in weight units.
-struct Train {
+pub(super) struct Train {
     /// Mean by a linear response: request times q.
     linear: f64,
     /// The same for the pulses that are made of the request.
@@ -44,13 +45,52 @@ struct Train {
     /// What saturation adds: `½ E n(n-1) d d'`.
     saturation: f64,
     /// `δ²(Var n q² + E n (σ_a² + σ_m² q²))`
-    variance: f64,
+    pub variance: f64,
 }
 
 impl Train {
     /// Mean beyond the linear response.
     fn beyond(&self) -> f64 {
         self.made - self.linear + self.saturation
+    }
+}
+
+/// The change of cell `k` for `request`, to second order in the train, `q` expanded about the mean state. Its variance is linear in the
+/// moments, so that those of many requests of one sign may be averaged before.
+pub(super) fn train(
+    model: &ArrayModel,
+    request: f64,
+    moments: CountMoments,
+    response: &Response,
+    given: &Given,
+    k: usize,
+) -> Train {
+    let delta = model.step();
+    let q = if request > 0.0 {
+        response.up()
+    } else {
+        response.down()
+    };
+    let (d, c) = (given.shift, given.variance);
+    let mean = q[0] + d * (q[1] + 0.5 * d * q[2]);
+    let slope = q[1] + d * q[2];
+    let square = mean * mean + (slope * slope + mean * q[2]) * c;
+    let noise = model.cells.noise();
+    let own = model.cells.double(k).parameters[STEP] / model.cells.nominal_step();
+    let cycle = match response.variance {
+        Some([up, down]) => {
+            let v = if request > 0.0 { up } else { down };
+            v[0] + d * v[1] + 0.5 * (d * d + c) * v[2]
+        }
+        None => (noise.additive() * own).powi(2) + noise.multiplicative().powi(2) * square,
+    };
+    let expected = mean + 0.5 * c * q[2];
+    let pairs = 0.5 * delta * delta * moments.factorial;
+    Train {
+        linear: request * expected,
+        made: request.signum() * delta * moments.mean * expected,
+        saturation: pairs * (mean * slope + 1.5 * slope * q[2] * c),
+        variance: delta * delta * (moments.variance * square + moments.mean * cycle),
     }
 }
 
@@ -99,7 +139,7 @@ impl Closure<'_> {
                     Some(bits) => bits.moments(k),
                     None => (self.setting.counting.moments(request.abs() / delta), 1.0),
                 };
-                let train = self.train(request, moments, &responses[k], &given, k);
+                let train = train(&self.model, request, moments, &responses[k], &given, k);
                 self.add_drift(k, p * train.beyond(), step);
                 self.add_lost(k, p, request, &moments, step);
                 step.noise[(k, k)] += p * train.variance;
@@ -153,7 +193,7 @@ impl Closure<'_> {
             let given = Given::residual(g, h, c, value);
             let request = -signed * value;
             let moments = self.setting.counting.moments(request.abs() / delta);
-            let train = self.train(request, moments, response, &given, k);
+            let train = train(&self.model, request, moments, response, &given, k);
             self.add_drift(k, p * train.beyond(), step);
             self.add_lost(k, p, request, &moments, step);
             step.noise[(k, k)] += p * train.variance;
@@ -165,45 +205,6 @@ impl Closure<'_> {
         if self.model.cells.stuck_at(k).is_none() {
             step.asked += p * request.abs();
             step.made += p * moments.mean * self.model.step();
-        }
-    }
-
-    /// The change of cell `k` for `request`, to second order in the train, `q` expanded about the mean state.
-    fn train(
-        &self,
-        request: f64,
-        moments: CountMoments,
-        response: &Response,
-        given: &Given,
-        k: usize,
-    ) -> Train {
-        let model = &self.model;
-        let delta = model.step();
-        let q = if request > 0.0 {
-            response.up()
-        } else {
-            response.down()
-        };
-        let (d, c) = (given.shift, given.variance);
-        let mean = q[0] + d * (q[1] + 0.5 * d * q[2]);
-        let slope = q[1] + d * q[2];
-        let square = mean * mean + (slope * slope + mean * q[2]) * c;
-        let noise = model.cells.noise();
-        let own = model.cells.double(k).parameters[STEP] / model.cells.nominal_step();
-        let cycle = match response.variance {
-            Some([up, down]) => {
-                let v = if request > 0.0 { up } else { down };
-                v[0] + d * v[1] + 0.5 * (d * d + c) * v[2]
-            }
-            None => (noise.additive() * own).powi(2) + noise.multiplicative().powi(2) * square,
-        };
-        let expected = mean + 0.5 * c * q[2];
-        let pairs = 0.5 * delta * delta * moments.factorial;
-        Train {
-            linear: request * expected,
-            made: request.signum() * delta * moments.mean * expected,
-            saturation: pairs * (mean * slope + 1.5 * slope * q[2] * c),
-            variance: delta * delta * (moments.variance * square + moments.mean * cycle),
         }
     }
 

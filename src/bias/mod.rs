@@ -7,6 +7,8 @@ mod gaussian;
 pub mod interval;
 mod law;
 mod measure;
+pub mod network;
+mod ode;
 mod predict;
 mod seen;
 pub mod tikhonov;

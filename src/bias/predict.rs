@@ -3,6 +3,8 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::closure::{Closure, Setting, Step};
+use super::ode::{Steps, follow};
+use super::seen::held;
 use crate::crossbar::Refresh;
 use crate::device::{Counting, LOWER, UPPER};
 use crate::error::{Error, Result};
@@ -126,7 +128,8 @@ pub fn gaussian_closure(setting: &Setting, start: &Prediction) -> Result<Predict
     let mut closure = Closure::new(setting);
     let k = closure.cells();
     // The mean field's cells: pairs share the weight evenly about their reference.
-    let mut mu = DVector::from_fn(k, |i, _| start.cells_value(setting, i));
+    let (model, weights) = (&setting.model, &start.weights);
+    let mut mu = DVector::from_fn(k, |i, _| model.balanced_value(i, weights[model.map.weight_of(i)]));
     let mut c = DMatrix::zeros(k, k);
     let scale = scale(setting);
     let mut lost = 0.0;
@@ -197,24 +200,6 @@ fn scale(setting: &Setting) -> f64 {
     }
 }
 
-impl Prediction {
-    /// Value of cell `k` whose weight is predicted: the even split about the symmetric points.
-    fn cells_value(&self, setting: &Setting, k: usize) -> f64 {
-        let model = &setting.model;
-        let j = model.map.weight_of(k);
-        if model.map.cells_per_weight() == 1 {
-            return self.weights[j];
-        }
-        let centre = model.symmetric_weight(j).unwrap_or(0.0);
-        // The cells that are not stuck share the distance.
-        let share = match model.cells.stuck_at(k) {
-            Some(_) => 0.0,
-            None => model.map.sign(k) / model.free_cells(j) as f64,
-        };
-        model.symmetric_value(k).unwrap_or(0.0) + share * (self.weights[j] - centre)
-    }
-}
-
 /// Solution `C` of `C = M C Mᵀ + Q` by Smith's doubling (SIAM J. Appl. Math. 16, 198 (1968),
 /// <https://doi.org/10.1137/0116017>): quadratic convergence for spectral radius below 1, `None` above.
 pub fn stationary_covariance(m: &DMatrix<f64>, q: &DMatrix<f64>) -> Option<DMatrix<f64>> {
@@ -270,145 +255,62 @@ impl Trajectory {
 
 /// The trajectory P-t: `dw/dt = E[U]/η` of the mean field from `initial` over training time `duration`.
 ///
-/// Runge–Kutta 5(4) of J. R. Dormand and P. J. Prince, J. Comput. Appl. Math. 6, 19 (1980),
-/// <https://doi.org/10.1016/0771-050X(80)90013-3>, whose steps follow its own estimate of the error (1e-8 of the weights a step), four
-/// points a step by the cubic through both ends. It stops where nothing moves any more.
+/// Steps follow the estimate of their error (1e-8 of the weights a step) by the rule of `ode.rs`, four points a step by the cubic through both
+/// ends. It stops where nothing moves any more.
 ///
 /// # Errors
 /// [`Error::NotConverged`] if weights leave all bounds, or modes are so unlike that 50 000 steps do not reach the end.
 pub fn trajectory(setting: &Setting, initial: &[f64], duration: f64) -> Result<Trajectory> {
-    const WHAT: &str = "P-t, the trajectory";
-    const MOST: usize = 50_000;
     const POINTS: usize = 4;
     let mut closure = Closure::new(setting);
     let (k, map) = (closure.cells(), setting.model.map);
     // As they are written: stuck cells stay where they are.
     let written = map.values(initial);
-    let mut mu = DVector::from_fn(k, |i, _| match setting.model.cells.stuck_at(i) {
+    let mu = DVector::from_fn(k, |i, _| match setting.model.cells.stuck_at(i) {
         Some(position) => map.value(position),
         None => written[i],
     });
-    let slope = |closure: &mut Closure, mu: &DVector<f64>| match closure.counted_drift(mu) {
+    let weights = |mu: &DVector<f64>| held(map, mu);
+    let mut out = Trajectory {
+        times: vec![0.0],
+        weights: vec![weights(&mu)],
+    };
+    let steps = Steps {
+        tolerance: 1e-8 * scale(setting),
+        relative: 1e-8,
+        first: 1e-3 * duration,
+        longest: 0.01 * duration,
+        // Counts to nearest jump: there, errors below this step are let pass.
+        least: match setting.counting {
+            Counting::Deterministic => 1e-5 * duration,
+            _ => 0.0,
+        },
+        most: 50_000,
+    };
+    let slope = |mu: &DVector<f64>| match closure.counted_drift(mu) {
         Ok(drift) => drift / setting.rate,
         // A state that cannot be read lies beyond all bounds: the step was too long.
         Err(_) => mu * f64::NAN,
     };
-    let mut out = Trajectory {
-        times: vec![0.0],
-        weights: vec![closure.weights(&mu)],
-    };
-    let tolerance = 1e-8 * scale(setting);
-    // Counts to nearest jump: there, errors below this step are let pass.
-    let least = match setting.counting {
-        Counting::Deterministic => 1e-5 * duration,
-        _ => 0.0,
-    };
-    let longest = 0.01 * duration;
-    let mut begin = slope(&mut closure, &mu);
-    let (mut time, mut h) = (0.0, (1e-3 * duration).min(longest));
-    for _ in 0..MOST {
-        if begin.amax() * (duration - time) <= tolerance {
-            // Nothing moves before the end.
+    let end = follow(slope, mu, duration, steps, |step| {
+        if step.rests {
             out.times.push(duration);
-            out.weights.push(closure.weights(&mu));
-            return Ok(out);
+            out.weights.push(weights(step.y[1]));
+            return;
         }
-        h = h.min(duration - time);
-        let (next, end, error) = dormand_prince(|at| slope(&mut closure, at), &mu, &begin, h);
-        let error = error.amax() / (tolerance + 1e-8 * next.amax());
-        if !error.is_finite() && h <= least.max(1e-12 * duration) {
-            break;
+        for i in 1..=POINTS {
+            let s = i as f64 / POINTS as f64;
+            out.times.push(step.time + s * step.h);
+            out.weights.push(weights(&step.at(s)));
         }
-        if error <= 1.0 || h <= least {
-            for i in 1..=POINTS {
-                let s = i as f64 / POINTS as f64;
-                let at = hermite_cubic([&mu, &next], [&begin, &end], h, s);
-                out.times.push(time + s * h);
-                out.weights.push(closure.weights(&at));
-            }
-            time += h;
-            (mu, begin) = (next, end);
-            if duration - time <= 1e-12 * duration {
-                return Ok(out);
-            }
-        }
-        let factor = match error.is_finite() {
-            true => (0.9 * error.max(1e-10).powf(-0.2)).clamp(0.2, 5.0),
-            false => 0.1,
-        };
-        h = (h * factor).clamp(least, longest);
+    });
+    match end {
+        Some(_) => Ok(out),
+        None => Err(not_converged(
+            "P-t, the trajectory",
+            "its fastest and slowest modes are too far apart, or it grows beyond all bounds",
+        )),
     }
-    Err(not_converged(
-        WHAT,
-        "its fastest and slowest modes are too far apart, or it grows beyond all bounds",
-    ))
-}
-
-/// One step: the state at its end, the slope there, and the estimated error.
-fn dormand_prince(
-    mut slope: impl FnMut(&DVector<f64>) -> DVector<f64>,
-    y: &DVector<f64>,
-    begin: &DVector<f64>,
-    h: f64,
-) -> (DVector<f64>, DVector<f64>, DVector<f64>) {
-    // The last row is the step of fifth order: its slope is the first of the next step.
-    const A: [&[f64]; 6] = [
-        &[1.0 / 5.0],
-        &[3.0 / 40.0, 9.0 / 40.0],
-        &[44.0 / 45.0, -56.0 / 15.0, 32.0 / 9.0],
-        &[
-            19372.0 / 6561.0,
-            -25360.0 / 2187.0,
-            64448.0 / 6561.0,
-            -212.0 / 729.0,
-        ],
-        &[
-            9017.0 / 3168.0,
-            -355.0 / 33.0,
-            46732.0 / 5247.0,
-            49.0 / 176.0,
-            -5103.0 / 18656.0,
-        ],
-        &[
-            35.0 / 384.0,
-            0.0,
-            500.0 / 1113.0,
-            125.0 / 192.0,
-            -2187.0 / 6784.0,
-            11.0 / 84.0,
-        ],
-    ];
-    // Fifth order less fourth.
-    const ERROR: [f64; 7] = [
-        71.0 / 57600.0,
-        0.0,
-        -71.0 / 16695.0,
-        71.0 / 1920.0,
-        -17253.0 / 339_200.0,
-        22.0 / 525.0,
-        -1.0 / 40.0,
-    ];
-    let mut slopes = vec![begin.clone()];
-    let mut at = y.clone();
-    for row in A {
-        at.copy_from(y);
-        for (a, k) in row.iter().zip(&slopes) {
-            at.axpy(h * a, k, 1.0);
-        }
-        slopes.push(slope(&at));
-    }
-    let mut error = y * 0.0;
-    for (e, k) in ERROR.iter().zip(&slopes) {
-        error.axpy(h * e, k, 1.0);
-    }
-    (at, slopes.swap_remove(6), error)
-}
-
-/// The cubic through both ends of a step with their slopes, at the part `s` of it.
-fn hermite_cubic(y: [&DVector<f64>; 2], k: [&DVector<f64>; 2], h: f64, s: f64) -> DVector<f64> {
-    let r = 1.0 - s;
-    y[0] * (r * r * (1.0 + 2.0 * s)) + y[1] * (s * s * (3.0 - 2.0 * s)) + k[0] * (h * s * r * r)
-        - k[1] * (h * s * s * r)
 }
 
 /// The trajectory P-t of one-sided pairs: cells stop at the ends of their windows, and every `look` of training time those pairs that are

@@ -73,15 +73,19 @@ fn unread(error: impl std::fmt::Display) -> Error {
     }
 }
 
+/// Weights that cells with these values hold.
+pub(super) fn held(map: WeightMap, values: &DVector<f64>) -> DVector<f64> {
+    let mut w = DVector::zeros(map.weights());
+    for k in 0..map.cells() {
+        w[map.weight_of(k)] += map.sign(k) * values[k];
+    }
+    w
+}
+
 impl Closure<'_> {
     /// Weights that the cells hold.
     pub fn weights(&self, values: &DVector<f64>) -> DVector<f64> {
-        let map = self.model.map;
-        let mut w = DVector::zeros(map.weights());
-        for k in 0..map.cells() {
-            w[map.weight_of(k)] += map.sign(k) * values[k];
-        }
-        w
+        held(self.model.map, values)
     }
 
     /// Covariance of the weights that the cells hold.

@@ -236,6 +236,21 @@ impl ArrayModel {
             .sum()
     }
 
+    /// Value of a cell of this weight: the cells of a weight that are not stuck share its distance from the symmetric points evenly.
+    pub fn balanced_value(&self, cell: usize, weight: f64) -> f64 {
+        let map = self.map;
+        let j = map.weight_of(cell);
+        if map.cells_per_weight() == 1 {
+            return weight;
+        }
+        let centre = self.symmetric_weight(j).unwrap_or(0.0);
+        let share = match self.cells.stuck_at(cell) {
+            Some(_) => 0.0,
+            None => map.sign(cell) / self.free_cells(j) as f64,
+        };
+        self.symmetric_value(cell).unwrap_or(0.0) + share * (weight - centre)
+    }
+
     /// Weight whose cells are all at their resting state, stuck ones where they are; 0 where nothing relaxes.
     pub fn resting_weight(&self, weight: usize) -> f64 {
         let n = self.map.cells_per_weight();

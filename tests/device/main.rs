@@ -8,6 +8,7 @@ mod faults;
 mod laws;
 mod library;
 mod mapping;
+mod networks;
 mod onesided;
 mod periphery;
 mod physical;

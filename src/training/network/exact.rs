@@ -1,8 +1,23 @@
 //! What a network computes exactly, in double precision: the oracle of training, and what theory averages over.
 
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 use nalgebra::DMatrix;
 
 use super::{Activation, Examples, Network, Target, Targets};
+
+fn view(m: &DMatrix<f64>) -> MatRef<'_, f64> {
+    MatRef::from_column_major_slice(m.as_slice(), m.nrows(), m.ncols())
+}
+
+/// Several times as fast as nalgebra's, which takes transposed factors number by number.
+fn product(a: MatRef<f64>, b: MatRef<f64>) -> DMatrix<f64> {
+    let (rows, columns) = (a.nrows(), b.ncols());
+    let mut out = DMatrix::zeros(rows, columns);
+    let into = MatMut::from_column_major_slice_mut(out.as_mut_slice(), rows, columns);
+    matmul(into, Accum::Replace, a, b, 1.0, Par::Seq);
+    out
+}
 
 /// Forward and backward pass of all samples of a set.
 #[derive(Debug, Clone)]
@@ -31,14 +46,63 @@ impl Network {
                 true => values.insert_column(layer.inputs, 1.0),
                 false => values,
             };
-            values = &driven * w;
+            values = product(view(&driven), view(w));
             values.apply(|z| *z = layer.activation.value(*z));
             inputs.push(driven);
         }
         (inputs, values)
     }
 
-    /// Both passes of all samples for these weights (rows × outputs of every layer).
+    /// The derivatives in the sums of every layer of what has the derivatives `last` in the last sums, one sample a row; `inputs` are those of
+    /// the forward pass.
+    fn backward(
+        &self,
+        weights: &[DMatrix<f64>],
+        inputs: &[DMatrix<f64>],
+        last: DMatrix<f64>,
+    ) -> Vec<DMatrix<f64>> {
+        let mut errors = vec![last];
+        for k in (1..self.layers.len()).rev() {
+            let later = errors.last().expect("one a layer");
+            let own: Activation = self.layers[k - 1].activation;
+            let driving = view(&weights[k]).subrows(0, self.layers[k].inputs);
+            let mut back = product(view(later), driving.transpose());
+            let slopes = inputs[k].columns(0, back.ncols());
+            back.zip_apply(&slopes, |e, a| *e *= own.slope(a));
+            errors.push(back);
+        }
+        errors.reverse();
+        errors
+    }
+
+    /// Second derivatives of the loss of every sample in the sums of every layer, one sample a row: of Gauss and Newton, without the curvature of
+    /// activations, and with the weights `weights` of `passes`.
+    ///
+    /// That of the last sums is `Σ_k s_k s_kᵀ` of as many vectors as there are outputs, each of which goes back like an error does.
+    pub fn curvatures(&self, weights: &[DMatrix<f64>], passes: &Passes) -> Vec<DMatrix<f64>> {
+        let (samples, width) = passes.outputs.shape();
+        let mut out: Vec<DMatrix<f64>> =
+            passes.errors.iter().map(|e| e.map(|_| 0.0)).collect();
+        let mut factors = vec![DMatrix::zeros(samples, width); width];
+        let mut z = vec![0.0; width];
+        for s in 0..samples {
+            for (c, z) in z.iter_mut().enumerate() {
+                *z = passes.outputs[(s, c)];
+            }
+            let all = self.objective.factors(&z);
+            for (factor, own) in factors.iter_mut().zip(all.chunks(width)) {
+                own.iter().enumerate().for_each(|(c, v)| factor[(s, c)] = *v);
+            }
+        }
+        for factor in factors {
+            let back = self.backward(weights, &passes.inputs, factor);
+            for (sum, back) in out.iter_mut().zip(back) {
+                sum.zip_apply(&back, |s, b| *s += b * b);
+            }
+        }
+        out
+    }
+
     ///
     /// # Panics
     /// If weights or examples have other sizes.
@@ -63,22 +127,9 @@ impl Network {
                 last[(s, c)] = *e;
             }
         }
-        let mut errors = vec![last];
-        for k in (1..self.layers.len()).rev() {
-            let later = errors.last().expect("one a layer");
-            let own: Activation = self.layers[k - 1].activation;
-            let mut back = later * weights[k].transpose();
-            if self.layers[k].bias {
-                back = back.remove_column(self.layers[k].inputs);
-            }
-            let slopes = inputs[k].columns(0, back.ncols());
-            back.zip_apply(&slopes, |e, a| *e *= own.slope(a));
-            errors.push(back);
-        }
-        errors.reverse();
         Passes {
+            errors: self.backward(weights, &inputs, last),
             inputs,
-            errors,
             outputs,
             losses,
         }
@@ -93,13 +144,35 @@ impl Passes {
 
     /// Mean gradient of a layer, `E[x_r ∂L/∂z_c]`.
     pub fn gradient(&self, layer: usize) -> DMatrix<f64> {
-        self.inputs[layer].tr_mul(&self.errors[layer]) / self.losses.len() as f64
+        self.mean_product(&self.inputs[layer], &self.errors[layer])
     }
 
     /// Mean modulus of the gradient of single samples, `E|x_r ∂L/∂z_c|`.
     pub fn abs_gradient(&self, layer: usize) -> DMatrix<f64> {
         let (x, e) = (self.inputs[layer].abs(), self.errors[layer].abs());
-        x.tr_mul(&e) / self.losses.len() as f64
+        self.mean_product(&x, &e)
+    }
+
+    /// `E[x_r² s_c]` for numbers `s` of every sample and output of the layer, as second derivatives are.
+    pub fn curvature(&self, layer: usize, s: &DMatrix<f64>) -> DMatrix<f64> {
+        self.mean_product(&self.inputs[layer].map(|x| x * x), s)
+    }
+
+    /// `E[g|g|]` of the gradient of single samples, `g = x_r ∂L/∂z_c`.
+    pub fn signed_square_gradient(&self, layer: usize) -> DMatrix<f64> {
+        let square = |m: &DMatrix<f64>| m.map(|v| v * v.abs());
+        self.mean_product(&square(&self.inputs[layer]), &square(&self.errors[layer]))
+    }
+
+    /// Mean square of the gradient of single samples, `E[(x_r ∂L/∂z_c)²]`.
+    pub fn square_gradient(&self, layer: usize) -> DMatrix<f64> {
+        let square = |m: &DMatrix<f64>| m.map(|v| v * v);
+        self.mean_product(&square(&self.inputs[layer]), &square(&self.errors[layer]))
+    }
+
+    /// `E[x_r e_c]` of numbers of every sample.
+    fn mean_product(&self, x: &DMatrix<f64>, e: &DMatrix<f64>) -> DMatrix<f64> {
+        product(view(x).transpose(), view(e)) / self.losses.len() as f64
     }
 
     /// Share of samples whose largest output is that of their class.
@@ -181,6 +254,44 @@ mod tests {
                             assert!(error < 1e-8, "{name} {objective:?} {bias}: {error}");
                         }
                     }
+                }
+            }
+        }
+    }
+
+    /// For one layer, and for identities, the second derivatives of Gauss and Newton are all.
+    #[test]
+    fn curvatures_agree_with_differences_of_gradients() {
+        let mut rng = Pcg64::seed_from_u64(2);
+        for (sizes, objective) in [
+            (&[3][..], Objective::CrossEntropy),
+            (&[5, 3][..], Objective::CrossEntropy),
+            (&[5, 3][..], Objective::SquaredError),
+        ] {
+            let network = Network::new(4, sizes, true, Activation::Identity, objective);
+            let shapes = network.layers.iter().map(|l| (l.rows(), l.outputs));
+            let weights: Vec<_> = shapes.map(|(r, c)| random(&mut rng, r, c)).collect();
+            let examples = Examples {
+                x: random(&mut rng, 6, 4),
+                targets: Targets::Classes {
+                    of: vec![0, 2, 1, 1, 0, 2],
+                    count: 3,
+                },
+            };
+            let passes = network.passes(&weights, &examples);
+            let found = network.curvatures(&weights, &passes);
+            for (k, s) in found.iter().enumerate() {
+                let found = passes.curvature(k, s);
+                for j in 0..weights[k].len() {
+                    let h = 1e-5;
+                    let at = |d: f64| {
+                        let mut w = weights.clone();
+                        w[k][j] += d;
+                        network.passes(&w, &examples).gradient(k)[j]
+                    };
+                    // h² and ε/h.
+                    let difference = (at(h) - at(-h)) / (2.0 * h);
+                    assert!((found[j] - difference).abs() < 1e-8, "{k} {j}");
                 }
             }
         }

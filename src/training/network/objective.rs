@@ -65,4 +65,24 @@ impl Objective {
             }
         }
     }
+
+    /// Vectors `s_k` for outputs `z`, one after the other: the second derivatives of the loss are `Σ_k s_k s_kᵀ` over all outputs k.
+    ///
+    /// `p_k^{1/2} (e_k - p)` of a softmax: `Σ p_k (e_k - p)(e_k - p)ᵀ = diag p - p pᵀ`.
+    pub(super) fn factors(self, z: &[f64]) -> Vec<f64> {
+        let width = z.len();
+        let unit = |k: usize, c: usize| f64::from(u8::from(c == k));
+        let all = |of: &dyn Fn(usize, usize) -> f64| {
+            (0..width * width).map(|i| of(i / width, i % width)).collect()
+        };
+        match self {
+            Self::SquaredError => all(&unit),
+            Self::CrossEntropy => {
+                let largest = z.iter().fold(z[0], |m, &z| m.max(z));
+                let p: Vec<f64> = z.iter().map(|z| (z - largest).exp()).collect();
+                let sum: f64 = p.iter().sum();
+                all(&|k, c| (p[k] / sum).sqrt() * (unit(k, c) - p[c] / sum))
+            }
+        }
+    }
 }

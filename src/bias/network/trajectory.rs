@@ -1,0 +1,213 @@
+//! The trajectory P-t of a network.
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+
+use super::drift::Drift;
+use super::{NetworkSetting, Penalty};
+use super::super::ode::{Step, Steps, follow};
+use crate::device::Counting;
+use crate::error::{Error, Result};
+use crate::training::network::{Examples, Network, Targets};
+
+/// The best of these: most right answers, then the least loss. None of none.
+pub fn best_scalar(path: &[Scalar]) -> Option<&Scalar> {
+    let key = |s: &Scalar| (s.accuracy.unwrap_or(0.0), -s.loss);
+    path.iter().max_by(|a, b| {
+        let (a, b) = (key(a), key(b));
+        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+    })
+}
+
+/// What is asked of a trajectory; times are training times `Σ η`.
+#[derive(Debug, Clone)]
+pub struct Timeline<'a> {
+    /// Where it ends.
+    pub duration: f64,
+    /// The window that weights are averaged over.
+    pub window: [f64; 2],
+    /// Times to note the weights at, ascending.
+    pub times: &'a [f64],
+    /// Error of the weights that is let pass in a step.
+    pub tolerance: f64,
+}
+
+impl Timeline<'_> {
+    /// Far below what a simulation can tell: runs end within some ten times this.
+    pub const TOLERANCE: f64 = 1e-5;
+}
+
+/// The weights at one time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// Training time.
+    pub time: f64,
+    /// Weights of every layer, rows × outputs.
+    pub weights: Vec<DMatrix<f64>>,
+}
+
+/// A trajectory.
+#[derive(Debug, Clone)]
+pub struct Path {
+    /// Mean over the window, every layer rows × outputs.
+    pub mean: Vec<DMatrix<f64>>,
+    /// At the end.
+    pub end: Vec<DMatrix<f64>>,
+    /// At the times that were asked for.
+    pub curve: Vec<Point>,
+    /// Passes over the data that it took.
+    pub passes: usize,
+}
+
+impl Path {
+    /// Loss and, for classes, accuracy along the curve on any set of examples.
+    pub fn scores(&self, network: &Network, examples: &Examples) -> Vec<(f64, f64, Option<f64>)> {
+        let score = |point: &Point| {
+            let (loss, accuracy) = exact_score(network, &point.weights, examples);
+            (point.time, loss, accuracy)
+        };
+        self.curve.iter().map(score).collect()
+    }
+}
+
+/// Mean loss and, for classes, accuracy of these weights.
+pub fn exact_score(
+    network: &Network,
+    weights: &[DMatrix<f64>],
+    examples: &Examples,
+) -> (f64, Option<f64>) {
+    let passes = network.passes(weights, examples);
+    let accuracy = match &examples.targets {
+        Targets::Classes { of, .. } => Some(passes.accuracy(of)),
+        Targets::Values(_) => None,
+    };
+    (passes.loss(), accuracy)
+}
+
+/// What an explicit L2 of one strength for all weights makes of a network.
+#[derive(Debug, Clone)]
+pub struct Scalar {
+    /// λ, about zero.
+    pub lambda: f64,
+    /// Mean loss of the validation set for the mean weights of the window.
+    pub loss: f64,
+    /// Accuracy likewise, for classes.
+    pub accuracy: Option<f64>,
+    /// These weights, rows × outputs of every layer.
+    pub weights: Vec<DMatrix<f64>>,
+}
+
+/// Nodes and weights of Gauss and Legendre on (0, 1): exact for the cubic of a step times a linear density.
+const GAUSS: [(f64, f64); 3] = [
+    (0.112_701_665_379_258_31, 5.0 / 18.0),
+    (0.5, 8.0 / 18.0),
+    (0.887_298_334_620_741_7, 5.0 / 18.0),
+];
+
+impl NetworkSetting<'_> {
+    /// The trajectory from `start` (rows × outputs of every layer); averages weigh times by `density`, the steps in a unit of training time.
+    ///
+    /// # Errors
+    /// [`Error::NotConverged`] if weights leave all bounds, modes are so unlike that the steps do not reach the end, or a layer is held by
+    /// one-sided pairs.
+    ///
+    /// # Panics
+    /// If weights, arrays or examples have other sizes than the network.
+    pub fn trajectory(
+        &self,
+        start: &[DMatrix<f64>],
+        timeline: &Timeline,
+        density: impl Fn(f64) -> f64,
+    ) -> Result<Path> {
+        let drift = Drift::new(self)?;
+        let mut passes = 0;
+        let states = drift.states(start);
+        let mut sum = states.clone() * 0.0;
+        let mut width = 0.0;
+        let mut curve = Vec::new();
+        let mut note = |step: &Step| {
+            let last = step.time + step.h >= timeline.duration * (1.0 - 1e-12);
+            while let Some(&time) = timeline.times.get(curve.len()) {
+                if time > step.time + step.h && !last {
+                    break;
+                }
+                let s = ((time - step.time) / step.h).clamp(0.0, 1.0);
+                let weights = drift.weights(&step.at(s));
+                curve.push(Point { time, weights });
+            }
+            let (a, b) = (
+                timeline.window[0].max(step.time),
+                timeline.window[1].min(step.time + step.h),
+            );
+            if a < b {
+                for (s, weight) in GAUSS {
+                    let time = a + s * (b - a);
+                    let p = weight * (b - a) * density(time);
+                    sum.axpy(p, &step.at((time - step.time) / step.h), 1.0);
+                    width += p;
+                }
+            }
+        };
+        let steps = Steps {
+            tolerance: timeline.tolerance,
+            relative: timeline.tolerance,
+            first: 1e-3 * timeline.duration,
+            longest: timeline.duration,
+            // Counts to nearest jump: there, errors below this step are let pass.
+            least: match self.counting {
+                Counting::Deterministic => 1e-5 * timeline.duration,
+                _ => 0.0,
+            },
+            most: 50_000,
+        };
+        let slope = |y: &_| {
+            passes += 1;
+            drift.slope(y)
+        };
+        let end = follow(slope, states, timeline.duration, steps, &mut note);
+        let end = end.ok_or_else(|| Error::NotConverged {
+            what: "P-t of a network".into(),
+            detail: "its fastest and slowest modes are too far apart, or it grows beyond all bounds".into(),
+        })?;
+        let mean = match width > 0.0 {
+            true => sum / width,
+            false => end.clone(),
+        };
+        Ok(Path {
+            mean: drift.weights(&mean),
+            end: drift.weights(&end),
+            curve,
+            passes,
+        })
+    }
+
+    /// The bias-free twin with an explicit penalty `½ λ |w|²` of each of these strengths, scored on a validation set.
+    ///
+    /// # Errors
+    /// As [`NetworkSetting::trajectory`].
+    pub fn scalar_path(
+        &self,
+        lambdas: &[f64],
+        start: &[DMatrix<f64>],
+        timeline: &Timeline,
+        density: impl Fn(f64) -> f64 + Sync,
+        validation: &Examples,
+    ) -> Result<Vec<Scalar>> {
+        let one = |&lambda: &f64| {
+            let penalty = |w: &DMatrix<f64>| Penalty {
+                strength: w.map(|_| lambda),
+                centre: w.map(|_| 0.0),
+            };
+            let twin = self.digital(Some(start.iter().map(penalty).collect()));
+            let weights = twin.trajectory(start, timeline, &density)?.mean;
+            let (loss, accuracy) = exact_score(self.network, &weights, validation);
+            Ok(Scalar {
+                lambda,
+                loss,
+                accuracy,
+                weights,
+            })
+        };
+        lambdas.par_iter().map(one).collect()
+    }
+}
