@@ -74,11 +74,12 @@ fn nothing() -> Estimate {
 
 /// The pooled ratio of estimator E1, `Σ E[|g|R] u / Σ u²` over the weights that are free, for all replicas or all but one. Sums of weight j of replica r
 /// are at `r · weights + j`. Displacements are those of the mean weights where replicas have one problem, `single`, else each replica's own. Weights
-/// of which nothing was asked say nothing.
+/// of which nothing was asked say nothing. The response is that of each weight, or of `all_alike` together, where single ones are asked too seldom.
 pub(super) fn pooled_pull(
     sums: &[Sums],
     centre: &[f64],
     single: bool,
+    all_alike: bool,
     free: impl Fn(usize) -> bool,
 ) -> impl Fn(Option<usize>) -> f64 {
     let (d, n) = (centre.len(), sums.len() / centre.len());
@@ -88,13 +89,18 @@ pub(super) fn pooled_pull(
         .collect();
     move |omit: Option<usize>| {
         let (mut above, mut below) = (0.0, 0.0);
-        for j in (0..d).filter(|j| free(*j)) {
+        let left = |j: usize| omit.map_or(all[j], |r| all[j].minus(&sums[r * d + j]));
+        let asked = |j: &usize| free(*j) && all[*j].abs_gradient[0] > 0.0;
+        let alike = all_alike.then(|| {
+            let asked = (0..d).filter(asked);
+            asked
+                .fold(Sums::default(), |sum, j| sum.plus(&left(j)))
+                .regress()
+        });
+        for j in (0..d).filter(asked) {
             let own = |r: usize| &sums[r * d + j];
-            let pooled = omit.map_or(all[j], |r| all[j].minus(own(r)));
-            if all[j].abs_gradient[0] == 0.0 {
-                continue;
-            }
-            let Some(response) = pooled.regress() else {
+            let pooled = left(j);
+            let Some(response) = alike.unwrap_or_else(|| pooled.regress()) else {
                 return f64::NAN;
             };
             let mut add = |s: &Sums| {
@@ -195,7 +201,13 @@ impl Analysis<'_> {
         let (centre, n) = (&self.problems.centre, self.output.replicas);
         // Stuck weights have no response, and are at their centre.
         let free = |j: usize| self.model.is_none_or(|m| m.free_cells(j) > 0);
-        let of = pooled_pull(&self.output.sums, centre.as_slice(), self.single(), free);
+        let of = pooled_pull(
+            &self.output.sums,
+            centre.as_slice(),
+            self.single(),
+            false,
+            free,
+        );
         let predicted = self.predicted(|_, p1| Some(p1.pooled_lambda(centre)));
         of_all(n, of, predicted.and_then(finite))
     }

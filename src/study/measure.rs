@@ -386,7 +386,7 @@ impl Settings {
         }
         if let Some(task) = self.task.network() {
             // The first layer.
-            let layer = task.load()?.0.layers[0];
+            let layer = task.load(self.seed)?.0.layers[0];
             let plan = self.plan(layer.rows(), layer.outputs)?;
             let range = plan.model.map.range();
             let start = task.start.weights(0, &layer, range, self.seed, 0, 1);

@@ -702,7 +702,7 @@ impl Settings {
                 let (inputs, outputs) = reading.operands.dimensions()?;
                 inputs * outputs
             }
-            TaskSpec::Network(task) => task.load()?.0.weights(),
+            TaskSpec::Network(task) => task.load(self.seed)?.0.weights(),
             _ => self.material()?.task.features,
         };
         let cells = self.mapping.cells_per_weight() * self.layout.slice_count();

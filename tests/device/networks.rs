@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use memridge::backend::{Place, StackVector};
-use memridge::bias::network::{Held, NetworkSetting, Timeline, distance, exact_score, sampled_scores};
 use memridge::bias::Gradient;
+use memridge::bias::network::{
+    Held, NetworkSetting, Timeline, distance, exact_score, sampled_scores,
+};
 use memridge::crossbar::{
     ArrayModel, Crossbar, Layout, Mapping, Periphery, Plan, Synapses, WeightMap,
 };
@@ -12,7 +14,8 @@ use memridge::device::{Cells, Counting, CycleNoise};
 use memridge::error::Result;
 use memridge::number::Stream;
 use memridge::training::network::{
-    Activation, Course, Examples, Network, Objective, Single, Start, Targets, Watcher, train_network,
+    Activation, Course, Examples, Network, Objective, Single, Start, Targets, Watcher,
+    train_network,
 };
 use memridge::training::{Probe, Schedule, Update, parse_table};
 use nalgebra::DMatrix;
@@ -28,9 +31,13 @@ fn digits() -> [Examples; 2] {
     let mut x = table.values.columns(0, last).into_owned();
     for mut column in x.column_iter_mut() {
         let (mean, deviation) = (column.mean(), column.variance().sqrt());
-        if how > 0.0 { column.apply(|v| *v /= how); } else if how == 0.0 {
+        if how > 0.0 {
+            column.apply(|v| *v /= how);
+        } else if how == 0.0 {
             column.apply(|v| *v = (*v - mean) / deviation);
-        } else { column.apply(|v| *v = (*v - mean) / -how); }
+        } else {
+            column.apply(|v| *v = (*v - mean) / -how);
+        }
     }
     let of = (0..x.nrows()).map(|s| table.values[(s, last)] as usize);
     let all = Examples {
@@ -125,7 +132,9 @@ fn held(network: &Network, arrays: &mut [Box<dyn Synapses>]) -> Result<Vec<Vec<D
 impl Watcher for Scorer<'_> {
     fn epoch(&mut self, _: u32, _: &[f64], arrays: &mut [Box<dyn Synapses>]) -> Result<()> {
         let all = held(self.network, arrays)?;
-        let scores = all.iter().map(|w| exact_score(self.network, w, self.test).1.unwrap());
+        let scores = all
+            .iter()
+            .map(|w| exact_score(self.network, w, self.test).1.unwrap());
         self.accuracy.push(scores.sum::<f64>() / all.len() as f64);
         Ok(())
     }
@@ -163,7 +172,9 @@ impl Case<'_> {
         layers
             .map(|(k, l)| {
                 let w = self.start.weights(k, l, [-1.0, 1.0], SEED, 0, 1);
-                DMatrix::from_fn(l.rows(), l.outputs, |r, c| f64::from(w.lanes(r * l.outputs + c)[0]))
+                DMatrix::from_fn(l.rows(), l.outputs, |r, c| {
+                    f64::from(w.lanes(r * l.outputs + c)[0])
+                })
             })
             .collect()
     }
@@ -187,7 +198,9 @@ impl Case<'_> {
             };
             let mut array: Box<dyn Synapses> =
                 Box::new(Crossbar::new(&plan, 0, self.replicas).unwrap());
-            let weights = self.start.weights(k, layer, [-1.0, 1.0], SEED, 0, self.replicas);
+            let weights = self
+                .start
+                .weights(k, layer, [-1.0, 1.0], SEED, 0, self.replicas);
             array.start(&weights).unwrap();
             arrays.push(array);
             windows.push(Window::new(from, layer.weights(), self.replicas));
@@ -200,7 +213,18 @@ impl Case<'_> {
         let data = Single::new(train);
         let mut probes: Vec<&mut dyn Probe> =
             windows.iter_mut().map(|w| w as &mut dyn Probe).collect();
-        train_network(network, &data, course, SEED, 0, &mut arrays, &mut probes, &mut scorer, &|_| ()).unwrap();
+        train_network(
+            network,
+            &data,
+            course,
+            SEED,
+            0,
+            &mut arrays,
+            &mut probes,
+            &mut scorer,
+            &|_| (),
+        )
+        .unwrap();
         let window = |r: usize| {
             let layers = network.layers.iter().zip(&windows);
             layers
@@ -213,7 +237,10 @@ impl Case<'_> {
         let last = held(network, &mut arrays).unwrap();
         let middle = mean(&last);
         let deviation = |k: usize| {
-            let squares: f64 = last.iter().map(|w| (&w[k] - &middle[k]).norm_squared()).sum();
+            let squares: f64 = last
+                .iter()
+                .map(|w| (&w[k] - &middle[k]).norm_squared())
+                .sum();
             (squares / (last.len() as f64 - 1.0) / middle[k].len() as f64).sqrt()
         };
         let late = &scorer.accuracy[self.from as usize..];
@@ -229,7 +256,9 @@ impl Case<'_> {
             network: self.network,
             layers: self.models.iter().cloned().map(Held::Cells).collect(),
             examples: train,
-            gradient: Gradient::PerSample { batch: self.course.batch },
+            gradient: Gradient::PerSample {
+                batch: self.course.batch,
+            },
             rate: self.course.learning_rate / f64::from(self.course.batch),
             counting: self.course.counting,
             seconds: 0.0,
@@ -258,13 +287,22 @@ fn course(epochs: u32, learning_rate: f64) -> Course {
 #[test]
 fn fluctuations_cost_a_perceptron_what_they_say() {
     let [train, test] = digits();
-    let network = Network::new(61, &[32, 10], true, Activation::Tanh, Objective::CrossEntropy);
+    let network = Network::new(
+        61,
+        &[32, 10],
+        true,
+        Activation::Tanh,
+        Objective::CrossEntropy,
+    );
     let models = [soft_bounds(62, 32, 0.3), soft_bounds(33, 10, 0.3)];
     let case = Case {
         network: &network,
         models: &models,
         course: course(6, std::env::var("ETA").map_or(0.01, |v| v.parse().unwrap())),
-        start: Start::Uniform { scale: 1.0, shared: true },
+        start: Start::Uniform {
+            scale: 1.0,
+            shared: true,
+        },
         replicas: std::env::var("REP").map_or(4, |v| v.parse().unwrap()),
         from: 3,
     };
@@ -281,10 +319,15 @@ fn fluctuations_cost_a_perceptron_what_they_say() {
         tolerance: Timeline::TOLERANCE,
     };
     let begin = std::time::Instant::now();
-    let path = setting.trajectory(&case.start(), &timeline, |_| 1.0).unwrap();
+    let path = setting
+        .trajectory(&case.start(), &timeline, |_| 1.0)
+        .unwrap();
     eprintln!("{:?} {} passes", begin.elapsed(), path.passes);
     let begin = std::time::Instant::now();
-    let free = setting.digital(None).trajectory(&case.start(), &timeline, |_| 1.0).unwrap();
+    let free = setting
+        .digital(None)
+        .trajectory(&case.start(), &timeline, |_| 1.0)
+        .unwrap();
     eprintln!("{:?} {} passes", begin.elapsed(), free.passes);
     let begin = std::time::Instant::now();
     let variances = setting.fluctuations(&path.curve, |_| setting.rate).unwrap();
@@ -292,17 +335,39 @@ fn fluctuations_cost_a_perceptron_what_they_say() {
     let middle = mean(&simulated.replicas);
     let bias = distance(&middle, &free.mean);
     let error = distance(&middle, &path.mean);
-    let spread: f64 = simulated.replicas.iter().map(|r| distance(r, &middle).powi(2)).sum();
+    let spread: f64 = simulated
+        .replicas
+        .iter()
+        .map(|r| distance(r, &middle).powi(2))
+        .sum();
     let noise = (spread / (case.replicas * (case.replicas - 1)) as f64).sqrt();
-    let sd: Vec<f64> = variances.last().unwrap().iter().map(|v| v.mean().sqrt()).collect();
+    let sd: Vec<f64> = variances
+        .last()
+        .unwrap()
+        .iter()
+        .map(|v| v.mean().sqrt())
+        .collect();
     let late: Vec<f64> = [30, 40, 50, 60]
         .iter()
         .map(|&k| {
-            let scores = sampled_scores(&network, &path.curve[k].weights, &variances[k], &test, 40, 3);
+            let scores = sampled_scores(
+                &network,
+                &path.curve[k].weights,
+                &variances[k],
+                &test,
+                40,
+                3,
+            );
             scores.iter().map(|s| s.1.unwrap()).sum::<f64>() / 40.0
         })
         .collect();
-    eprintln!("bias {bias} error {error} noise {noise} accuracy {} predicted {late:?} mean field {:?} free {:?} sd {:?} {sd:?}", simulated.accuracy, exact_score(&network, &path.mean, &test), exact_score(&network, &free.mean, &test), simulated.deviations);
+    eprintln!(
+        "bias {bias} error {error} noise {noise} accuracy {} predicted {late:?} mean field {:?} free {:?} sd {:?} {sd:?}",
+        simulated.accuracy,
+        exact_score(&network, &path.mean, &test),
+        exact_score(&network, &free.mean, &test),
+        simulated.deviations
+    );
 }
 
 /// Softmax regression: the trajectory misses the simulation by a few percent of the bias. An independent prototype found 2.9 % of a bias of 5.77.
@@ -329,13 +394,28 @@ fn the_trajectory_of_a_softmax_is_that_of_its_devices() {
         tolerance: Timeline::TOLERANCE,
     };
     let begin = std::time::Instant::now();
-    let path = setting.trajectory(&case.start(), &timeline, |_| 1.0).unwrap();
+    let path = setting
+        .trajectory(&case.start(), &timeline, |_| 1.0)
+        .unwrap();
     eprintln!("{:?} {} passes", begin.elapsed(), path.passes);
-    let free = setting.digital(None).trajectory(&case.start(), &timeline, |_| 1.0).unwrap();
+    let free = setting
+        .digital(None)
+        .trajectory(&case.start(), &timeline, |_| 1.0)
+        .unwrap();
     let bias = distance(&mean(&simulated.replicas), &free.mean);
     let error = distance(&mean(&simulated.replicas), &path.mean);
-    let spread: f64 = simulated.replicas.iter().map(|r| distance(r, &mean(&simulated.replicas)).powi(2)).sum();
+    let spread: f64 = simulated
+        .replicas
+        .iter()
+        .map(|r| distance(r, &mean(&simulated.replicas)).powi(2))
+        .sum();
     let noise = (spread / (case.replicas * (case.replicas - 1)) as f64).sqrt();
-    eprintln!("bias {bias} error {error} noise {noise} accuracy {} {:?} {:?} sd {:?}", simulated.accuracy, exact_score(&network, &path.mean, &test), exact_score(&network, &free.mean, &test), simulated.deviations);
+    eprintln!(
+        "bias {bias} error {error} noise {noise} accuracy {} {:?} {:?} sd {:?}",
+        simulated.accuracy,
+        exact_score(&network, &path.mean, &test),
+        exact_score(&network, &free.mean, &test),
+        simulated.deviations
+    );
     assert!(error < 0.05 * bias, "{error} of a bias of {bias}");
 }

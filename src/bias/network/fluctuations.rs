@@ -114,7 +114,11 @@ impl NetworkSetting<'_> {
         rate: f64,
     ) -> Vec<Option<Rates>> {
         let moments = self.moments(blocks, &point.weights, rate);
-        let layers = self.layers.iter().zip(&point.weights).zip(moments.iter().zip(c));
+        let layers = self
+            .layers
+            .iter()
+            .zip(&point.weights)
+            .zip(moments.iter().zip(c));
         layers
             .map(|((held, w), (moments, c))| match held {
                 Held::Digital(_) => None,
@@ -135,7 +139,11 @@ impl NetworkSetting<'_> {
                 if per_sample {
                     out.push(passes.abs_gradient(k));
                     out.push(passes.signed_square_gradient(k));
-                    out.extend(sample_means(passes, k, count_moments(self.counting, per(k))));
+                    out.extend(sample_means(
+                        passes,
+                        k,
+                        count_moments(self.counting, per(k)),
+                    ));
                 }
             }
         });
@@ -251,7 +259,11 @@ fn advance(c: &mut DMatrix<f64>, a: &Rates, b: &Rates, h: f64) {
         let noise = 0.5 * (a.noise[j] + b.noise[j]);
         // (1 - e^{-x})/x
         let x = decay * h;
-        let part = if x.abs() < 1e-12 { 1.0 } else { -(-x).exp_m1() / x };
+        let part = if x.abs() < 1e-12 {
+            1.0
+        } else {
+            -(-x).exp_m1() / x
+        };
         *c = *c * (-x).exp() + noise * h * part;
     }
 }

@@ -3,11 +3,12 @@
 use nalgebra::DMatrix;
 
 use super::super::analyse::pooled_pull;
-use super::super::over::{of_all, of_values};
+use super::super::over::{LEVEL, of_all, of_interval, of_values};
 use super::super::summary::{Estimate, Point};
+use super::predict::Predicted;
 use super::run::{Bench, Epoch, Trained};
 use super::summary::{Band, EpochFound, LayerFound, Sizes, TrainedNetwork};
-use crate::error::Result;
+use crate::bias::network::{as_matrices, distance, matched_intervals, row_major};
 
 /// Most rows and columns of a map.
 const MOST_MAPPED: usize = 64;
@@ -54,8 +55,16 @@ impl Weights {
 }
 
 impl Bench<'_> {
-    pub(super) fn point(&self, label: String, device: &Trained, twin: &Trained) -> Result<Point> {
+    pub(super) fn point(
+        &self,
+        label: String,
+        device: &Trained,
+        twin: &Trained,
+        predicted: &std::result::Result<Predicted, String>,
+    ) -> Point {
         let replicas = self.settings.replicas;
+        let (shared, why) = (self.task.start.is_shared(), predicted.as_ref().err());
+        let predicted = predicted.as_ref().ok();
         let epochs = device.epochs.iter().zip(&twin.epochs).enumerate();
         let epochs = epochs.map(|(k, (own, twin))| EpochFound {
             epoch: k as u32 + 1,
@@ -70,10 +79,16 @@ impl Bench<'_> {
         let last = device.epochs.last().unwrap_or(&nothing);
         let digital = twin.epochs.last().unwrap_or(&nothing);
         let over = |values: &[f64]| of_values(values, None);
+        let tested = predicted.and_then(|p| p.test);
         let pairs = digital.test_accuracies.iter().zip(&last.test_accuracies);
         let lost: Vec<f64> = pairs.map(|(d, a)| d - a).collect();
 
+        // Where replicas start apart their mean is no network, and no trajectory is theirs.
+        let mean_course = predicted.filter(|_| shared);
+        let matched = shared.then(|| self.matched(device));
+        let mut matched = matched.into_iter().flatten();
         let (mut layers, mut sums) = (Vec::new(), [0.0; 2]);
+        let mut mean = Vec::new();
         for k in 0..self.network.layers.len() {
             let (own, free) = (means(device, k, replicas), means(twin, k, replicas));
             let (own_mean, free_mean) = (Weights::of(&own), Weights::of(&free));
@@ -82,8 +97,23 @@ impl Bench<'_> {
             // Device and twin see the same samples: the error of their difference.
             let error = Weights::of(&(own - free)).error;
             sums = [sums[0] + bias, sums[1] + error];
-            layers.push(self.layer(k, device, &own_mean.mean, bias.sqrt(), error.sqrt()));
+            let pull = predicted.and_then(|p| p.pull[k]);
+            let mut layer = self.layer(k, device, &own_mean.mean, pull);
+            layer.bias_norm = bias.sqrt();
+            layer.monte_carlo_error = (error / bias).sqrt();
+            let missed = mean_course.map(|p| {
+                let pairs = own_mean.mean.iter().zip(row_major(&p.mean[k]));
+                pairs.map(|(w, p)| (w - p).powi(2)).sum::<f64>()
+            });
+            layer.prediction_error_pt = missed.map(|m| (m / bias).sqrt());
+            if let Some(interval) = matched.next() {
+                let predicted = mean_course.and_then(|p| p.matched[k]);
+                layer.lambda_e2 = of_interval(interval, predicted);
+            }
+            layers.push(layer);
+            mean.push(own_mean.mean);
         }
+        let mean = as_matrices(&self.network, &mean);
         let network = TrainedNetwork {
             samples: Sizes {
                 training: self.data.train.len(),
@@ -93,13 +123,13 @@ impl Bench<'_> {
             classes: self.data.classes.clone(),
             training_loss: over(&last.losses),
             training_accuracy: over(&device.training_accuracies),
-            test_loss: over(&last.test_losses),
-            test_accuracy: over(&last.test_accuracies),
+            test_loss: of_values(&last.test_losses, tested.map(|t| t.0)),
+            test_accuracy: of_values(&last.test_accuracies, tested.and_then(|t| t.1)),
             digital_test_accuracy: over(&digital.test_accuracies),
             digital_test_loss: over(&digital.test_losses),
             accuracy_lost: over(&lost),
             bias_norm: sums[0].sqrt(),
-            prediction_error_pt: None,
+            prediction_error_pt: mean_course.map(|p| distance(&mean, &p.mean) / sums[0].sqrt()),
             monte_carlo_error: (sums[1] / sums[0]).sqrt(),
             layers,
             confusion: device
@@ -112,14 +142,11 @@ impl Bench<'_> {
             epochs,
         };
         let complaint = |(name, e): (String, Estimate)| e.complaint(&name, replicas);
-        let warnings = network
-            .estimates()
-            .into_iter()
-            .filter_map(complaint)
-            .collect();
+        let complaints = network.estimates().into_iter().filter_map(complaint);
+        let warnings = complaints.chain(why.cloned()).collect();
         let (model, course) = (&self.plans[0].model, &self.task.course);
         let noise = model.cells.noise();
-        Ok(Point {
+        Point {
             label,
             settings: self.settings.swept.clone(),
             device: self.settings.device.name().to_owned(),
@@ -129,23 +156,52 @@ impl Bench<'_> {
             network: Some(network),
             warnings,
             ..Point::untrained()
-        })
+        }
     }
 
-    fn layer(&self, k: usize, device: &Trained, mean: &[f64], bias: f64, error: f64) -> LayerFound {
+    /// λ of every layer by gradient matching at the mean weights of the window.
+    fn matched(
+        &self,
+        device: &Trained,
+    ) -> Vec<
+        std::result::Result<crate::bias::interval::Interval, crate::bias::interval::IntervalError>,
+    > {
+        let replicas = self.settings.replicas;
+        let layers: Vec<DMatrix<f64>> = (0..self.network.layers.len())
+            .map(|k| means(device, k, replicas))
+            .collect();
+        let all: Vec<Vec<DMatrix<f64>>> = (0..replicas)
+            .map(|r| {
+                let own = layers.iter().map(|l| l.row(r).iter().copied().collect());
+                as_matrices(&self.network, &own.collect::<Vec<Vec<f64>>>())
+            })
+            .collect();
+        matched_intervals(
+            &self.network,
+            &self.data.train,
+            &all,
+            &self.centres(),
+            LEVEL,
+        )
+    }
+
+    /// What is found of one layer by itself; `pulled` is what is predicted of E1.
+    fn layer(&self, k: usize, device: &Trained, mean: &[f64], pulled: Option<f64>) -> LayerFound {
         let (layer, model) = (&self.network.layers[k], &self.plans[k].model);
         let replicas = self.settings.replicas;
         let centre = self.centre(k);
-        let pull = pooled_pull(&device.sums[k], &centre, true, |j| model.free_cells(j) > 0);
+        let pull = pooled_pull(
+            &device.sums[k],
+            &centre,
+            self.task.start.is_shared(),
+            true,
+            |j| model.free_cells(j) > 0,
+        );
         let (map, map_block) = blocks(mean, layer.outputs);
         LayerFound {
             rows: layer.rows(),
             outputs: layer.outputs,
-            lambda_e1: of_all(replicas, pull, None),
-            lambda_e2: Estimate::default(),
-            bias_norm: bias,
-            prediction_error_pt: None,
-            monte_carlo_error: error / bias,
+            lambda_e1: of_all(replicas, pull, pulled),
             pulses: device.pulses[k] as f64 / (layer.weights() * replicas) as f64,
             histogram: histogram(&device.last[k]),
             map,
@@ -153,6 +209,7 @@ impl Bench<'_> {
             cost: device.usage[k]
                 .as_ref()
                 .and_then(|usage| self.settings.cost(model.map, usage)),
+            ..LayerFound::default()
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Networks that are trained: what the study file says of them, their runs and what is found.
 
 mod findings;
+mod predict;
 mod run;
 mod settings;
 pub mod summary;

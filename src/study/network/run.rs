@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::super::dataset::DataSet;
 use super::super::file::Study;
 use super::super::run::{Outcome, Progress, swept_label};
 use super::super::settings::Settings;
@@ -16,6 +15,7 @@ use crate::bias::{Log, Recorder, Sums};
 use crate::crossbar::{Crossbar, Digital, Plan, Synapses, Usage};
 use crate::error::Result;
 use crate::training::Probe;
+use crate::training::datasets::DataSet;
 use crate::training::network::{Network, Scores, Single, Watcher, score, train_network};
 
 /// One replica after one epoch.
@@ -121,8 +121,8 @@ impl NetworkTask {
     ///
     /// # Errors
     /// Unreadable or broken data.
-    pub fn load(&self) -> Result<(Network, DataSet)> {
-        let data = self.data.load()?;
+    pub fn load(&self, seed: u64) -> Result<(Network, DataSet)> {
+        let data = self.data.load(seed)?;
         let network = self.network(data.train.x.ncols(), data.train.outputs());
         Ok((network, data))
     }
@@ -130,7 +130,7 @@ impl NetworkTask {
 
 impl<'a> Bench<'a> {
     pub(super) fn new(settings: &'a Settings, task: &'a NetworkTask) -> Result<Self> {
-        let (network, data) = task.load()?;
+        let (network, data) = task.load(settings.seed)?;
         settings.check_place()?;
         let layers = network.layers.iter().enumerate();
         let plans = layers
@@ -373,6 +373,10 @@ pub(in crate::study) fn run(study: &Study, progress: &dyn Progress) -> Result<Ou
         .iter()
         .filter_map(|s| Some(Bench::new(s, s.task.network()?)))
         .collect::<Result<_>>()?;
+    let predicted: Vec<_> = benches
+        .par_iter()
+        .map(Bench::predict)
+        .collect::<Result<_>>()?;
     progress.begin(benches.iter().map(Bench::work).sum());
     let trained: Vec<[Trained; 2]> = benches
         .par_iter()
@@ -384,8 +388,11 @@ pub(in crate::study) fn run(study: &Study, progress: &dyn Progress) -> Result<Ou
     let points: Vec<Point> = benches
         .iter()
         .zip(&trained)
-        .map(|(bench, [device, twin])| bench.point(swept_label(bench.settings), device, twin))
-        .collect::<Result<_>>()?;
+        .zip(predicted)
+        .map(|((bench, [device, twin]), predicted)| {
+            bench.point(swept_label(bench.settings), device, twin, &predicted)
+        })
+        .collect();
     let mut rows = Vec::new();
     for (point, [trained, _]) in trained.iter().enumerate() {
         for (epoch, found) in (1..).zip(&trained.epochs) {

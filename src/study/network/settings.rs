@@ -6,6 +6,7 @@ use super::super::course::{counting, schedule, update};
 use super::super::dataset::{DataSpec, dataset};
 use crate::document::{Rule, Section, Value};
 use crate::training::Update;
+use crate::training::datasets::Answer;
 use crate::training::network::{Activation, Course, Network, Objective, Start};
 use crate::units::Seconds;
 
@@ -75,6 +76,13 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
 
     let name = training.one_of("loss", &Objective::NAMED.map(|(name, _)| name));
     let objective = of(&Objective::NAMED, name);
+    if objective == Objective::CrossEntropy && data.answer() == Answer::Number {
+        training.violation(
+            "loss",
+            "the cross entropy is that of classes, but the targets of these data are numbers",
+            "write loss = \"squared-error\", or data with classes",
+        );
+    }
     let epochs = training.integer("epochs", Rule::Between(1.0, 1e6));
     let batch = training.integer("batch", Rule::Between(1.0, 4096.0));
     let update = update(training);

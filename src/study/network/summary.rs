@@ -53,7 +53,7 @@ pub struct LayerFound {
     pub rows: usize,
     /// Outputs.
     pub outputs: usize,
-    /// λ by the update regression, pooled over weights; predicted along the mean-field trajectory.
+    /// λ by the update regression, pooled over weights that are taken to answer alike; predicted along the mean-field trajectory.
     pub lambda_e1: Estimate,
     /// λ by gradient matching at the mean weights.
     pub lambda_e2: Estimate,

@@ -81,8 +81,7 @@ impl Network {
     /// That of the last sums is `Σ_k s_k s_kᵀ` of as many vectors as there are outputs, each of which goes back like an error does.
     pub fn curvatures(&self, weights: &[DMatrix<f64>], passes: &Passes) -> Vec<DMatrix<f64>> {
         let (samples, width) = passes.outputs.shape();
-        let mut out: Vec<DMatrix<f64>> =
-            passes.errors.iter().map(|e| e.map(|_| 0.0)).collect();
+        let mut out: Vec<DMatrix<f64>> = passes.errors.iter().map(|e| e.map(|_| 0.0)).collect();
         let mut factors = vec![DMatrix::zeros(samples, width); width];
         let mut z = vec![0.0; width];
         for s in 0..samples {
@@ -91,7 +90,9 @@ impl Network {
             }
             let all = self.objective.factors(&z);
             for (factor, own) in factors.iter_mut().zip(all.chunks(width)) {
-                own.iter().enumerate().for_each(|(c, v)| factor[(s, c)] = *v);
+                own.iter()
+                    .enumerate()
+                    .for_each(|(c, v)| factor[(s, c)] = *v);
             }
         }
         for factor in factors {
