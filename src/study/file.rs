@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::dataset::DATA_FILES;
 use super::expect::Expect;
 use super::settings::{Settings, TaskSpec};
 use crate::backend::Place;
@@ -218,6 +219,10 @@ impl Study {
             "task.inference.weights.npy.file",
         ] {
             make_absolute(&mut document, key, Some(&folder))?;
+        }
+        for key in DATA_FILES {
+            let key = format!("task.network.data.{key}");
+            make_absolute(&mut document, &key, Some(&folder))?;
         }
         make_absolute(&mut document, "device.law.piecewise.csv", None)?;
         for key in arrays() {
