@@ -186,7 +186,6 @@ fn network_tables(points: &[Point]) -> String {
                 header: "point".into(),
                 cells: all.iter().map(|(p, _)| clip(&p.label, most)).collect(),
             },
-            column("training\nloss", &|n| significant(n.training_loss.value, 3)),
             column("test\nloss", &|n| significant(n.test_loss.value, 3)),
             column("test accuracy", &|n| set(&n.test_accuracy)),
             column("predicted", &|n| significant(n.test_accuracy.predicted, 4)),

@@ -77,6 +77,8 @@ impl Bench<'_> {
                 .collect(),
             examples: &self.data.train,
             gradient: match course.update {
+                // The mean over one sample is that sample's.
+                Update::Summed if course.batch == 1 => Gradient::PerSample { batch: 1 },
                 Update::PerSample => Gradient::PerSample {
                     batch: course.batch,
                 },

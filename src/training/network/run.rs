@@ -542,9 +542,19 @@ mod tests {
         .unwrap();
         let layers = network.layers.iter().zip(&mut arrays);
         let weights = layers.map(|(layer, array)| {
-            let mut values = vec![vec![0.0; replicas]; layer.weights()];
-            array.inspect(&mut values).unwrap();
-            values
+            // Row by row, with a unit vector.
+            let (mut x, mut y) = (StackVector::default(), StackVector::default());
+            let row = |r: usize| {
+                x.reshape(layer.rows(), replicas);
+                x.fill(0.0);
+                x.lanes_mut(r).fill(1.0);
+                y.reshape(layer.outputs, replicas);
+                array.multiply(0, &x, &mut y).unwrap();
+                let read = (0..layer.outputs).map(|c| y.lanes(c));
+                let double = |lanes: &[f32]| lanes.iter().map(|w| f64::from(*w)).collect();
+                read.map(double).collect::<Vec<Vec<f64>>>()
+            };
+            (0..layer.rows()).flat_map(row).collect::<Vec<_>>()
         });
         (weights.collect(), losses)
     }
