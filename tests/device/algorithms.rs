@@ -123,7 +123,7 @@ fn follow<S: Clone>(
         let step = step as u32;
         let counting = Counting::Expected;
         // Both ways of asking are one.
-        if step % 2 == 0 {
+        if step.is_multiple_of(2) {
             synapses.update_outer(step, &x, &d, counting, RATE).unwrap();
         } else {
             synapses.update_dense(step, &dense, counting, RATE).unwrap();
@@ -482,88 +482,60 @@ fn zero_shifting_finds_symmetric_points() {
         .map(|j| plan.model.symmetric_weight(j).unwrap())
         .collect();
     assert!(points.iter().any(|w| w.abs() > 0.1));
-    let calibration = Calibration {
-        pairs: 8000,
+    const PAIRS: u32 = 8000;
+    let algorithm = Algorithm::ZeroShifting(Calibration {
+        pairs: PAIRS,
         reads: 1,
-    };
-    let algorithm = Algorithm::ZeroShifting(calibration);
+    });
     let context = Context {
         quantum: plan.model.step(),
         stream: plan.stream,
         first_replica: 0,
     };
-    let array = || Box::new(Crossbar::new(&plan, 0, REPLICAS).unwrap());
-    let mut synapses = algorithm.build(vec![array()], &context);
+    let array = Box::new(Crossbar::new(&plan, 0, REPLICAS).unwrap());
+    let mut synapses = algorithm.build(vec![array], &context);
     let mut wanted = StackVector::zeros(map.weights(), REPLICAS);
     for k in 0..map.weights() {
         wanted.lanes_mut(k).fill(0.05 * k as f32);
     }
     synapses.start(&wanted).unwrap();
-    assert_eq!(
-        synapses.pulses().unwrap(),
-        (2 * 8000 * map.weights() * REPLICAS) as u64
-    );
-    let mut shifted = vec![vec![0.0; REPLICAS]; map.cells()];
-    synapses.inspect(&mut shifted).unwrap();
-    for r in 0..REPLICAS {
-        for k in 0..map.weights() {
-            // What is set is seen, to single precision of states in a window of 2.
-            let seen = 0.05 * k as f64;
-            assert!((shifted[k][r] - seen).abs() < 1e-6, "{}", shifted[k][r]);
-        }
-    }
-    // Where pulses of both directions change a weight by equal amounts, it is what reads call zero: half a step to each side, since the last pulse
-    // went down, and e^{-2 · 8000/1000} of the way there, plus single precision at every pulse.
-    let zero = StackVector::zeros(map.weights(), REPLICAS);
-    let mut again = array();
-    let mut synapses = {
-        let mut other = algorithm.build(vec![array()], &context);
-        other.start(&zero).unwrap();
-        other
-    };
-    again.write(0, &points).unwrap();
-    let mut true_points = vec![vec![0.0; REPLICAS]; map.cells()];
-    again.inspect(&mut true_points).unwrap();
-    let one = |k: usize| {
+    let pulses = 2 * PAIRS as usize * map.weights() * REPLICAS;
+    assert_eq!(synapses.pulses().unwrap(), pulses as u64);
+    // What is set is what is measured and read, to single precision of states in a window of 2.
+    for (k, found) in inspected(&mut *synapses).iter().enumerate() {
+        let miss = found - 0.05 * k as f64;
+        assert!(miss.abs() < 1e-6, "{k}: {miss}");
         let mut x = StackVector::zeros(INPUTS, REPLICAS);
         x.lanes_mut(k / OUTPUTS).fill(1.0);
-        x
-    };
-    let mut shifted = StackVector::zeros(OUTPUTS, REPLICAS);
-    let mut plain = StackVector::zeros(OUTPUTS, REPLICAS);
-    for k in 0..map.weights() {
-        synapses.multiply(1, &one(k), &mut shifted).unwrap();
-        again.multiply(1, &one(k), &mut plain).unwrap();
-        for r in 0..REPLICAS {
-            let c = k % OUTPUTS;
-            assert!(shifted.lanes(c)[r].abs() < 1e-6);
-            assert!((f64::from(plain.lanes(c)[r]) - points[k]).abs() < 1e-6);
+        let mut y = StackVector::zeros(OUTPUTS, REPLICAS);
+        synapses.multiply(1, &x, &mut y).unwrap();
+        for read in y.lanes(k % OUTPUTS) {
+            assert!((f64::from(*read) - found).abs() < 1e-6);
         }
     }
-    // A pulse up and one down: where the array is at its symmetric point they undo each other.
-    let change = |s: &mut dyn Synapses, sign: f64| {
+    // At weight 0 a pulse up and one down undo each other: the symmetric point. The last pulse went down, so that it is half a step of 1e-3 away; steps change
+    // by about their own size over a weight of 1: they differ by 1e-6 there, and by rounding of states.
+    synapses
+        .start(&StackVector::zeros(map.weights(), REPLICAS))
+        .unwrap();
+    let mut moved = |sign: f64| -> Vec<f64> {
+        let before = inspected(&mut *synapses);
         let mut request = StackVector::zeros(map.weights(), REPLICAS);
         request.fill((sign * plan.model.step()) as f32);
-        let (mut before, mut after) = (shifted_of(s, map.cells()), Vec::new());
-        s.update_dense(1, &request, Counting::Deterministic, 1.0)
-            .unwrap();
-        after.append(&mut shifted_of(s, map.cells()));
-        before
-            .iter_mut()
-            .zip(&after)
-            .map(|(b, a)| a - *b)
-            .collect::<Vec<f64>>()
+        let counting = Counting::Deterministic;
+        synapses.update_dense(1, &request, counting, 1.0).unwrap();
+        let after = inspected(&mut *synapses);
+        after.iter().zip(&before).map(|(a, b)| a - b).collect()
     };
-    let up = change(&mut *synapses, 1.0);
-    let down = change(&mut *synapses, -1.0);
+    let (up, down) = (moved(1.0), moved(-1.0));
     for (up, down) in up.iter().zip(&down) {
-        // Steps of 1e-3 change by 2e-3 of themselves over a weight of 1e-3.
-        assert!((up + down).abs() < 5e-6, "{up} {down}");
+        assert!(*up > 5e-4 && (up + down).abs() < 3e-6, "{up} {down}");
     }
 }
 
-fn shifted_of(synapses: &mut dyn Synapses, cells: usize) -> Vec<f64> {
-    let mut values = vec![vec![0.0; REPLICAS]; cells];
+/// Weights of the first replica, of arrays with one cell a weight.
+fn inspected(synapses: &mut dyn Synapses) -> Vec<f64> {
+    let mut values = vec![vec![0.0; REPLICAS]; INPUTS * OUTPUTS];
     synapses.inspect(&mut values).unwrap();
     values.into_iter().map(|v| v[0]).collect()
 }
