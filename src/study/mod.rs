@@ -1,5 +1,6 @@
 //! Studies: a file that makes a claim, run to results on disk.
 
+mod algorithm;
 mod analyse;
 mod course;
 mod curve;

@@ -12,6 +12,7 @@ use crate::bias::{
 use crate::crossbar::{ArrayModel, Mapping, Refresh};
 use crate::device::{Counting, Law, SoftBounds};
 use crate::error::{Error, Result};
+use crate::training::algorithms::Algorithm;
 use crate::training::{Batch, Schedule, Source, Update};
 
 /// One problem: replica r has problem `r mod problems`.
@@ -96,6 +97,15 @@ fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
             .all(|j| model.symmetric_weight(j).is_some_and(|w| w.abs() < 1e-6))
 }
 
+/// Why the weights that training settles on are not predicted, if they are not.
+fn unpredictable(settings: &Settings, model: &ArrayModel) -> Option<String> {
+    if settings.algorithm != Algorithm::Sgd {
+        let what = "theory speaks of plain gradient descent on one array, and training.algorithm is another";
+        return Some(what.to_owned());
+    }
+    model.cells.unpredictable().map(|why| why.to_string())
+}
+
 impl Problems {
     /// The problems of `settings` on `model`, predicted.
     ///
@@ -117,7 +127,7 @@ impl Problems {
             Source::Sets(sets) => sets
                 .par_iter()
                 .map(|set| {
-                    if let Some(why) = model.cells.unpredictable() {
+                    if let Some(why) = unpredictable(settings, model) {
                         let squares = LeastSquares::from_rows(&set.x, &set.y).map_err(explicit)?;
                         return Ok(Problem {
                             unpredicted: Some(format!("no prediction, because {why}")),
@@ -175,9 +185,11 @@ impl Problems {
                         label_noise: *label_noise,
                         features: d,
                     });
-                    let (lambda, unpredicted) = match law {
+                    let plain = settings.algorithm == Algorithm::Sgd;
+                    let other = unpredictable(settings, model).filter(|_| !plain);
+                    let (lambda, unpredicted) = match law.filter(|_| plain) {
                         Some(law) => found(law.lambda(truth.norm_squared()))?,
-                        None => (None, wires),
+                        None => (None, other.map(|why| format!("no prediction, because {why}")).or(wires)),
                     };
                     Ok(Problem {
                         law: lambda,

@@ -15,7 +15,8 @@ use super::settings::{Material, Settings, TaskSpec};
 use super::simulate::{Learner, Output, stacks};
 use super::summary::{Control, Estimate, Point, SCHEMA, Summary, TestError};
 use crate::crossbar::Plan;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Violation};
+use crate::training::algorithms::Algorithm;
 use crate::training::{Samples, Source, Task};
 
 /// Told how many of how many units of work are done, from any thread.
@@ -38,8 +39,10 @@ pub struct Prepared {
     pub settings: Settings,
     /// Data.
     pub material: Material,
-    /// Array.
+    /// Array that holds the weights.
     pub plan: Plan,
+    /// Other arrays of the algorithm.
+    pub others: Vec<Plan>,
     /// Predictions.
     pub problems: Problems,
 }
@@ -54,14 +57,25 @@ impl Prepared {
         settings.check_numbers(&material.task)?;
         settings.check_stability(&material.task)?;
         settings.check_place()?;
-        let plan = settings.plan(material.task.features, 1)?;
+        let features = material.task.features;
+        let plan = settings.plan(features, 1)?;
+        let others = (1..settings.algorithm.arrays())
+            .map(|k| settings.plan_of(features, 1, k as u32))
+            .collect::<Result<_>>()?;
         let problems = Problems::new(&settings, &material, &plan.model)?;
         Ok(Self {
             settings,
             material,
             plan,
+            others,
             problems,
         })
+    }
+
+    /// The device as what learns.
+    fn device(&self) -> Learner {
+        let first = std::iter::once(&self.plan);
+        Learner::Device(first.chain(&self.others).cloned().collect())
     }
 
     fn simulate(&self, learner: &Learner, progress: &dyn Progress) -> Result<Output> {
@@ -153,7 +167,7 @@ pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
 
     let outputs: Vec<Output> = points
         .par_iter()
-        .map(|p| p.simulate(&Learner::Device(Box::new(p.plan.clone())), progress))
+        .map(|p| p.simulate(&p.device(), progress))
         .collect::<Result<_>>()?;
     let mut findings: Vec<Point> = points
         .par_iter()
@@ -279,6 +293,17 @@ fn control_runs(study: &Study, points: &[Prepared]) -> Result<Vec<ControlRun>> {
         return Ok(Vec::new());
     };
     let base = &points[controls.point];
+    if base.settings.algorithm != Algorithm::Sgd {
+        return Err(Error::from(Violation {
+            file: "the study".into(),
+            line: None,
+            column: None,
+            key: "controls.point".into(),
+            value: Some(controls.point.to_string()),
+            rule: "controls compare with what is known of plain gradient descent, and this point has another training.algorithm".into(),
+            way_out: "choose a point without one, or remove [controls]".into(),
+        }));
+    }
     let mut settings = base.settings.clone();
     settings.replicas = controls.replicas;
     let mut out = Vec::new();
@@ -300,7 +325,7 @@ fn control_runs(study: &Study, points: &[Prepared]) -> Result<Vec<ControlRun>> {
         }
         out.push(ControlRun {
             name: "symmetric-device",
-            learner: Learner::Device(Box::new(prepared.plan.clone())),
+            learner: prepared.device(),
             prepared,
         });
     }
@@ -311,7 +336,7 @@ fn control_runs(study: &Study, points: &[Prepared]) -> Result<Vec<ControlRun>> {
         let prepared = Prepared::new(settings).map_err(|e| in_control(name, e))?;
         out.push(ControlRun {
             name,
-            learner: Learner::Device(Box::new(prepared.plan.clone())),
+            learner: prepared.device(),
             prepared,
         });
         Ok(())
@@ -512,6 +537,7 @@ impl Folds {
                 settings,
                 material,
                 plan: point.plan.clone(),
+                others: point.others.clone(),
                 problems,
             },
         }))
@@ -523,10 +549,7 @@ impl Folds {
     }
 
     fn test(&self, progress: &dyn Progress) -> Result<TestError> {
-        let output = self.prepared.simulate(
-            &Learner::Device(Box::new(self.prepared.plan.clone())),
-            progress,
-        )?;
+        let output = self.prepared.simulate(&self.prepared.device(), progress)?;
         let folds = self.held_out.len();
         let problems = &self.prepared.problems;
         let centre = &problems.centre;

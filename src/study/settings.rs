@@ -8,6 +8,7 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
+use super::algorithm::{algorithm, check_algorithm};
 use super::course::{counting, schedule, update};
 use super::curve::curve;
 use super::layout::layout;
@@ -25,6 +26,7 @@ use crate::device::{Counting, Curve, Device};
 use crate::document::{Origin, Rule, Section, Value, Violations};
 use crate::error::{Error, Result, Violation};
 use crate::number::Stream;
+use crate::training::algorithms::{Algorithm, OWN_STEPS};
 use crate::training::{
     Batch, Loss, Samples, Schedule, Source, Standardisation, Task, Training, Update, read_table,
     stability_limit, stability_limit_gaussian,
@@ -119,6 +121,8 @@ pub struct Settings {
     pub task: TaskSpec,
     /// How; of no steps where the task is only read.
     pub training: Training,
+    /// What becomes of the changes that training asks for.
+    pub algorithm: Algorithm,
     /// Start of the averaging window as a fraction of the run.
     pub average_from: f64,
     /// Every how many steps the window is logged.
@@ -235,7 +239,7 @@ impl Settings {
         };
         let mut rate_origin = task_section.origin().clone();
         task_section.finish();
-        let (training, average_from, log_every) = if let Some(kind) = read {
+        let (training, algorithm, average_from, log_every) = if let Some(kind) = read {
             for (key, what) in [
                 ("training", "trained"),
                 ("controls", "trained, so there is nothing to control"),
@@ -256,19 +260,32 @@ impl Settings {
                     format!("remove [array.mapping.{ONE_SIDED}.refresh]"),
                 );
             }
-            (untrained(), 0.0, 1)
+            (untrained(), Algorithm::Sgd, 0.0, 1)
         } else if let Some(network) = task.network() {
-            (network.of_arrays(), network.average_from, 1)
+            (network.of_arrays(), Algorithm::Sgd, network.average_from, 1)
         } else {
             let section = root.section("training");
             let (training, average_from, log_every) = training(&section, &task);
             check_retention(&section, &parsed_device, &training);
             check_refresh(&section, &training, refresh);
+            let algorithm = algorithm(&section);
+            let samples = match training.batch {
+                Batch::Samples(n) => u64::from(training.steps) * u64::from(n),
+                Batch::Full => 0,
+            };
+            check_algorithm(
+                &section,
+                &algorithm,
+                (training.counting, samples),
+                &parsed_device,
+                mapping,
+                &periphery,
+            );
             rate_origin = section
                 .node("learning-rate")
                 .map_or_else(|| section.origin().clone(), |n| n.origin.clone());
             section.finish();
-            (training, average_from, log_every)
+            (training, algorithm, average_from, log_every)
         };
         if training.counting == Counting::Expected
             && wires.and_then(|w| w.writes).is_some_and(|w| w.disturb)
@@ -287,6 +304,13 @@ impl Settings {
                 "write other training.pulses, such as \"stochastic-rounding\", or remove the table",
             );
         }
+        if technology.is_some() && algorithm.arrays() > 1 {
+            root.violation(
+                "technology",
+                "costs are those of one crossbar a matrix, and this algorithm has two",
+                "remove the table, or choose an algorithm with one array",
+            );
+        }
         Self {
             swept,
             device: parsed_device,
@@ -294,6 +318,7 @@ impl Settings {
             replicas,
             task,
             training,
+            algorithm,
             average_from,
             log_every,
             mapping,
@@ -852,9 +877,9 @@ impl Settings {
         self.place.replicas_at_once().min(most)
     }
 
-    /// Whether only the CPU can make what this point asks for: pulses that see wires, or disturb.
+    /// Whether only the CPU can make what this point asks for: pulses that see wires or disturb, and weights of their own about symmetric points.
     pub fn needs_cpu(&self) -> bool {
-        self.wires.is_some_and(|w| w.writes.is_some())
+        self.algorithm.calibration().is_some() || self.wires.is_some_and(|w| w.writes.is_some())
     }
 
     /// Fails if it is to be computed where it cannot be.
@@ -865,12 +890,19 @@ impl Settings {
         if matches!(self.place, Place::Cpu) || !self.needs_cpu() {
             return Ok(());
         }
-        Err(Error::from(self.rate_origin.violation(
-            "array.wires.writes",
-            None,
-            "pulses that see wires are made on the CPU only",
-            "run with --backend cpu, or remove the table",
-        )))
+        let (key, rule) = match self.algorithm.calibration() {
+            Some(_) => (
+                "training.algorithm",
+                "every replica is set to its own symmetric points, which is done on the CPU only",
+            ),
+            None => (
+                "array.wires.writes",
+                "pulses that see wires are made on the CPU only",
+            ),
+        };
+        let way_out = "run with --backend cpu, or remove the table";
+        let violation = self.rate_origin.violation(key, None, rule, way_out);
+        Err(Error::from(violation))
     }
 
     /// Wires that arrays are read through.
@@ -921,7 +953,11 @@ impl Settings {
             return Ok(());
         };
         let largest = sets.iter().map(|s| s.len() as u64).max().unwrap_or(1);
-        let most = (1 << 32) / largest.max(1);
+        let numbers = match self.algorithm {
+            Algorithm::Sgd => 1 << 32,
+            _ => u64::from(OWN_STEPS),
+        };
+        let most = numbers / largest.max(1);
         if u64::from(self.training.steps) >= most {
             return Err(Error::from(self.rate_origin.violation(
                 "training.steps",
@@ -933,11 +969,15 @@ impl Settings {
         Ok(())
     }
 
-    /// Fails if the first learning rate is beyond the mean-square stability limit of the digital twin.
+    /// Fails if the first learning rate is beyond the mean-square stability limit of the digital twin. Of algorithms that do not descend the
+    /// gradient at this rate nothing is known.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the limit.
     pub fn check_stability(&self, task: &Task) -> Result<()> {
+        if !self.algorithm.descends() {
+            return Ok(());
+        }
         let batch = match self.training.batch {
             Batch::Samples(b) => Some(b as usize),
             Batch::Full => None,

@@ -12,13 +12,14 @@ use crate::bias::{Curve, Landscape, Log, Recorder, Sums};
 use crate::crossbar::{Crossbar, Digital, Plan, Synapses, Usage};
 use crate::error::Result;
 use crate::number::Stream;
+use crate::training::algorithms::{Algorithm, Context};
 use crate::training::{Probe, Task, Training, train};
 
 /// What learns.
 #[derive(Clone)]
 pub enum Learner {
-    /// The device.
-    Device(Box<Plan>),
+    /// The device: the arrays of the algorithm.
+    Device(Vec<Plan>),
     /// Digital weights with an explicit ridge of this strength about this centre.
     Digital {
         /// λ
@@ -61,6 +62,8 @@ pub struct Run<'a> {
     pub training: &'a Training,
     /// What learns.
     pub learner: &'a Learner,
+    /// What becomes of the changes that training asks a device for.
+    pub algorithm: &'a Algorithm,
     /// Random numbers.
     pub stream: Stream,
     /// Number of replicas.
@@ -178,14 +181,10 @@ impl Run<'_> {
         let weights = self.centre.len();
         let initial = vec![self.training.start; weights];
         let (mut synapses, model): (Box<dyn Synapses>, _) = match self.learner {
-            Learner::Device(plan) => {
-                let mut crossbar = Crossbar::new(plan, first, count)?;
-                crossbar.write(0, &initial)?;
-                if self.metered {
-                    crossbar.meter();
-                }
-                (Box::new(crossbar), Some(plan.model.clone()))
-            }
+            Learner::Device(plans) => (
+                self.device(plans, first, count, &initial)?,
+                Some(plans[0].model.clone()),
+            ),
             Learner::Digital { lambda, centre } => (
                 Box::new(Digital::new(
                     weights,
@@ -229,6 +228,41 @@ impl Run<'_> {
             usage: synapses.usage()?,
             recorder: probe.recorder,
         })
+    }
+
+    /// The algorithm on its arrays, with these weights in the first and zeros in others.
+    fn device(
+        &self,
+        plans: &[Plan],
+        first: usize,
+        count: usize,
+        initial: &[f64],
+    ) -> Result<Box<dyn Synapses>> {
+        let zeros = vec![0.0; initial.len()];
+        let array = |(k, plan): (usize, &Plan)| -> Result<Box<dyn Synapses>> {
+            let mut crossbar = Crossbar::new(plan, first, count)?;
+            crossbar.write(0, if k == 0 { initial } else { &zeros })?;
+            if self.metered {
+                crossbar.meter();
+            }
+            Ok(Box::new(crossbar))
+        };
+        let arrays = plans.iter().enumerate().map(array).collect::<Result<_>>()?;
+        let model = &plans[0].model;
+        let context = Context {
+            quantum: model.step() / model.map.share(0).abs(),
+            stream: plans[0].stream,
+            first_replica: first,
+        };
+        let mut synapses = self.algorithm.build(arrays, &context);
+        if self.algorithm.calibration().is_some() {
+            let mut weights = StackVector::zeros(initial.len(), count);
+            for (k, w) in initial.iter().enumerate() {
+                weights.lanes_mut(k).fill(*w as f32);
+            }
+            synapses.start(&weights)?;
+        }
+        Ok(synapses)
     }
 }
 
@@ -282,6 +316,7 @@ impl Settings {
             task,
             training: &self.training,
             learner,
+            algorithm: &self.algorithm,
             stream: Stream::new(self.seed),
             replicas: self.replicas,
             stack: self.replicas_at_once(),

@@ -1,5 +1,6 @@
 //! Training on chip: tasks, losses, schedules and the loop that reads, compares and asks for changes.
 
+pub mod algorithms;
 mod data;
 pub mod datasets;
 mod loss;

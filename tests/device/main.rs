@@ -2,6 +2,7 @@
 
 mod affine_noise;
 mod aging;
+mod algorithms;
 mod cell_noise;
 mod curves;
 mod faults;

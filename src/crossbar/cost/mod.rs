@@ -44,8 +44,8 @@ impl Usage {
         self.worn.extend(other.worn);
     }
 
-    /// What the tiles of the same crossbars did together, each with its number of cells.
-    pub(super) fn beside(tiles: Vec<(Self, usize)>) -> Self {
+    /// What the arrays of the same replicas did together, each with its number of cells.
+    pub(crate) fn beside(tiles: Vec<(Self, usize)>) -> Self {
         let cells: usize = tiles.iter().map(|(_, n)| n).sum();
         let mut tiles = tiles.into_iter();
         let Some((mut all, first)) = tiles.next() else {
