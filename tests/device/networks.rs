@@ -46,7 +46,9 @@ fn digits() -> [Examples; 2] {
 
 /// Soft bounds at ±1 about a symmetric point of 0, steps of a thousandth.
 fn soft_bounds(inputs: usize, outputs: usize, noise: f64) -> ArrayModel {
-    let p = [5e-4, 0.0, 1.0, 0.5];
+    let v = |n: &str, d: f64| std::env::var(n).map_or(d, |v| v.parse().unwrap());
+    let p = [0.5 * v("DELTA", 1e-3), 0.0, 1.0, 0.5];
+    let noise = v("SIGMA", noise);
     let cells = Cells::new(
         crate::law("soft-bounds"),
         WINDOW,
@@ -294,7 +296,7 @@ fn fluctuations_cost_a_perceptron_what_they_say() {
     let error = distance(&middle, &path.mean);
     let spread: f64 = simulated.replicas.iter().map(|r| distance(r, &middle).powi(2)).sum();
     let noise = (spread / (case.replicas * (case.replicas - 1)) as f64).sqrt();
-    let sd: Vec<f64> = variances.last().unwrap().iter().map(|v| v.mean().sqrt()).collect();
+    let sd: Vec<f64> = variances.last().unwrap().iter().flatten().map(|v| v.variances().mean().sqrt()).collect();
     let late: Vec<f64> = [30, 40, 50, 60]
         .iter()
         .map(|&k| {
@@ -302,6 +304,8 @@ fn fluctuations_cost_a_perceptron_what_they_say() {
             scores.iter().map(|s| s.1.unwrap()).sum::<f64>() / 40.0
         })
         .collect();
+    let means: Vec<_> = [40, 50, 60].iter().map(|&k: &usize| exact_score(&network, &path.curve[k].weights, &test).1.unwrap()).collect();
+    eprintln!("each mean field {means:?}");
     eprintln!("bias {bias} error {error} noise {noise} accuracy {} predicted {late:?} mean field {:?} free {:?} sd {:?} {sd:?}", simulated.accuracy, exact_score(&network, &path.mean, &test), exact_score(&network, &free.mean, &test), simulated.deviations);
 }
 

@@ -35,7 +35,7 @@ use crate::crossbar::ArrayModel;
 use crate::device::Counting;
 use crate::training::network::{Examples, Network};
 
-pub use fluctuations::sampled_scores;
+pub use fluctuations::{Spread, sampled_scores};
 pub use strength::{Pull, Strength, match_gradients, matched_intervals};
 pub use trajectory::{Path, Point, Scalar, Timeline, best_scalar, exact_score};
 
