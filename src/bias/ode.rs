@@ -184,9 +184,15 @@ mod tests {
             DVector::from_vec(y.to_vec()) * (-0.1 * t).exp()
         };
         let mut between = 0.0_f64;
-        let end = follow(slope, DVector::from_vec(vec![1.0, 0.0]), 8.0, steps, |step| {
-            between = between.max((step.at(0.4) - exact(step.time + 0.4 * step.h)).norm());
-        });
+        let end = follow(
+            slope,
+            DVector::from_vec(vec![1.0, 0.0]),
+            8.0,
+            steps,
+            |step| {
+                between = between.max((step.at(0.4) - exact(step.time + 0.4 * step.h)).norm());
+            },
+        );
         [(end.unwrap() - exact(8.0)).norm(), between]
     }
 
@@ -212,18 +218,39 @@ mod tests {
         };
         let slope = |y: &DVector<f64>| DVector::from_element(1, -y[0]);
         for tolerance in [1e-4, 1e-6, 1e-8] {
-            let end = follow(slope, DVector::from_element(1, 1.0), 2.0, steps(tolerance), |_| ());
+            let end = follow(
+                slope,
+                DVector::from_element(1, 1.0),
+                2.0,
+                steps(tolerance),
+                |_| (),
+            );
             assert!((end.unwrap()[0] - (-2.0_f64).exp()).abs() < 5.0 * tolerance);
         }
         let (mut rests, mut count) = (0, 0);
         let still = |y: &DVector<f64>| y * 0.0;
-        let end = follow(still, DVector::from_element(1, 1.0), 2.0, steps(1e-6), |step| {
-            rests += usize::from(step.rests && step.h == 2.0);
-            count += 1;
-        });
+        let end = follow(
+            still,
+            DVector::from_element(1, 1.0),
+            2.0,
+            steps(1e-6),
+            |step| {
+                rests += usize::from(step.rests && step.h == 2.0);
+                count += 1;
+            },
+        );
         assert_eq!((end.unwrap()[0], rests, count), (1.0, 1, 1));
         // Growth beyond all numbers ends.
         let grow = |y: &DVector<f64>| y.map(|v| v * v);
-        assert!(follow(grow, DVector::from_element(1, 1.0), 2.0, steps(1e-6), |_| ()).is_none());
+        assert!(
+            follow(
+                grow,
+                DVector::from_element(1, 1.0),
+                2.0,
+                steps(1e-6),
+                |_| ()
+            )
+            .is_none()
+        );
     }
 }

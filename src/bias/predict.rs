@@ -129,7 +129,9 @@ pub fn gaussian_closure(setting: &Setting, start: &Prediction) -> Result<Predict
     let k = closure.cells();
     // The mean field's cells: pairs share the weight evenly about their reference.
     let (model, weights) = (&setting.model, &start.weights);
-    let mut mu = DVector::from_fn(k, |i, _| model.balanced_value(i, weights[model.map.weight_of(i)]));
+    let mut mu = DVector::from_fn(k, |i, _| {
+        model.balanced_value(i, weights[model.map.weight_of(i)])
+    });
     let mut c = DMatrix::zeros(k, k);
     let scale = scale(setting);
     let mut lost = 0.0;

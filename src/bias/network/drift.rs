@@ -202,8 +202,8 @@ impl<'a> Drift<'a> {
                 }
                 if let Some([least, most]) = layer.bounds.get(k) {
                     // Nothing leaves the window.
-                    let outwards = given[k] >= *most && *slope > 0.0
-                        || given[k] <= *least && *slope < 0.0;
+                    let outwards =
+                        given[k] >= *most && *slope > 0.0 || given[k] <= *least && *slope < 0.0;
                     if outwards {
                         *slope = 0.0;
                     }

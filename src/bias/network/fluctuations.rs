@@ -352,7 +352,11 @@ fn advance(c: &mut DMatrix<f64>, a: &Rates, b: &Rates, h: f64) {
         let noise = 0.5 * (a.noise[j] + b.noise[j]);
         // (1 - e^{-x})/x
         let x = decay * h;
-        let part = if x.abs() < 1e-12 { 1.0 } else { -(-x).exp_m1() / x };
+        let part = if x.abs() < 1e-12 {
+            1.0
+        } else {
+            -(-x).exp_m1() / x
+        };
         *c = *c * (-x).exp() + noise * h * part;
     }
 }

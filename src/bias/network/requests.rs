@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::NetworkSetting;
 use super::super::closure::{Gradient, midpoints};
 use super::super::gaussian::Normal;
+use super::NetworkSetting;
 use crate::crossbar::ArrayModel;
 use crate::device::Counting;
 use crate::training::network::{Examples, Network, Passes};
@@ -197,10 +197,7 @@ fn made(
         } => {
             let (x, e) = clipped(setting, model, passes, layer, bits, update_management)?;
             let share = 1.0 / x.nrows() as f64;
-            Some([
-                x.tr_mul(&*e) * share,
-                x.abs().tr_mul(&e.abs()) * share,
-            ])
+            Some([x.tr_mul(&*e) * share, x.abs().tr_mul(&e.abs()) * share])
         }
     }
 }

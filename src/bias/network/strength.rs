@@ -102,7 +102,11 @@ impl NetworkSetting<'_> {
                 // Stuck weights are not pulled.
                 let rectified = if f == 0.0 { 0.0 } else { size[at(j)] * g / f };
                 let relaxed = retention(j);
-                let rest = if relaxed == 0.0 { 0.0 } else { model.resting_weight(j) };
+                let rest = if relaxed == 0.0 {
+                    0.0
+                } else {
+                    model.resting_weight(j)
+                };
                 let free = f64::from(u8::from(model.free_cells(j) > 0));
                 [rectified + relaxed * (w - rest), relaxed, free]
             })
@@ -117,7 +121,9 @@ impl NetworkSetting<'_> {
         let free: f64 = pulls.iter().map(|p| p[2]).sum();
         let mean = lambda.as_ref().filter(|_| free > 0.0);
         let offset = w - &pull.centre;
-        let along: f64 = (0..map.weights()).map(|j| pulls[j][0] * offset[at(j)]).sum();
+        let along: f64 = (0..map.weights())
+            .map(|j| pulls[j][0] * offset[at(j)])
+            .sum();
         Strength {
             mean: mean.map(|l| l.sum() / free),
             lambda,

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
 
+use super::super::Setting;
 use super::super::closure::Closure;
 use super::super::predict::{gaussian_closure, mean_field, trajectory};
-use super::super::Setting;
 use super::drift::Drift;
 use super::*;
 use crate::crossbar::{Layout, Mapping, WeightMap};
@@ -21,7 +21,14 @@ const WINDOW: Window = Window {
 fn array(mapping: Mapping, inputs: usize, outputs: usize, tau: f64, spread: f64) -> ArrayModel {
     let position = |w: f64| 0.5 + w / 4.0;
     let map = WeightMap::new(mapping, 0.5, 4.0, inputs, outputs);
-    let cell = |c: f64| [1e-3 / 4.0, position(c - tau), position(c + tau), position(c)];
+    let cell = |c: f64| {
+        [
+            1e-3 / 4.0,
+            position(c - tau),
+            position(c + tau),
+            position(c),
+        ]
+    };
     let centre = |k: usize| spread * ((0.618_034 * k as f64).fract() - 0.5);
     let parameters = (0..map.cells()).flat_map(|k| cell(centre(k))).collect();
     let (law, noise) = (Arc::new(SoftBounds), CycleNoise::new(0.0, 0.0));
@@ -43,7 +50,11 @@ fn regression(samples: &Samples) -> (Network, Examples) {
     let network = Network::new(10, &[1], false, Activation::Tanh, Objective::SquaredError);
     let examples = Examples {
         x: samples.x.clone(),
-        targets: Targets::Values(DMatrix::from_column_slice(samples.y.len(), 1, samples.y.as_slice())),
+        targets: Targets::Values(DMatrix::from_column_slice(
+            samples.y.len(),
+            1,
+            samples.y.as_slice(),
+        )),
     };
     (network, examples)
 }
@@ -160,7 +171,11 @@ fn a_single_layer_follows_the_linear_trajectory() {
         near(&path.end, last, 1e-6);
         near(&path.curve[2].weights, last, 1e-6);
         near(&path.mean, &expected.mean_from(20.0, density), 1e-5);
-        near(&path.curve[0].weights, &DVector::from_element(10, 0.1), 1e-15);
+        near(
+            &path.curve[0].weights,
+            &DVector::from_element(10, 0.1),
+            1e-15,
+        );
     }
 }
 
@@ -184,21 +199,39 @@ fn digits() -> Examples {
 #[test]
 fn symmetric_devices_follow_the_twin() {
     let examples = digits();
-    let network = Network::new(61, &[8, 10], true, Activation::Tanh, Objective::CrossEntropy);
+    let network = Network::new(
+        61,
+        &[8, 10],
+        true,
+        Activation::Tanh,
+        Objective::CrossEntropy,
+    );
     let mut rng = <rand_pcg::Pcg64 as rand::SeedableRng>::seed_from_u64(3);
     let start: Vec<_> = (network.layers.iter())
-        .map(|l| DMatrix::from_fn(l.rows(), l.outputs, |_, _| rand::RngExt::random_range(&mut rng, -0.3..0.3)))
+        .map(|l| {
+            DMatrix::from_fn(l.rows(), l.outputs, |_, _| {
+                rand::RngExt::random_range(&mut rng, -0.3..0.3)
+            })
+        })
         .collect();
     let arrays = |mapping| -> Vec<ArrayModel> {
         let layers = network.layers.iter();
-        layers.map(|l| array(mapping, l.rows(), l.outputs, 1.5, 0.2)).collect()
+        layers
+            .map(|l| array(mapping, l.rows(), l.outputs, 1.5, 0.2))
+            .collect()
     };
-    let timeline = Timeline { times: &[], ..TIMELINE };
+    let timeline = Timeline {
+        times: &[],
+        ..TIMELINE
+    };
     for mapping in [Mapping::ReferenceColumn, Mapping::DifferentialPair] {
         let held = |symmetric: bool| {
             let models = arrays(mapping).into_iter();
             let of = |model: ArrayModel| match symmetric {
-                true => Held::Cells(ArrayModel { cells: Arc::new(model.cells.symmetric_control()), ..model }),
+                true => Held::Cells(ArrayModel {
+                    cells: Arc::new(model.cells.symmetric_control()),
+                    ..model
+                }),
                 false => Held::Cells(model),
             };
             models.map(of).collect::<Vec<_>>()
@@ -220,7 +253,13 @@ fn symmetric_devices_follow_the_twin() {
 #[test]
 fn penalties_are_matched_layer_by_layer() {
     let examples = digits();
-    let network = Network::new(61, &[5, 10], true, Activation::Tanh, Objective::CrossEntropy);
+    let network = Network::new(
+        61,
+        &[5, 10],
+        true,
+        Activation::Tanh,
+        Objective::CrossEntropy,
+    );
     let wave = |i: usize| 0.3 * (1.7 * i as f64).sin();
     let (mut start, mut centres) = (Vec::new(), Vec::new());
     for l in &network.layers {
@@ -232,9 +271,19 @@ fn penalties_are_matched_layer_by_layer() {
         strength: centre.map(|_| s),
         centre: centre.clone(),
     });
-    let twin = setting(&network, &examples, vec![Held::Digital(None); 2], Gradient::PerSample { batch: 1 });
+    let twin = setting(
+        &network,
+        &examples,
+        vec![Held::Digital(None); 2],
+        Gradient::PerSample { batch: 1 },
+    );
     let twin = twin.digital(Some(penalties.collect()));
-    let timeline = Timeline { duration: 1000.0, window: [999.0, 1000.0], times: &[], tolerance: 1e-7 };
+    let timeline = Timeline {
+        duration: 1000.0,
+        window: [999.0, 1000.0],
+        times: &[],
+        tolerance: 1e-7,
+    };
     let path = twin.trajectory(&start, &timeline, |_| 1.0).unwrap();
     let found = match_gradients(&network, &examples, &path.end, &centres);
     for (found, expected) in found.into_iter().zip(strengths) {
@@ -243,11 +292,17 @@ fn penalties_are_matched_layer_by_layer() {
         assert!((found / expected - 1.0).abs() < 1e-3, "{found} {expected}");
     }
     // Replicas about it.
-    let replicas: Vec<Vec<_>> = [-0.01, 0.0, 0.01].iter().map(|d| path.end.iter().map(|w| w.add_scalar(*d)).collect()).collect();
+    let replicas: Vec<Vec<_>> = [-0.01, 0.0, 0.01]
+        .iter()
+        .map(|d| path.end.iter().map(|w| w.add_scalar(*d)).collect())
+        .collect();
     let intervals = matched_intervals(&network, &examples, &replicas, &centres, 0.95);
     for (interval, expected) in intervals.into_iter().zip(strengths) {
         let interval = interval.unwrap();
-        assert!((interval.value / expected - 1.0).abs() < 1e-3 && interval.contains(expected), "{interval:?}");
+        assert!(
+            (interval.value / expected - 1.0).abs() < 1e-3 && interval.contains(expected),
+            "{interval:?}"
+        );
     }
 }
 
@@ -258,7 +313,10 @@ fn strengths_of_soft_bounds_are_known() {
     let (network, examples) = regression(&samples);
     let w = DMatrix::from_fn(10, 1, |j, _| 0.05 * j as f64 - 0.2);
     let size = network.passes(&[w.clone()], &examples).abs_gradient(0);
-    for (mapping, tau) in [(Mapping::ReferenceColumn, 0.8), (Mapping::DifferentialPair, 1.6)] {
+    for (mapping, tau) in [
+        (Mapping::ReferenceColumn, 0.8),
+        (Mapping::DifferentialPair, 1.6),
+    ] {
         let model = array(mapping, 10, 1, 0.8, 0.3);
         let held = vec![Held::Cells(model.clone())];
         let own = setting(&network, &examples, held, Gradient::PerSample { batch: 1 });
@@ -268,7 +326,11 @@ fn strengths_of_soft_bounds_are_known() {
         assert!((found.mean.unwrap() - lambda.mean()).abs() < 1e-9);
         let offset = &w - &found.centre;
         let pooled = lambda.component_mul(&offset).dot(&offset) / offset.norm_squared();
-        assert!((found.pooled / pooled - 1.0).abs() < 1e-9, "{} {pooled}", found.pooled);
+        assert!(
+            (found.pooled / pooled - 1.0).abs() < 1e-9,
+            "{} {pooled}",
+            found.pooled
+        );
     }
 }
 
@@ -293,8 +355,16 @@ fn one_weight_fluctuates_as_known() {
         p.clone(),
         p,
     );
-    let model = ArrayModel { cells: Arc::new(noisy), ..array };
-    let own = setting(&network, &examples, vec![Held::Cells(model)], Gradient::PerSample { batch: 1 });
+    let model = ArrayModel {
+        cells: Arc::new(noisy),
+        ..array
+    };
+    let own = setting(
+        &network,
+        &examples,
+        vec![Held::Cells(model)],
+        Gradient::PerSample { batch: 1 },
+    );
     let curve: Vec<Point> = (0..=40)
         .map(|k| Point {
             time: 0.05 * f64::from(k),
@@ -307,7 +377,10 @@ fn one_weight_fluctuates_as_known() {
     for (point, found) in curve.iter().zip(&found) {
         let expected = 0.5 * twice * (1.0 - (-2.0 * point.time).exp());
         let found = found[0].as_ref().unwrap().variances()[0];
-        assert!((found - expected).abs() < 1e-9 * twice, "{found} {expected}");
+        assert!(
+            (found - expected).abs() < 1e-9 * twice,
+            "{found} {expected}"
+        );
     }
     // The loss of weights about the minimum is higher by half of the variance; the mean of 4000 squares has an error of 2.2 %.
     let last = &found[40];
@@ -339,7 +412,11 @@ fn stationary_variances_are_those_of_the_closure() {
     let found = found[100][0].as_ref().unwrap().variances();
     // 1 % is the closure's own share of fluctuations in E|g| at this rate, and gradient noise is not quite diagonal in the modes of the data.
     for (a, b) in found.iter().zip(p1.covariance.diagonal().iter()) {
-        assert!((a / b - 1.0).abs() < 0.05, "{found} {}", p1.covariance.diagonal());
+        assert!(
+            (a / b - 1.0).abs() < 0.05,
+            "{found} {}",
+            p1.covariance.diagonal()
+        );
     }
     assert!((found.sum() / p1.covariance.trace() - 1.0).abs() < 0.02);
 }

@@ -3,9 +3,9 @@
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
+use super::super::ode::{Step, Steps, follow};
 use super::drift::Drift;
 use super::{NetworkSetting, Penalty};
-use super::super::ode::{Step, Steps, follow};
 use crate::device::Counting;
 use crate::error::{Error, Result};
 use crate::training::network::{Examples, Network, Targets};
@@ -167,7 +167,9 @@ impl NetworkSetting<'_> {
         let end = follow(slope, states, timeline.duration, steps, &mut note);
         let end = end.ok_or_else(|| Error::NotConverged {
             what: "P-t of a network".into(),
-            detail: "its fastest and slowest modes are too far apart, or it grows beyond all bounds".into(),
+            detail:
+                "its fastest and slowest modes are too far apart, or it grows beyond all bounds"
+                    .into(),
         })?;
         let mean = match width > 0.0 {
             true => sum / width,

@@ -73,7 +73,9 @@ impl Objective {
         let width = z.len();
         let unit = |k: usize, c: usize| f64::from(u8::from(c == k));
         let all = |of: &dyn Fn(usize, usize) -> f64| {
-            (0..width * width).map(|i| of(i / width, i % width)).collect()
+            (0..width * width)
+                .map(|i| of(i / width, i % width))
+                .collect()
         };
         match self {
             Self::SquaredError => all(&unit),
