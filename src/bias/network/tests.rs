@@ -73,6 +73,7 @@ fn setting<'a>(
         rate: 0.01,
         counting: Counting::StochasticRounding,
         seconds: 0.0,
+        epoch: None,
     }
 }
 
