@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use memridge::study::summary::Read;
-use memridge::study::{Outcome, Overrides, Split, Study, forecast, run_study};
+use memridge::study::{Outcome, Overrides, Study, forecast, run_study};
+use memridge::training::datasets::Split;
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -445,7 +446,7 @@ fn held_out_samples_are_tested_and_not_fitted() {
     let point = &summary.points[0];
     let held = point.held_out.unwrap();
     assert_eq!((held.training, held.test, held.seed), (5, 2, 5));
-    let rows = Split { test: 0.3, seed: 5 }.rows(7);
+    let [rows, _, held_out] = Split::tested(0.3, 5).rows(7, None).unwrap();
     let table: [[f64; 4]; 7] = [
         [0.0, 1.0, 1.0, 2.0],
         [1.0, 0.0, 3.0, 5.0],
@@ -458,7 +459,7 @@ fn held_out_samples_are_tested_and_not_fitted() {
     let inputs = |k: usize| nalgebra::Vector4::new(table[k][0], table[k][1], table[k][2], 1.0);
     let mut gram = nalgebra::Matrix4::zeros();
     let mut product = nalgebra::Vector4::zeros();
-    for &k in &rows[0] {
+    for &k in &rows {
         gram += inputs(k) * inputs(k).transpose() / 5.0;
         product += inputs(k) * table[k][3] / 5.0;
     }
@@ -466,7 +467,7 @@ fn held_out_samples_are_tested_and_not_fitted() {
         gram[(k, k)] += 0.001;
     }
     let weights = gram.lu().solve(&product).unwrap();
-    let misses = rows[1]
+    let misses = held_out
         .iter()
         .map(|&k| (weights.dot(&inputs(k)) - table[k][3]).powi(2));
     let expected = misses.sum::<f64>() / 2.0;
@@ -474,20 +475,6 @@ fn held_out_samples_are_tested_and_not_fitted() {
     // Inputs are given in single precision, and the fit's condition is some thousands.
     assert!((found / expected - 1.0).abs() < 1e-4, "{found} {expected}");
     assert_eq!(point.reads[0].vectors, 2 * 20);
-}
-
-#[test]
-fn splits_leave_every_sample_on_one_side() {
-    for (samples, test, held) in [(1797, 0.2, 359), (10, 0.01, 1), (10, 0.99, 9), (2, 0.5, 1)] {
-        let split = |seed| Split { test, seed }.rows(samples);
-        let [training, tested] = split(3);
-        assert_eq!(tested.len(), held);
-        let mut all = [training, tested.clone()].concat();
-        all.sort_unstable();
-        assert_eq!(all, (0..samples).collect::<Vec<_>>());
-        assert!(tested.is_sorted());
-        assert!(samples < 1000 || split(4)[1] != tested);
-    }
 }
 
 /// The same layer from a CSV file, an NPZ file and an NPY file.

@@ -148,6 +148,7 @@ pub struct Landscape {
 pub struct Recorder {
     log: Log,
     model: Option<ArrayModel>,
+    budget: bool,
     counting: Counting,
     /// Seconds of relaxation that an update has a share of.
     seconds: f64,
@@ -186,6 +187,7 @@ impl Recorder {
         Self {
             log: log.clone(),
             model,
+            budget: true,
             counting,
             seconds,
             centre,
@@ -199,6 +201,13 @@ impl Recorder {
             excess: vec![0.0; replicas],
             curve: Curve::default(),
         }
+    }
+
+    /// Without the drift budget, whose channels take longer than training where there are many weights.
+    #[must_use]
+    pub fn without_budget(mut self) -> Self {
+        self.budget = false;
+        self
     }
 
     fn in_window(&self, step: u32) -> bool {
@@ -221,7 +230,11 @@ impl Recorder {
             .sum()
     }
 
+    /// Weights of replica `r` before the update, and their loss above the minimum: none without a landscape.
     fn excess_of(&self, r: usize) -> (DVector<f64>, f64) {
+        if self.landscapes.is_empty() {
+            return (DVector::zeros(0), 0.0);
+        }
         let landscape = &self.landscapes[(self.first_replica + r) % self.landscapes.len()];
         let w = DVector::from_fn(self.weights, |j, _| self.weight(j, r));
         let u = &w - &landscape.minimum;
@@ -231,7 +244,7 @@ impl Recorder {
 
     /// Drift channels of one weight at its state before the update, over η: gradient, A, B, D, C.
     fn channels(&self, j: usize, r: usize, g: f64, rate: f64) -> [f64; 5] {
-        let Some(model) = &self.model else {
+        let Some(model) = self.model.as_ref().filter(|_| self.budget) else {
             return [-g, 0.0, 0.0, 0.0, 0.0];
         };
         let value = |k: usize| self.before[k][r];

@@ -8,8 +8,8 @@ use memridge::backend::Place;
 use memridge::error::{Error, Result};
 use memridge::report::{self, DeviceCurve, ProgrammingCurve};
 use memridge::study::{
-    Artifact, Outcome, Progress, Settings, Study, check_target, reads_csv, run_study, runs_csv,
-    store,
+    Artifact, Outcome, Progress, Settings, Study, check_target, epochs_csv, reads_csv, run_study,
+    runs_csv, store,
 };
 
 use super::{Backend, RunArgs, json, print};
@@ -88,12 +88,13 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
         name: name.into(),
         content,
     };
-    let rows = match study.is_read() {
-        true => file("reads.csv", reads_csv(&outcome.reads, &labels)?),
-        false => file(
-            "runs.csv",
-            runs_csv(&outcome.runs, &labels, &summary.features)?,
-        ),
+    let rows = if study.is_read() {
+        file("reads.csv", reads_csv(&outcome.reads, &labels)?)
+    } else if study.is_network() {
+        file("epochs.csv", epochs_csv(&outcome.epochs, &labels)?)
+    } else {
+        let runs = runs_csv(&outcome.runs, &labels, &summary.features)?;
+        file("runs.csv", runs)
     };
     let mut artifacts = vec![
         file(

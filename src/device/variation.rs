@@ -250,6 +250,6 @@ device-to-device = {{ {spread} }}
         );
         let name = device(folder.path(), &spread("points"));
         let message = parameters(&name, 3, 3).unwrap_err().to_string();
-        assert!(message.contains("its arrays are point"), "{message}");
+        assert!(message.contains("did you mean point?"), "{message}");
     }
 }

@@ -112,6 +112,7 @@ pub(super) fn point(tau: f64, n: usize, index: usize) -> Point {
         cost: None,
         held_out: None,
             programmed: None,
+        network: None,
         reads: Vec::new(),
         label: format!("τ = {tau}"),
         settings: vec![("device.tau".into(), tau.to_string())],

@@ -19,6 +19,7 @@ mod fit;
 mod format;
 mod html;
 mod learning;
+mod network;
 mod page;
 mod panel;
 mod programming;
@@ -81,7 +82,9 @@ pub fn plots(summary: &Summary) -> Result<Vec<Figure>, String> {
         reads::figure(summary)?,
         written::figure(summary)?,
     ];
-    Ok(figures.into_iter().flatten().collect())
+    let mut all: Vec<Figure> = figures.into_iter().flatten().collect();
+    all.extend(network::figures(summary)?);
+    Ok(all)
 }
 
 /// The point in the middle of the sweep among those that have what a figure needs.

@@ -39,9 +39,10 @@ pub fn page(
     let title = escape(title);
     let body = [
         head(summary, &title),
-        match is_read(summary) {
-            true => reads(summary),
-            false => results(summary),
+        match kind(summary) {
+            Kind::Read => reads(summary),
+            Kind::Network => super::network::section(summary),
+            Kind::Trained => results(summary),
         },
         super::written::section(summary),
         pictures(figures),
@@ -63,9 +64,25 @@ pub fn page(
     )
 }
 
-/// Whether arrays are read and not trained.
-fn is_read(summary: &Summary) -> bool {
-    summary.points.iter().any(|p| !p.reads.is_empty())
+/// What a study does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Arrays are read and not trained.
+    Read,
+    /// Networks are trained.
+    Network,
+    /// Single arrays are trained.
+    Trained,
+}
+
+fn kind(summary: &Summary) -> Kind {
+    if summary.points.iter().any(|p| !p.reads.is_empty()) {
+        Kind::Read
+    } else if super::network::is_trained(summary) {
+        Kind::Network
+    } else {
+        Kind::Trained
+    }
 }
 
 fn reads(summary: &Summary) -> String {
@@ -121,7 +138,7 @@ fn head(summary: &Summary, title: &str) -> String {
         format!("{} points", summary.points.len()),
         format!("{} s", short(Some(summary.wall_seconds))),
     ];
-    if !is_read(summary) {
+    if kind(summary) != Kind::Read {
         facts.push(format!(
             "{} device updates a second and core",
             short(Some(summary.device_updates_per_second))
@@ -147,7 +164,11 @@ fn head(summary: &Summary, title: &str) -> String {
         <h2>How to read this page</h2>\n<p>{}</p>\n",
         escape(&summary.claim),
         escape(&facts.join(" · ")),
-        escape(if is_read(summary) { PROGRAMMED } else { READ })
+        escape(match kind(summary) {
+            Kind::Read => PROGRAMMED,
+            Kind::Network => super::network::TRAINED,
+            Kind::Trained => READ,
+        })
     )
 }
 
@@ -314,9 +335,9 @@ fn verdicts(summary: &Summary) -> String {
     if items.is_empty() {
         return String::new();
     }
-    let title = match is_read(summary) {
-        true => "Warnings",
-        false => "Which prediction is valid",
+    let title = match kind(summary) {
+        Kind::Trained => "Which prediction is valid",
+        _ => "Warnings",
     };
     format!("<h2>{title}</h2>\n<ul>\n{items}</ul>\n")
 }

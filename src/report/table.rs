@@ -7,7 +7,9 @@ use super::format::{
 };
 use super::reads::age;
 use super::written::{MICRO, scaled, written};
-use crate::study::summary::{Estimate, Expectation, Point, Programmed, Read, Summary};
+use crate::study::summary::{
+    Estimate, Expectation, LayerFound, Point, Programmed, Read, Summary, TrainedNetwork,
+};
 
 /// Columns of a terminal that every table fits in.
 const ROOM: usize = 110;
@@ -49,6 +51,9 @@ pub fn table(summary: &Summary) -> String {
     }
     if points.iter().any(|p| !p.reads.is_empty()) {
         return reads_table(points) + &written_table(points);
+    }
+    if points.iter().any(|p| p.network.is_some()) {
+        return network_tables(points);
     }
     let mut text = tables(points);
     if points.iter().any(misses) {
@@ -144,6 +149,89 @@ fn reads_table(points: &[Point]) -> String {
         ]);
         text = layout(columns.iter(), false);
         if width(&text) <= ROOM {
+            break;
+        }
+    }
+    text
+}
+
+/// Networks, one row a point, then one row a layer.
+fn network_tables(points: &[Point]) -> String {
+    let all: Vec<(&Point, &TrainedNetwork)> = points
+        .iter()
+        .filter_map(|p| Some((p, p.network.as_ref()?)))
+        .collect();
+    let layers: Vec<(&Point, usize, &LayerFound)> = all
+        .iter()
+        .flat_map(|(p, n)| n.layers.iter().enumerate().map(|(k, l)| (*p, k, l)))
+        .collect();
+    let mut text = String::new();
+    for (most, intervals) in [
+        (40, true),
+        (28, true),
+        (40, false),
+        (28, false),
+        (14, false),
+    ] {
+        let set = |e: &Estimate| match intervals {
+            true => estimate(e),
+            false => estimate_parts(e).0,
+        };
+        let column = |header: &str, cell: &dyn Fn(&TrainedNetwork) -> String| Column {
+            header: header.into(),
+            cells: all.iter().map(|(_, n)| cell(n)).collect(),
+        };
+        let columns = [
+            Column {
+                header: "point".into(),
+                cells: all.iter().map(|(p, _)| clip(&p.label, most)).collect(),
+            },
+            column("test\nloss", &|n| significant(n.test_loss.value, 3)),
+            column("test accuracy", &|n| set(&n.test_accuracy)),
+            column("predicted", &|n| significant(n.test_accuracy.predicted, 4)),
+            column("digital\ntwin", &|n| {
+                significant(n.digital_test_accuracy.value, 4)
+            }),
+            column("lost", &|n| set(&n.accuracy_lost)),
+            column("bias", &|n| significant(Some(n.bias_norm), 3)),
+            column("P-t\nmisses %", &|n| percent(n.prediction_error_pt)),
+            column("MC\n%", &|n| percent(Some(n.monte_carlo_error))),
+            column("ms an\nepoch", &|n| {
+                significant(Some(1e3 * n.seconds_per_epoch), 3)
+            }),
+        ];
+        let own = |header: &str, cell: &dyn Fn(&LayerFound) -> String| Column {
+            header: header.into(),
+            cells: layers.iter().map(|(_, _, l)| cell(l)).collect(),
+        };
+        let of_layers = [
+            Column {
+                header: "point".into(),
+                cells: layers
+                    .iter()
+                    .map(|(p, _, _)| clip(&p.label, most))
+                    .collect(),
+            },
+            Column {
+                header: "layer".into(),
+                cells: layers.iter().map(|(_, k, _)| (k + 1).to_string()).collect(),
+            },
+            own("array", &|l| format!("{} × {}", l.rows, l.outputs)),
+            own("λ (E1)", &|l| set(&l.lambda_e1)),
+            own("λ (E2)", &|l| set(&l.lambda_e2)),
+            own("predicted", &|l| significant(l.lambda_e2.predicted, 3)),
+            own("bias", &|l| significant(Some(l.bias_norm), 3)),
+            own("P-t\nmisses %", &|l| percent(l.prediction_error_pt)),
+            own("MC\n%", &|l| percent(Some(l.monte_carlo_error))),
+            own("pulses\na weight", &|l| significant(Some(l.pulses), 3)),
+        ];
+        let [first, second] = [
+            layout(columns.iter(), false),
+            layout(of_layers.iter(), false),
+        ];
+        let fits = width(&first) <= ROOM && width(&second) <= ROOM;
+        text = format!("{first}\n{second}");
+        if fits {
             break;
         }
     }

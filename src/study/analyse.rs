@@ -72,6 +72,54 @@ fn nothing() -> Estimate {
     Estimate::default()
 }
 
+/// The pooled ratio of estimator E1, `Σ E[|g|R] u / Σ u²` over the weights that are free, for all replicas or all but one. Sums of weight j of replica r
+/// are at `r · weights + j`. Displacements are those of the mean weights where replicas have one problem, `single`, else each replica's own. Weights
+/// of which nothing was asked say nothing. The response is that of each weight, or of `all_alike` together, where single ones are asked too seldom.
+pub(super) fn pooled_pull(
+    sums: &[Sums],
+    centre: &[f64],
+    single: bool,
+    all_alike: bool,
+    free: impl Fn(usize) -> bool,
+) -> impl Fn(Option<usize>) -> f64 {
+    let (d, n) = (centre.len(), sums.len() / centre.len());
+    let add = |all: Sums, r: usize, j: usize| all.plus(&sums[r * d + j]);
+    let all: Vec<Sums> = (0..d)
+        .map(|j| (0..n).fold(Sums::default(), |all, r| add(all, r, j)))
+        .collect();
+    move |omit: Option<usize>| {
+        let (mut above, mut below) = (0.0, 0.0);
+        let left = |j: usize| omit.map_or(all[j], |r| all[j].minus(&sums[r * d + j]));
+        let asked = |j: &usize| free(*j) && all[*j].abs_gradient[0] > 0.0;
+        let alike = all_alike.then(|| {
+            let asked = (0..d).filter(asked);
+            asked
+                .fold(Sums::default(), |sum, j| sum.plus(&left(j)))
+                .regress()
+        });
+        for j in (0..d).filter(asked) {
+            let own = |r: usize| &sums[r * d + j];
+            let pooled = left(j);
+            let Some(response) = alike.unwrap_or_else(|| pooled.regress()) else {
+                return f64::NAN;
+            };
+            let mut add = |s: &Sums| {
+                let u = s.mean_weight() - centre[j];
+                above += response.pull(s) * u;
+                below += u * u;
+            };
+            if single {
+                add(&pooled);
+            } else {
+                (0..n)
+                    .filter(|r| Some(*r) != omit)
+                    .for_each(|r| add(own(r)));
+            }
+        }
+        above / below
+    }
+}
+
 impl Analysis<'_> {
     fn single(&self) -> bool {
         self.problems.list.len() == 1
@@ -150,37 +198,16 @@ impl Analysis<'_> {
     /// E1: the pooled ratio `Σ E[|g|R] u / Σ u²` with the response from the update regression. The response belongs to the
     /// cell, so it is fitted over all replicas; displacements are those of each problem.
     fn e1(&self) -> Estimate {
-        let (centre, d, n) = (
-            &self.problems.centre,
-            self.output.weights,
-            self.output.replicas,
+        let (centre, n) = (&self.problems.centre, self.output.replicas);
+        // Stuck weights have no response, and are at their centre.
+        let free = |j: usize| self.model.is_none_or(|m| m.free_cells(j) > 0);
+        let of = pooled_pull(
+            &self.output.sums,
+            centre.as_slice(),
+            self.single(),
+            false,
+            free,
         );
-        let all: Vec<Sums> = (0..d).map(|j| self.output.pooled(j, None)).collect();
-        let of = |omit: Option<usize>| {
-            let (mut above, mut below) = (0.0, 0.0);
-            // Stuck weights have no response, and are at their centre.
-            let free = |j: &usize| self.model.is_none_or(|m| m.free_cells(*j) > 0);
-            for j in (0..d).filter(free) {
-                let sums = |r: usize| &self.output.sums[r * d + j];
-                let pooled = omit.map_or(all[j], |r| all[j].minus(sums(r)));
-                let Some(response) = pooled.regress() else {
-                    return f64::NAN;
-                };
-                let mut add = |s: &Sums| {
-                    let u = s.mean_weight() - centre[j];
-                    above += response.pull(s) * u;
-                    below += u * u;
-                };
-                if self.single() {
-                    add(&pooled);
-                } else {
-                    (0..n)
-                        .filter(|r| Some(*r) != omit)
-                        .for_each(|r| add(sums(r)));
-                }
-            }
-            above / below
-        };
         let predicted = self.predicted(|_, p1| Some(p1.pooled_lambda(centre)));
         of_all(n, of, predicted.and_then(finite))
     }
@@ -497,6 +524,7 @@ impl Analysis<'_> {
         Point {
             held_out: None,
             programmed: None,
+            network: None,
             reads: Vec::new(),
             label: String::new(),
             settings: settings.swept.clone(),

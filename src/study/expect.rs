@@ -285,7 +285,15 @@ fn control_value(control: &Control) -> Value {
 }
 
 fn at(value: &Value, path: &str) -> Option<f64> {
-    let find = |path: &str| path.split('.').try_fold(value, |v, key| v.get(key));
+    // Entries of lists are counted from 0.
+    let entry = |v: &'_ Value, key: &str| v.as_array().and(key.parse().ok());
+    let find = |path: &str| {
+        path.split('.')
+            .try_fold(value, |v, key| match entry(v, key) {
+                Some(k) => v.get::<usize>(k),
+                None => v.get(key),
+            })
+    };
     if let Some((parent, derived)) = path.rsplit_once('.')
         && let Some(estimate) = find(parent)
     {

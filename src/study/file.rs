@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::dataset::DATA_FILES;
 use super::expect::Expect;
 use super::settings::{Settings, TaskSpec};
 use crate::backend::Place;
@@ -10,7 +11,7 @@ use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violat
 use crate::error::{Error, Result, Violation};
 
 /// Tables that hold exactly one named table.
-const CHOICES: [&str; 14] = [
+const CHOICES: [&str; 17] = [
     "adc",
     "adc-energy",
     "bound-management",
@@ -21,7 +22,10 @@ const CHOICES: [&str; 14] = [
     "pulses",
     "retention",
     "rule",
+    "scaling",
     "schedule",
+    "source",
+    "target-scaling",
     "vectors",
     "weights",
     "write",
@@ -134,6 +138,11 @@ impl Study {
         self.points.iter().all(|p| p.task.reading().is_some())
     }
 
+    /// Whether its tasks are networks.
+    pub fn is_network(&self) -> bool {
+        self.points.iter().all(|p| p.task.network().is_some())
+    }
+
     /// The same study, computed at `place`.
     pub fn at(mut self, place: &Place) -> Self {
         for point in &mut self.points {
@@ -210,6 +219,10 @@ impl Study {
             "task.inference.weights.npy.file",
         ] {
             make_absolute(&mut document, key, Some(&folder))?;
+        }
+        for key in DATA_FILES {
+            let key = format!("task.network.data.{key}");
+            make_absolute(&mut document, &key, Some(&folder))?;
         }
         make_absolute(&mut document, "device.law.piecewise.csv", None)?;
         for key in arrays() {

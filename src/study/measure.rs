@@ -384,6 +384,14 @@ impl Settings {
             let bench = Bench::new(self, reading)?;
             return Ok((bench.plan, bench.product.weights));
         }
+        if let Some(task) = self.task.network() {
+            // The first layer.
+            let layer = task.load(self.seed)?.0.layers[0];
+            let plan = self.plan(layer.rows(), layer.outputs)?;
+            let range = plan.model.map.range();
+            let start = task.start.weights(0, &layer, range, self.seed, 0, 1);
+            return Ok((plan, start.all().iter().map(|w| f64::from(*w)).collect()));
+        }
         let plan = self.plan(self.material()?.task.features, 1)?;
         let weights = vec![self.training.start; plan.model.map.weights()];
         Ok((plan, weights))
@@ -466,5 +474,6 @@ pub(super) fn run(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
         },
         runs: Vec::new(),
         reads,
+        epochs: Vec::new(),
     })
 }

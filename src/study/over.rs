@@ -3,7 +3,7 @@
 use super::summary::{Estimate, Point};
 use crate::bias::interval::{Interval, IntervalError, jackknife, mean_interval};
 
-const LEVEL: f64 = 0.95;
+pub(super) const LEVEL: f64 = 0.95;
 
 /// The mean of a value a replica.
 pub(super) fn of_values(values: &[f64], predicted: Option<f64>) -> Estimate {
@@ -28,6 +28,14 @@ pub(super) fn of_all(
         false => 0,
     };
     estimate(interval, missing, predicted)
+}
+
+/// An interval as it was found, with what is predicted.
+pub(super) fn of_interval(
+    interval: Result<Interval, IntervalError>,
+    predicted: Option<f64>,
+) -> Estimate {
+    estimate(interval, 0, predicted)
 }
 
 fn estimate(

@@ -8,13 +8,14 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
-use super::reading::{Answer, Draw, Layer, LayerWeights, Operands};
+use super::reading::{Draw, Layer, LayerWeights, Operands};
 use super::summary::Held;
 use crate::arrays::read_matrix;
 use crate::backend::StackVector;
 use crate::crossbar::{WeightMap, WeightScale};
 use crate::error::{Error, Result};
 use crate::number::{Coordinates, Purpose, Stream};
+use crate::training::datasets::Answer;
 use crate::training::read_table;
 
 /// Vectors that are read.
@@ -157,7 +158,14 @@ impl Loaded {
         // Labels are never standardised: they are names.
         let (raw, _) = table.regression(column, false)?;
         let n = raw.y.len();
-        let rows = split.map_or_else(|| [(); 2].map(|()| (0..n).collect()), |s| s.rows(n));
+        let rows = match split {
+            None => [(); 2].map(|()| (0..n).collect()),
+            Some(split) => {
+                // A table has two samples at least.
+                let [training, _, test] = split.rows(n, None).expect("a sample for each part");
+                [training, test]
+            }
+        };
         let own = split.filter(|_| *standardise).map(|_| &rows[0][..]);
         let (samples, _) = table.regression_by(column, *standardise, own)?;
         let held = split.map(|s| Held {

@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64;
-
+use super::dataset::SHARE;
 use super::periphery::SIZE;
 use super::writing::writing;
 use crate::crossbar::{Compensation, Periphery, RangeRule, Scope, Writing};
 use crate::device::Device;
 use crate::document::{Rule, Section, Value};
+use crate::training::datasets::{Answer, Split};
 use crate::units::Seconds;
 
 /// Names of the tasks that are read.
@@ -65,43 +64,9 @@ pub struct Layer {
     pub bias: Option<f64>,
     /// The weights.
     pub weights: LayerWeights,
-    /// Which samples are held out; none for none: weights are fitted to the samples that they are tested with.
+    /// Which samples are held out: only they are read and scored, and least squares, standardisation and known vectors have the others. None for
+    /// none: weights are fitted to the samples that they are tested with.
     pub split: Option<Split>,
-}
-
-/// Samples that are held out: only they are read and scored. Least squares, standardisation and known vectors have the others.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Split {
-    /// Share of samples that are held out.
-    pub test: f64,
-    /// Of the order in which samples are drawn.
-    pub seed: u64,
-}
-
-impl Split {
-    /// Rows of `samples` for training and for testing, each ascending and, from three samples on, at least one.
-    pub fn rows(&self, samples: usize) -> [Vec<usize>; 2] {
-        let mut order: Vec<usize> = (0..samples).collect();
-        let mut rng = Pcg64::seed_from_u64(self.seed);
-        for k in (1..samples).rev() {
-            order.swap(k, rng.random_range(0..=k));
-        }
-        let held = (self.test * samples as f64).round() as usize;
-        let held = held.clamp(1, samples.saturating_sub(1).max(1));
-        let mut test: Vec<usize> = order.drain(..held).collect();
-        order.sort_unstable();
-        test.sort_unstable();
-        [order, test]
-    }
-}
-
-/// What the outputs of a layer mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// One output a class, in ascending order of the labels: the largest decides.
-    Class,
-    /// One output: a number.
-    Number,
 }
 
 /// Where the weights of a layer come from.
@@ -259,9 +224,11 @@ fn layer(section: &Section, folder: &Path) -> Layer {
         standardise: section.bool("standardise"),
         bias: (bias > 0.0).then_some(bias),
         weights,
-        split: section.optional_section("split").map(|s| Split {
-            test: s.number("test", Rule::OpenBetween(0.0, 1.0)),
-            seed: s.integer("seed", Rule::NonNegative),
+        split: section.optional_section("split").map(|s| {
+            Split::tested(
+                s.number("test", SHARE),
+                s.integer("seed", Rule::NonNegative),
+            )
         }),
     }
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::analyse::Analysis;
 use super::file::Study;
 use super::measure::{self, ReadRow};
+use super::network::{self, EpochRow};
 use super::problem::{Problems, explicit};
 use super::settings::{Material, Settings, TaskSpec};
 use super::simulate::{Learner, Output, stacks};
@@ -98,6 +99,8 @@ pub struct Outcome {
     pub runs: Vec<RunRow>,
     /// One row a replica, point and time: what was read. None where something is trained.
     pub reads: Vec<ReadRow>,
+    /// One row a replica, point and epoch, where networks are trained.
+    pub epochs: Vec<EpochRow>,
 }
 
 /// One replica at one sweep point.
@@ -127,6 +130,9 @@ struct ControlRun {
 pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
     if study.is_read() {
         return measure::run(study, progress);
+    }
+    if study.is_network() {
+        return network::run(study, progress);
     }
     let start = Instant::now();
     let points: Vec<Prepared> = study
@@ -211,6 +217,7 @@ pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
         },
         runs,
         reads: Vec::new(),
+        epochs: Vec::new(),
     })
 }
 

@@ -8,8 +8,10 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
+use super::course::{counting, schedule, update};
 use super::curve::curve;
 use super::layout::layout;
+use super::network::{self, NetworkTask};
 use super::periphery::periphery;
 use super::reading::{self, Reading};
 use super::wires::wires;
@@ -67,6 +69,8 @@ pub enum TaskSpec {
     },
     /// Nothing is learned: weights are programmed and read.
     Reading(Box<Reading>),
+    /// A network.
+    Network(Box<NetworkTask>),
 }
 
 impl TaskSpec {
@@ -74,6 +78,14 @@ impl TaskSpec {
     pub fn reading(&self) -> Option<&Reading> {
         match self {
             Self::Reading(reading) => Some(reading),
+            _ => None,
+        }
+    }
+
+    /// The network that is trained, if it is one.
+    pub fn network(&self) -> Option<&NetworkTask> {
+        match self {
+            Self::Network(network) => Some(network),
             _ => None,
         }
     }
@@ -205,6 +217,20 @@ impl Settings {
                     reading::reading(&task_section, kind, folder, &parsed_device, &periphery);
                 TaskSpec::Reading(Box::new(reading))
             }
+            None if task_section.has(network::KIND) => {
+                let section = root.section("training");
+                let task = network::task(&task_section, &section, folder);
+                check_retention(&section, &parsed_device, &task.of_arrays());
+                section.finish();
+                if refresh.is_some() {
+                    root.violation(
+                        "array",
+                        "pairs of one-sided cells are not refreshed in networks yet",
+                        format!("remove [array.mapping.{ONE_SIDED}.refresh]"),
+                    );
+                }
+                TaskSpec::Network(Box::new(task))
+            }
             None => task(&task_section, folder),
         };
         let mut rate_origin = task_section.origin().clone();
@@ -231,6 +257,8 @@ impl Settings {
                 );
             }
             (untrained(), 0.0, 1)
+        } else if let Some(network) = task.network() {
+            (network.of_arrays(), network.average_from, 1)
         } else {
             let section = root.section("training");
             let (training, average_from, log_every) = training(&section, &task);
@@ -494,37 +522,12 @@ fn training(section: &Section, task: &TaskSpec) -> (Training, f64, u32) {
     } else {
         Batch::Samples(section.integer("batch", Rule::Between(1.0, 4096.0)))
     };
-    let update = match section.one_of("update", &["per-sample", "summed"]) {
-        "summed" => Update::Summed,
-        _ => Update::PerSample,
-    };
+    let update = update(section);
     let gradient_noise = section
         .optional_number("gradient-noise", Rule::NonNegative)
         .unwrap_or(0.0);
-    let schedule = match section.choice("schedule", &["constant", "geometric", "inverse"]) {
-        ("geometric", s) => Schedule::Geometric {
-            last: s.number("last", Rule::OpenBetween(0.0, 1.0)),
-        },
-        ("inverse", s) => Schedule::Inverse {
-            half: s.number("half", Rule::Positive),
-        },
-        _ => Schedule::Constant,
-    };
-    const PULSES: [&str; 4] = [
-        "stochastic-rounding",
-        "coincidence",
-        "deterministic",
-        "expected",
-    ];
-    let counting = match section.choice("pulses", &PULSES) {
-        ("coincidence", s) => Counting::Coincidence {
-            bits: s.integer("bit-length", Rule::Between(1.0, 32.0)),
-            update_management: s.bool("update-management"),
-        },
-        ("deterministic", _) => Counting::Deterministic,
-        ("expected", _) => Counting::Expected,
-        _ => Counting::StochasticRounding,
-    };
+    let schedule = schedule(section);
+    let counting = counting(section, update);
     if full && update == Update::PerSample {
         section.violation(
             "update",
@@ -537,13 +540,6 @@ fn training(section: &Section, task: &TaskSpec) -> (Training, f64, u32) {
             "batch",
             "fresh Gaussian samples have no full batch",
             "write a number of samples",
-        );
-    }
-    if update == Update::Summed && matches!(counting, Counting::Coincidence { .. }) {
-        section.violation(
-            "pulses",
-            "bit trains make outer products of single samples",
-            "write update = \"per-sample\", or other pulses",
         );
     }
     if update == Update::PerSample && gradient_noise > 0.0 {
@@ -687,6 +683,12 @@ impl Settings {
                 "nothing is trained in this task, so there is nothing to predict: weights are programmed and read",
                 "memridge run reads them",
             ))),
+            TaskSpec::Network(_) => Err(Error::from(self.rate_origin.violation(
+                "task",
+                None,
+                "a network has no least squares to predict from",
+                "memridge run trains it, and predicts its course",
+            ))),
         }
     }
 
@@ -700,6 +702,7 @@ impl Settings {
                 let (inputs, outputs) = reading.operands.dimensions()?;
                 inputs * outputs
             }
+            TaskSpec::Network(task) => task.load(self.seed)?.0.weights(),
             _ => self.material()?.task.features,
         };
         let cells = self.mapping.cells_per_weight() * self.layout.slice_count();
@@ -711,12 +714,21 @@ impl Settings {
     /// # Errors
     /// Device-to-device variation that finds no physical cell, or lists of the wrong length.
     pub fn plan(&self, inputs: usize, outputs: usize) -> Result<Plan> {
+        self.plan_of(inputs, outputs, 0)
+    }
+
+    /// As [`Settings::plan`], for one of several arrays: each has its own cells and random numbers.
+    ///
+    /// # Errors
+    /// As [`Settings::plan`].
+    pub fn plan_of(&self, inputs: usize, outputs: usize, array: u32) -> Result<Plan> {
         let per_window = self.device.window().span() / self.unit;
         let map = |zero| WeightMap::new(self.mapping, zero, per_window, inputs, outputs);
         // A seed of its own, so that the same devices serve every sweep point.
-        let cells = self
-            .device
-            .cells(self.layout.cells(&map(0.5)), self.seed ^ 0xD2D)?;
+        let cells = self.device.cells(
+            self.layout.cells(&map(0.5)),
+            self.seed ^ 0xD2D ^ u64::from(array) << 32,
+        )?;
         let zero = match self.zero {
             Zero::SymmetricPoint => cells.nominal_symmetric_point().unwrap_or(0.5),
             Zero::Middle => 0.5,
@@ -764,7 +776,11 @@ impl Settings {
             layout: self.layout,
             refresh: self.refresh,
             aggregate: self.aggregate,
-            stream: Stream::new(self.seed),
+            stream: Stream::new(self.seed).part(match array {
+                0 => 0,
+                // Beyond those of tiles.
+                k => (1 << 31) + k,
+            }),
             place: self.place.clone(),
         })
     }

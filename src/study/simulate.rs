@@ -78,12 +78,19 @@ pub struct Run<'a> {
 }
 
 /// Times what the recorder takes, so that the training loop's own time is known.
-struct Timed {
-    recorder: Recorder,
-    seconds: f64,
+pub(super) struct Timed {
+    pub(super) recorder: Recorder,
+    pub(super) seconds: f64,
 }
 
 impl Timed {
+    pub(super) fn new(recorder: Recorder) -> Self {
+        Self {
+            recorder,
+            seconds: 0.0,
+        }
+    }
+
     fn clocked(&mut self, work: impl FnOnce(&mut Recorder) -> Result<()>) -> Result<()> {
         let start = Instant::now();
         let done = work(&mut self.recorder);
@@ -192,19 +199,16 @@ impl Run<'_> {
             ),
         };
         let cells = model.as_ref().map_or(weights, |m| m.map.cells());
-        let mut probe = Timed {
-            recorder: Recorder::new(
-                &self.log,
-                model,
-                self.training.counting,
-                self.training.seconds_per_firing(),
-                self.centre.clone(),
-                Arc::clone(&self.landscapes),
-                first,
-                count,
-            ),
-            seconds: 0.0,
-        };
+        let mut probe = Timed::new(Recorder::new(
+            &self.log,
+            model,
+            self.training.counting,
+            self.training.seconds_per_firing(),
+            self.centre.clone(),
+            Arc::clone(&self.landscapes),
+            first,
+            count,
+        ));
         let start = Instant::now();
         train(
             self.task,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::measure::ReadRow;
 use super::misses::READ_COLUMNS;
+use super::network::EpochRow;
 use super::run::RunRow;
 use crate::error::{Error, Result};
 
@@ -130,6 +131,20 @@ pub fn reads_csv(rows: &[ReadRow], labels: &[String]) -> Result<Vec<u8>> {
         (row.point, row.replica, time.chain(row.values).collect())
     });
     csv_of("reads.csv", labels, columns, rows)
+}
+
+/// The table of epochs as CSV: point, label, replica, epoch, losses and accuracy.
+///
+/// # Errors
+/// [`Error::Write`] if the table cannot be made.
+pub fn epochs_csv(rows: &[EpochRow], labels: &[String]) -> Result<Vec<u8>> {
+    let columns = ["epoch", "training-loss", "test-loss", "test-accuracy"];
+    let rows = rows.iter().map(|row| {
+        let epoch = f64::from(row.epoch);
+        let values = vec![epoch, row.training_loss, row.test_loss, row.test_accuracy];
+        (row.point, row.replica, values)
+    });
+    csv_of("epochs.csv", labels, columns.into_iter(), rows)
 }
 
 /// Point, label, replica and then what the columns name.

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+pub use super::network::summary::{Band, EpochFound, LayerFound, Sizes, TrainedNetwork};
 use crate::crossbar::Cost;
 
 /// The version of this schema; it grows when a key changes its meaning or goes.
@@ -352,6 +353,8 @@ pub struct Point {
     pub held_out: Option<Held>,
     /// What was written, where nothing is trained and the study says how to write.
     pub programmed: Option<Programmed>,
+    /// What was found of the network, where one is trained.
+    pub network: Option<TrainedNetwork>,
     /// What was read, time by time, where nothing is trained.
     pub reads: Vec<Read>,
     /// Warnings for the reader.
@@ -510,6 +513,7 @@ impl Point {
             budget: Some(Budget::default()),
             test_error: Some(TestError::default()),
             programmed: Some(Programmed::template()),
+            network: Some(TrainedNetwork::template()),
             reads: vec![Read::template()],
             ..Self::default()
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use nalgebra::{DMatrix, DVector};
 
 use super::task::Samples;
+use crate::arrays::read_unpacked;
 use crate::error::{Error, Result};
 
 /// A table of numbers with named columns.
@@ -29,14 +30,13 @@ pub struct Standardisation {
     pub deviation: f64,
 }
 
-/// Reads a CSV file with a header line and one sample a line; every cell must be a finite number.
+/// Reads a CSV file with a header line and one sample a line, which may be packed with gzip; every cell must be a finite number.
 ///
 /// # Errors
 /// [`Error::Read`] if the file cannot be read; [`Error::Data`] with line and column for a ragged row, an empty or non-numeric
 /// cell, NaN, infinity, a repeated column name, or fewer than two rows.
 pub fn read_table(path: &Path) -> Result<Table> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
-    parse_table(&path.display().to_string(), &text)
+    Ok(read_labelled(path, &[])?.0)
 }
 
 /// Reads a table from text; `file` names it in messages.
@@ -44,6 +44,27 @@ pub fn read_table(path: &Path) -> Result<Table> {
 /// # Errors
 /// As [`read_table`].
 pub fn parse_table(file: &str, text: &str) -> Result<Table> {
+    Ok(parse_labelled(file, text, &[])?.0)
+}
+
+/// As [`read_table`], for a file some of whose columns are text: the table of the others, and the cells of these, column by column in this order.
+///
+/// # Errors
+/// As [`read_table`], and for a column that there is not.
+pub(super) fn read_labelled(path: &Path, texts: &[&str]) -> Result<(Table, Vec<Vec<String>>)> {
+    let bytes = read_unpacked(path)?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, e);
+        Error::read(path, source)
+    })?;
+    parse_labelled(&path.display().to_string(), &text, texts)
+}
+
+pub(super) fn parse_labelled(
+    file: &str,
+    text: &str,
+    texts: &[&str],
+) -> Result<(Table, Vec<Vec<String>>)> {
     let bad = |line: Option<u64>, column: Option<&str>, rule: String, way_out: &str| Error::Data {
         file: file.into(),
         line: line.map(|l| l as usize),
@@ -79,7 +100,17 @@ pub fn parse_table(file: &str, text: &str) -> Result<Table> {
             "add a header line such as a,b,target",
         ));
     }
+    if let Some(missing) = texts.iter().find(|t| !columns.iter().any(|c| c == *t)) {
+        return Err(no_column(file, missing, &columns));
+    }
+    // Where a cell goes: to a column of text, or to the numbers.
+    let places: Vec<Option<usize>> = columns
+        .iter()
+        .map(|c| texts.iter().position(|t| t == c))
+        .collect();
+    let mut cells = vec![Vec::new(); texts.len()];
     let mut values = Vec::new();
+    let mut rows = 0;
     for record in reader.records() {
         let record =
             record.map_err(|e| bad(None, None, e.to_string(), "save the file as UTF-8 text"))?;
@@ -92,7 +123,12 @@ pub fn parse_table(file: &str, text: &str) -> Result<Table> {
             );
             return Err(bad(line, None, rule, "complete the line or remove it"));
         }
-        for (cell, name) in record.iter().zip(&columns) {
+        rows += 1;
+        for ((cell, name), place) in record.iter().zip(&columns).zip(&places) {
+            if let Some(k) = place {
+                cells[*k].push(cell.to_owned());
+                continue;
+            }
             match cell.parse::<f64>() {
                 Ok(v) if v.is_finite() => values.push(v),
                 _ => {
@@ -103,16 +139,38 @@ pub fn parse_table(file: &str, text: &str) -> Result<Table> {
             }
         }
     }
-    let rows = values.len() / columns.len().max(1);
     if rows < 2 {
         let rule = format!("must have at least 2 samples, found {rows}");
         return Err(bad(None, None, rule, "add lines below the header"));
     }
-    Ok(Table {
+    let numbers = columns.into_iter().zip(places).filter(|(_, p)| p.is_none());
+    let columns: Vec<String> = numbers.map(|(name, _)| name).collect();
+    let table = Table {
         file: file.into(),
         values: DMatrix::from_row_slice(rows, columns.len(), &values),
         columns,
-    })
+    };
+    Ok((table, cells))
+}
+
+fn no_column(file: &str, column: &str, columns: &[String]) -> Error {
+    Error::Data {
+        file: file.into(),
+        line: None,
+        column: Some(column.into()),
+        rule: "there is no such column".into(),
+        way_out: format!("the columns are {}", columns.join(", ")),
+    }
+}
+
+/// Mean and population standard deviation of a column, 0 for one that does not vary; none beyond all scales, where its squares cannot be computed.
+pub(super) fn moments(column: &DVector<f64>) -> Option<(f64, f64)> {
+    let (mean, deviation) = (column.mean(), column.variance().sqrt());
+    let computed =
+        deviation < 1e100 && mean.abs() < 1e100 && (deviation == 0.0 || deviation > 1e-100);
+    // Rounding of the mean leaves a few units in the last place on a constant column.
+    let constant = deviation <= 1e-12 * mean.abs();
+    computed.then_some((mean, if constant { 0.0 } else { deviation }))
 }
 
 impl Table {
@@ -147,12 +205,7 @@ impl Table {
             way_out,
         };
         let Some(t) = self.columns.iter().position(|c| c == target) else {
-            let names = self.columns.join(", ");
-            return Err(bad(
-                target,
-                "there is no such column",
-                format!("the columns are {names}"),
-            ));
+            return Err(no_column(&self.file, target, &self.columns));
         };
         if self.columns.len() < 2 {
             let way_out = "add feature columns".into();
@@ -165,27 +218,19 @@ impl Table {
         let mut values = self.values.clone();
         let mut done = Vec::new();
         for (name, mut column) in self.columns.iter().zip(values.column_iter_mut()) {
-            let (mean, variance) = match rows {
-                None => (column.mean(), column.variance()),
-                Some(rows) => {
-                    let own = column.select_rows(rows);
-                    (own.mean(), own.variance())
-                }
+            let own = match rows {
+                None => column.clone_owned(),
+                Some(rows) => column.select_rows(rows),
             };
-            let deviation = variance.sqrt();
-            if !(deviation < 1e100
-                && mean.abs() < 1e100
-                && (deviation == 0.0 || deviation > 1e-100))
-            {
+            let Some((mean, deviation)) = moments(&own) else {
                 let way_out = "measure it in another unit".into();
                 return Err(bad(
                     name,
                     "is beyond all scales: its squares cannot be computed",
                     way_out,
                 ));
-            }
-            // Rounding of the mean leaves a few units in the last place on a constant column.
-            if deviation <= 1e-12 * mean.abs() || deviation == 0.0 {
+            };
+            if deviation == 0.0 {
                 let way_out = "remove the column: it tells the samples nothing apart".into();
                 return Err(bad(name, "must vary between samples", way_out));
             }

@@ -1,6 +1,7 @@
 //! Training on chip: tasks, losses, schedules and the loop that reads, compares and asks for changes.
 
 mod data;
+pub mod datasets;
 mod loss;
 pub mod network;
 mod run;

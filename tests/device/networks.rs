@@ -258,7 +258,7 @@ impl Case<'_> {
             rate: self.course.learning_rate / f64::from(self.course.batch),
             counting: self.course.counting,
             seconds: 0.0,
-            epoch: Some(self.epoch(train)),
+            epoch: Some(train.len() as u32),
         }
     }
 

@@ -312,9 +312,12 @@ impl NetworkSetting<'_> {
         };
         let (f, own, noise) = (part(0), part(1), part(2));
         let decay = moments.curvature.component_mul(&f) + own;
-        let kept = decay.map(|k| self.epoch.map_or(1.0, |epoch| unbalanced(k * epoch)));
+        let kept = |k: f64| match self.epoch {
+            Some(firings) => unbalanced(k * rate * f64::from(firings)),
+            None => 1.0,
+        };
         let sampled = moments.sampled.component_mul(&f).component_mul(&f) * rate;
-        let sampled = sampled.component_mul(&kept);
+        let sampled = sampled.component_mul(&decay.map(kept));
         Rates {
             decay,
             noise: (sampled + noise).map(|v| v.max(0.0)),

@@ -75,8 +75,8 @@ pub struct NetworkSetting<'a> {
     pub counting: Counting,
     /// Seconds of relaxation after one firing.
     pub seconds: f64,
-    /// Training time in which every sample is seen once, in an order drawn anew; none where each is drawn with replacement.
-    pub epoch: Option<f64>,
+    /// Firings in which every sample is seen once, in an order drawn anew; none where each is drawn with replacement.
+    pub epoch: Option<u32>,
 }
 
 impl NetworkSetting<'_> {

@@ -196,17 +196,19 @@ impl<'a> Pass<'a> {
         };
         let (outputs, width) = (last.len(), last.width());
         let (mut z, mut e) = (vec![0.0; outputs], vec![0.0; outputs]);
-        for lane in 0..width {
-            for (c, z) in z.iter_mut().enumerate() {
-                *z = last.lanes(c)[lane];
+        pulp::Arch::new().dispatch(|| {
+            for lane in 0..width {
+                for (c, z) in z.iter_mut().enumerate() {
+                    *z = last.lanes(c)[lane];
+                }
+                let target = data.target(self.samples[lane]);
+                let loss = self.network.objective.errors(&z, target, &mut e);
+                losses[lane % self.replicas] += f64::from(loss);
+                for (c, e) in e.iter().enumerate() {
+                    last.lanes_mut(c)[lane] = *e;
+                }
             }
-            let target = data.target(self.samples[lane]);
-            let loss = self.network.objective.errors(&z, target, &mut e);
-            losses[lane % self.replicas] += f64::from(loss);
-            for (c, e) in e.iter().enumerate() {
-                last.lanes_mut(c)[lane] = *e;
-            }
-        }
+        });
     }
 
     /// Sends the errors of the last sums back through the arrays.
@@ -240,9 +242,11 @@ impl Activation {
 
     /// Multiplies errors by `φ'`, given the values `φ`.
     fn scale_back(self, values: &[f32], errors: &mut [f32]) {
-        for (e, a) in errors.iter_mut().zip(values) {
-            *e *= self.slope(*a);
-        }
+        pulp::Arch::new().dispatch(|| {
+            for (e, a) in errors.iter_mut().zip(values) {
+                *e *= self.slope(*a);
+            }
+        });
     }
 }
 
@@ -538,9 +542,19 @@ mod tests {
         .unwrap();
         let layers = network.layers.iter().zip(&mut arrays);
         let weights = layers.map(|(layer, array)| {
-            let mut values = vec![vec![0.0; replicas]; layer.weights()];
-            array.inspect(&mut values).unwrap();
-            values
+            // Row by row, with a unit vector.
+            let (mut x, mut y) = (StackVector::default(), StackVector::default());
+            let row = |r: usize| {
+                x.reshape(layer.rows(), replicas);
+                x.fill(0.0);
+                x.lanes_mut(r).fill(1.0);
+                y.reshape(layer.outputs, replicas);
+                array.multiply(0, &x, &mut y).unwrap();
+                let read = (0..layer.outputs).map(|c| y.lanes(c));
+                let double = |lanes: &[f32]| lanes.iter().map(|w| f64::from(*w)).collect();
+                read.map(double).collect::<Vec<Vec<f64>>>()
+            };
+            (0..layer.rows()).flat_map(row).collect::<Vec<_>>()
         });
         (weights.collect(), losses)
     }

@@ -21,6 +21,14 @@ pub enum Start {
 }
 
 impl Start {
+    /// Whether all replicas start with the same weights.
+    pub fn is_shared(self) -> bool {
+        match self {
+            Self::Value(_) => true,
+            Self::Uniform { shared, .. } => shared,
+        }
+    }
+
     /// The weights of layer `index` (row-major) of some replicas.
     pub fn weights(
         self,

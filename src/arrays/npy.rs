@@ -1,4 +1,4 @@
-//! Arrays of NPY and NPZ files.
+//! NPY and NPZ files.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
@@ -8,54 +8,11 @@ use nalgebra::DMatrix;
 use npyz::npz::{NpzArchive, file_name_from_array_name};
 use npyz::{Deserialize, NpyFile, Order};
 
+use super::{Array, Flaw};
 use crate::error::{Error, Result, closest};
 
 /// Longest text of a header, that NumPy itself reads.
 const HEADER: usize = 10_000;
-
-/// An array of a file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Array {
-    /// Length along every dimension.
-    pub shape: Vec<usize>,
-    /// The values, those of the last dimension side by side.
-    pub values: Vec<f64>,
-}
-
-/// What is wrong with an array, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flaw {
-    /// The rule that it breaks.
-    pub rule: String,
-    /// What to do instead.
-    pub way_out: String,
-}
-
-impl Flaw {
-    fn new(rule: impl Into<String>, way_out: impl Into<String>) -> Self {
-        Self {
-            rule: rule.into(),
-            way_out: way_out.into(),
-        }
-    }
-
-    fn malformed(what: impl std::fmt::Display) -> Self {
-        Self::new(
-            format!("is malformed: {what}"),
-            "save it again (numpy.save, numpy.savez)",
-        )
-    }
-
-    fn of(self, file: String) -> Error {
-        Error::Data {
-            file,
-            line: None,
-            column: None,
-            rule: self.rule,
-            way_out: self.way_out,
-        }
-    }
-}
 
 /// An open NPZ file.
 pub struct Archive {

@@ -1,0 +1,451 @@
+//! Runs of networks: all replicas of a point, cut into stacks that run side by side.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::super::file::Study;
+use super::super::run::{Outcome, Progress, swept_label};
+use super::super::settings::Settings;
+use super::super::simulate::{Timed, stacks};
+use super::super::summary::{Point, SCHEMA, Summary};
+use super::settings::NetworkTask;
+use crate::bias::{Log, Recorder, Sums};
+use crate::crossbar::{Crossbar, Digital, Plan, Synapses, Usage};
+use crate::error::Result;
+use crate::training::Probe;
+use crate::training::datasets::DataSet;
+use crate::training::network::{Network, Scores, Single, Watcher, score, train_network};
+
+/// One replica after one epoch.
+#[derive(Debug, Clone)]
+pub struct EpochRow {
+    /// Index of the sweep point.
+    pub point: usize,
+    /// Number of the replica.
+    pub replica: usize,
+    /// Epoch, counted from 1.
+    pub epoch: u32,
+    /// Mean loss over the samples of the epoch, as training read them.
+    pub training_loss: f64,
+    /// Mean loss of the held-out samples.
+    pub test_loss: f64,
+    /// Share of the held-out samples whose class is found.
+    pub test_accuracy: f64,
+}
+
+/// What learns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Learner {
+    /// The device.
+    Device,
+    /// Exact weights: the twin without bias.
+    Digital,
+}
+
+/// A point made ready.
+pub(super) struct Bench<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) task: &'a NetworkTask,
+    pub(super) network: Network,
+    pub(super) data: DataSet,
+    /// One a layer.
+    pub(super) plans: Vec<Plan>,
+    train: Single,
+    test: Option<Single>,
+}
+
+/// What replicas left behind after an epoch, replica by replica.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Epoch {
+    pub(super) losses: Vec<f64>,
+    pub(super) test_losses: Vec<f64>,
+    pub(super) test_accuracies: Vec<f64>,
+}
+
+/// What all replicas of a point left behind.
+#[derive(Default)]
+pub(super) struct Trained {
+    pub(super) epochs: Vec<Epoch>,
+    /// Sums of weight j of replica r of each layer at `r · weights + j`.
+    pub(super) sums: Vec<Vec<Sums>>,
+    /// True weights at the end, in the same order.
+    pub(super) last: Vec<Vec<f64>>,
+    /// Of the held-out samples at the end.
+    pub(super) confusion: Vec<u64>,
+    /// The samples of training as they are read at the end.
+    pub(super) training_accuracies: Vec<f64>,
+    /// Core-seconds of the training loops, without measurement.
+    pub(super) seconds: f64,
+    /// Programming pulses of each layer.
+    pub(super) pulses: Vec<u64>,
+    /// What each layer took, where that is metered.
+    pub(super) usage: Vec<Option<Usage>>,
+}
+
+/// Reads the held-out samples after every epoch.
+struct Scorer<'a> {
+    bench: &'a Bench<'a>,
+    epochs: Vec<Epoch>,
+    last: Option<Scores>,
+    seconds: f64,
+}
+
+impl Watcher for Scorer<'_> {
+    fn epoch(
+        &mut self,
+        epoch: u32,
+        losses: &[f64],
+        arrays: &mut [Box<dyn Synapses>],
+    ) -> Result<()> {
+        let start = Instant::now();
+        let mut found = Epoch {
+            losses: losses.to_vec(),
+            ..Epoch::default()
+        };
+        if let Some(test) = &self.bench.test {
+            let scores = score(&self.bench.network, test, epoch, arrays)?;
+            found.test_losses.clone_from(&scores.losses);
+            found.test_accuracies = scores.accuracies.clone().unwrap_or_default();
+            self.last = Some(scores);
+        }
+        self.epochs.push(found);
+        self.seconds += start.elapsed().as_secs_f64();
+        Ok(())
+    }
+}
+
+impl NetworkTask {
+    /// The data and the network for them.
+    ///
+    /// # Errors
+    /// Unreadable or broken data.
+    pub fn load(&self, seed: u64) -> Result<(Network, DataSet)> {
+        let data = self.data.load(seed)?;
+        let network = self.network(data.train.x.ncols(), data.train.outputs());
+        Ok((network, data))
+    }
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(settings: &'a Settings, task: &'a NetworkTask) -> Result<Self> {
+        let (network, data) = task.load(settings.seed)?;
+        settings.check_place()?;
+        let layers = network.layers.iter().enumerate();
+        let plans = layers
+            .map(|(k, layer)| settings.plan_of(layer.rows(), layer.outputs, k as u32))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            settings,
+            task,
+            train: Single::new(&data.train),
+            test: data.test.as_ref().map(Single::new),
+            network,
+            data,
+            plans,
+        })
+    }
+
+    /// Steps of training.
+    pub(super) fn steps(&self) -> u32 {
+        self.task.course.steps(self.train.len())
+    }
+
+    /// First step of the averaging window.
+    pub(super) fn first_averaged(&self) -> u32 {
+        (f64::from(self.steps()) * self.task.average_from) as u32
+    }
+
+    /// The point that offsets of a layer's weights are counted from: symmetric points, else where cells rest.
+    pub(super) fn centre(&self, layer: usize) -> Vec<f64> {
+        let model = &self.plans[layer].model;
+        (0..model.map.weights())
+            .map(|j| {
+                let symmetric = model.symmetric_weight(j);
+                symmetric.unwrap_or_else(|| model.resting_weight(j))
+            })
+            .collect()
+    }
+
+    fn stacks(&self) -> Vec<(usize, usize)> {
+        stacks(self.settings.replicas, self.settings.replicas_at_once())
+    }
+
+    /// Steps of all stacks, those of the twin among them.
+    fn work(&self) -> u64 {
+        2 * self.stacks().len() as u64 * u64::from(self.steps())
+    }
+
+    /// One array a layer, at their first weights.
+    fn arrays(
+        &self,
+        learner: Learner,
+        (first, count): (usize, usize),
+    ) -> Result<Vec<Box<dyn Synapses>>> {
+        let layers = self.network.layers.iter().zip(&self.plans).enumerate();
+        layers
+            .map(|(k, (layer, plan))| {
+                let range = plan.model.map.range();
+                let seed = self.settings.seed;
+                let start = self.task.start.weights(k, layer, range, seed, first, count);
+                let mut array: Box<dyn Synapses> = match learner {
+                    Learner::Device => {
+                        let mut crossbar = Crossbar::new(plan, first, count)?;
+                        if self.settings.technology.is_some() {
+                            crossbar.meter();
+                        }
+                        Box::new(crossbar)
+                    }
+                    Learner::Digital => {
+                        let zeros = vec![0.0; layer.weights()];
+                        let (rows, outputs) = (layer.rows(), layer.outputs);
+                        let weights = zeros.clone();
+                        Box::new(Digital::new(rows, outputs, count, 0.0, weights, &zeros))
+                    }
+                };
+                array.start(&start)?;
+                Ok(array)
+            })
+            .collect()
+    }
+
+    /// Runs every replica.
+    pub(super) fn simulate(&self, learner: Learner, progress: &dyn Progress) -> Result<Trained> {
+        let parts: Vec<Trained> = self
+            .stacks()
+            .into_par_iter()
+            .map(|stack| self.stack(learner, stack, progress))
+            .collect::<Result<_>>()?;
+        // In order of the stacks, so that sums do not depend on which thread was first.
+        let mut parts = parts.into_iter();
+        let mut all = parts.next().unwrap_or_default();
+        parts.for_each(|part| all.join(part));
+        Ok(all)
+    }
+
+    fn stack(
+        &self,
+        learner: Learner,
+        stack: (usize, usize),
+        progress: &dyn Progress,
+    ) -> Result<Trained> {
+        let (first, count) = stack;
+        let mut arrays = self.arrays(learner, stack)?;
+        let course = &self.task.course;
+        let seconds = course.seconds_per_step / f64::from(self.task.firings());
+        let log = Log {
+            from: self.first_averaged(),
+            every: self.task.log_every,
+            curve: Vec::new(),
+        };
+        let mut probes: Vec<Timed> = (0..arrays.len())
+            .map(|k| {
+                let model = (learner == Learner::Device).then(|| self.plans[k].model.clone());
+                let centre = self.centre(k);
+                Timed::new(
+                    Recorder::new(
+                        &log,
+                        model,
+                        course.counting,
+                        seconds,
+                        centre,
+                        Arc::default(),
+                        first,
+                        count,
+                    )
+                    .without_budget(),
+                )
+            })
+            .collect();
+        let mut scorer = Scorer {
+            bench: self,
+            epochs: Vec::new(),
+            last: None,
+            seconds: 0.0,
+        };
+        let start = Instant::now();
+        {
+            let mut watched: Vec<&mut dyn Probe> =
+                probes.iter_mut().map(|p| p as &mut dyn Probe).collect();
+            train_network(
+                &self.network,
+                &self.train,
+                course,
+                self.settings.seed,
+                first,
+                &mut arrays,
+                &mut watched,
+                &mut scorer,
+                &|steps| progress.advance(u64::from(steps)),
+            )?;
+        }
+        let spent = start.elapsed().as_secs_f64() - scorer.seconds;
+        let turn = course.epochs * self.test.as_ref().map_or(0, |t| t.len() as u32);
+        // Reads of its own, after those of all epochs.
+        let turn = turn.div_ceil(self.train.len() as u32);
+        let training = score(&self.network, &self.train, turn, &mut arrays)?;
+        let mut out = Trained {
+            seconds: spent - probes.iter().map(|p| p.seconds).sum::<f64>(),
+            epochs: scorer.epochs,
+            confusion: scorer.last.map(|s| s.confusion).unwrap_or_default(),
+            training_accuracies: training.accuracies.unwrap_or_default(),
+            ..Trained::default()
+        };
+        for ((k, array), probe) in arrays.iter_mut().enumerate().zip(probes) {
+            out.pulses.push(array.pulses()?);
+            out.usage.push(array.usage()?);
+            out.sums.push(probe.recorder.sums);
+            out.last.push(self.last(k, learner, &mut **array, count)?);
+        }
+        Ok(out)
+    }
+
+    /// True weights of a layer, replica by replica.
+    fn last(
+        &self,
+        layer: usize,
+        learner: Learner,
+        array: &mut dyn Synapses,
+        replicas: usize,
+    ) -> Result<Vec<f64>> {
+        let map = &self.plans[layer].model.map;
+        let cells = match learner {
+            Learner::Device => map.cells_per_weight(),
+            Learner::Digital => 1,
+        };
+        let weights = map.weights();
+        let mut values = vec![vec![0.0; replicas]; cells * weights];
+        array.inspect(&mut values)?;
+        let mut out = Vec::with_capacity(weights * replicas);
+        for r in 0..replicas {
+            out.extend((0..weights).map(|j| {
+                let own = j * cells..(j + 1) * cells;
+                own.map(|k| match cells {
+                    1 => values[k][r],
+                    _ => map.sign(k) * values[k][r],
+                })
+                .sum::<f64>()
+            }));
+        }
+        Ok(out)
+    }
+}
+
+impl Trained {
+    /// Adds the replicas of another stack after its own.
+    fn join(&mut self, other: Self) {
+        for (a, b) in self.epochs.iter_mut().zip(other.epochs) {
+            a.losses.extend(b.losses);
+            a.test_losses.extend(b.test_losses);
+            a.test_accuracies.extend(b.test_accuracies);
+        }
+        for (a, b) in self.sums.iter_mut().zip(other.sums) {
+            a.extend(b);
+        }
+        for (a, b) in self.last.iter_mut().zip(other.last) {
+            a.extend(b);
+        }
+        for (a, b) in self.confusion.iter_mut().zip(other.confusion) {
+            *a += b;
+        }
+        self.training_accuracies.extend(other.training_accuracies);
+        self.seconds += other.seconds;
+        for (a, b) in self.pulses.iter_mut().zip(other.pulses) {
+            *a += b;
+        }
+        for (a, b) in self.usage.iter_mut().zip(other.usage) {
+            if let Some(b) = b {
+                a.get_or_insert_default().join(b);
+            }
+        }
+    }
+}
+
+/// Runs a study whose tasks are networks.
+///
+/// # Errors
+/// Broken data, devices that cannot be drawn, training that diverges, those of the backend.
+pub(in crate::study) fn run(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
+    let start = Instant::now();
+    let benches: Vec<Bench> = study
+        .points
+        .iter()
+        .filter_map(|s| Some(Bench::new(s, s.task.network()?)))
+        .collect::<Result<_>>()?;
+    let predicted: Vec<_> = benches
+        .par_iter()
+        .map(Bench::predict)
+        .collect::<Result<_>>()?;
+    progress.begin(benches.iter().map(Bench::work).sum());
+    let trained: Vec<[Trained; 2]> = benches
+        .par_iter()
+        .map(|bench| {
+            let device = bench.simulate(Learner::Device, progress)?;
+            Ok([device, bench.simulate(Learner::Digital, progress)?])
+        })
+        .collect::<Result<_>>()?;
+    let points: Vec<Point> = benches
+        .iter()
+        .zip(&trained)
+        .zip(predicted)
+        .map(|((bench, [device, twin]), predicted)| {
+            bench.point(swept_label(bench.settings), device, twin, &predicted)
+        })
+        .collect();
+    let mut rows = Vec::new();
+    for (point, [trained, _]) in trained.iter().enumerate() {
+        for (epoch, found) in (1..).zip(&trained.epochs) {
+            let of = |values: &[f64], r: usize| values.get(r).copied().unwrap_or(f64::NAN);
+            rows.extend((0..found.losses.len()).map(|replica| EpochRow {
+                point,
+                replica,
+                epoch,
+                training_loss: found.losses[replica],
+                test_loss: of(&found.test_losses, replica),
+                test_accuracy: of(&found.test_accuracies, replica),
+            }));
+        }
+    }
+    let expectations: Vec<_> = study
+        .expect
+        .iter()
+        .map(|e| e.check(&points, &[], study.quick))
+        .collect();
+    let (first, bench) = (&study.points[0], &benches[0]);
+    let updates = |b: &Bench| {
+        let cells: usize = b.plans.iter().map(|p| p.model.map.cells()).sum();
+        let firings = match b.task.course.update {
+            crate::training::Update::PerSample => b.task.course.epochs * b.train.len() as u32,
+            crate::training::Update::Summed => b.steps(),
+        };
+        f64::from(firings) * (cells * b.settings.replicas) as f64
+    };
+    let updates: f64 = benches.iter().map(updates).sum();
+    let pulses: u64 = trained.iter().flat_map(|[t, _]| &t.pulses).sum();
+    let seconds: f64 = trained.iter().map(|[t, _]| t.seconds).sum();
+    Ok(Outcome {
+        summary: Summary {
+            schema: SCHEMA,
+            study: study.name.clone(),
+            title: study.title.clone(),
+            claim: study.claim.clone(),
+            cite: study.cite.clone(),
+            seed: first.seed,
+            replicas: first.replicas,
+            quick: study.quick,
+            features: bench.data.features.clone(),
+            standardisation: bench.data.standardisation.clone(),
+            points,
+            controls: Vec::new(),
+            all_met: expectations.iter().all(|e| e.met != Some(false)),
+            expectations,
+            device_updates_per_second: updates / seconds,
+            pulses_per_device_update: pulses as f64 / updates,
+            wall_seconds: start.elapsed().as_secs_f64(),
+        },
+        epochs: rows,
+        runs: Vec::new(),
+        reads: Vec::new(),
+    })
+}

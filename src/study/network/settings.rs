@@ -1,0 +1,157 @@
+//! `[task.network]`, and `[training]` of networks.
+
+use std::path::Path;
+
+use super::super::course::{counting, schedule, update};
+use super::super::dataset::{DataSpec, dataset};
+use crate::document::{Rule, Section, Value};
+use crate::training::Update;
+use crate::training::datasets::Answer;
+use crate::training::network::{Activation, Course, Network, Objective, Start};
+use crate::units::Seconds;
+
+/// Name of the task.
+pub(in crate::study) const KIND: &str = "network";
+
+/// A network that is trained on a set of data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NetworkTask {
+    /// Outputs of every layer, if those of the last are not given by the data: without it there is one more, as wide as the targets.
+    layers: Vec<usize>,
+    activation: Activation,
+    objective: Objective,
+    bias: bool,
+    /// The data.
+    pub data: DataSpec,
+    /// How it is trained.
+    pub course: Course,
+    /// What weights start with.
+    pub start: Start,
+    /// Start of the averaging window as a fraction of the run.
+    pub average_from: f64,
+    /// Every how many steps the window is logged.
+    pub log_every: u32,
+}
+
+impl NetworkTask {
+    /// The network for data with so many features and outputs.
+    pub fn network(&self, features: usize, outputs: usize) -> Network {
+        let sizes: Vec<usize> = self.layers.iter().copied().chain([outputs]).collect();
+        Network::new(features, &sizes, self.bias, self.activation, self.objective)
+    }
+}
+
+/// Reads `[task.network]` and `[training]`.
+pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) -> NetworkTask {
+    let section = task.section(KIND);
+    let named = |key: &str, names: &[&'static str]| section.one_of(key, names);
+    let layers = section.optional_integers::<u16>("hidden", Rule::Between(1.0, 65535.0));
+    let layers: Vec<usize> = layers
+        .unwrap_or_default()
+        .into_iter()
+        .map(usize::from)
+        .collect();
+    let activation = match layers.is_empty() {
+        true => {
+            if section.has("activation") {
+                section.violation(
+                    "activation",
+                    "there are no hidden layers whose sums it could act on",
+                    "remove it, or write hidden = [128]",
+                );
+            }
+            section.node("activation");
+            Activation::Identity
+        }
+        false => {
+            let name = named("activation", &Activation::NAMED.map(|(name, _)| name));
+            of(&Activation::NAMED, name)
+        }
+    };
+    let bias = section.bool("bias");
+    let data_section = section.section("data");
+    let data = dataset(&data_section, folder);
+    data_section.finish();
+    section.finish();
+
+    let name = training.one_of("loss", &Objective::NAMED.map(|(name, _)| name));
+    let objective = of(&Objective::NAMED, name);
+    if objective == Objective::CrossEntropy && data.answer() == Answer::Number {
+        training.violation(
+            "loss",
+            "the cross entropy is that of classes, but the targets of these data are numbers",
+            "write loss = \"squared-error\", or data with classes",
+        );
+    }
+    let epochs = training.integer("epochs", Rule::Between(1.0, 1e6));
+    let batch = training.integer("batch", Rule::Between(1.0, 4096.0));
+    let update = update(training);
+    let counting = counting(training, update);
+    let course = Course {
+        learning_rate: training.number("learning-rate", Rule::Positive),
+        schedule: schedule(training),
+        epochs,
+        batch,
+        update,
+        counting,
+        seconds_per_step: training
+            .optional_quantity::<Seconds>("seconds-per-step", Rule::Positive)
+            .map_or(0.0, Seconds::value),
+    };
+    NetworkTask {
+        layers,
+        activation,
+        objective,
+        bias,
+        data,
+        course,
+        start: start(training),
+        average_from: training.number("average-from", Rule::Between(0.0, 0.99)),
+        log_every: training.integer("log-every", Rule::Between(1.0, 1e6)),
+    }
+}
+
+/// `start`: a weight, or `{ uniform = { scale = …, shared = … } }`.
+fn start(training: &Section) -> Start {
+    if let Some(Value::Table(_)) = training.node("start").map(|n| &n.value) {
+        let (_, s) = training.choice("start", &["uniform"]);
+        return Start::Uniform {
+            scale: s.number("scale", Rule::Positive),
+            shared: s.bool("shared"),
+        };
+    }
+    Start::Value(training.optional_number("start", Rule::Any).unwrap_or(0.0))
+}
+
+/// The one of that name, which is one of them.
+fn of<T: Copy>(named: &[(&'static str, T)], name: &str) -> T {
+    let found = named.iter().find(|(n, _)| *n == name);
+    found.unwrap_or(&named[0]).1
+}
+
+impl NetworkTask {
+    /// Training of one array as the array's own settings see it: how it is asked for changes. Steps are those of the network.
+    pub(in crate::study) fn of_arrays(&self) -> crate::training::Training {
+        let course = &self.course;
+        crate::training::Training {
+            learning_rate: course.learning_rate,
+            schedule: course.schedule,
+            steps: 0,
+            batch: crate::training::Batch::Samples(course.batch),
+            update: course.update,
+            gradient_noise: 0.0,
+            counting: course.counting,
+            loss: crate::training::Loss::SquaredError,
+            start: 0.0,
+            seconds_per_step: course.seconds_per_step,
+        }
+    }
+
+    /// Updates that every weight is offered in a whole step.
+    pub fn firings(&self) -> u32 {
+        match self.course.update {
+            Update::PerSample => self.course.batch,
+            Update::Summed => 1,
+        }
+    }
+}
