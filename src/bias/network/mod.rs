@@ -35,7 +35,7 @@ use crate::crossbar::ArrayModel;
 use crate::device::Counting;
 use crate::training::network::{Examples, Network};
 
-pub use fluctuations::sampled_scores;
+pub use fluctuations::{Spread, sampled_scores};
 pub use strength::{Pull, Strength, match_gradients, matched_intervals};
 pub use trajectory::{Path, Point, Scalar, Timeline, best_scalar, exact_score};
 
@@ -64,7 +64,7 @@ pub struct NetworkSetting<'a> {
     pub network: &'a Network,
     /// What holds each of its layers.
     pub layers: Vec<Held>,
-    /// The training set: samples are drawn from it with replacement, or all are seen equally often.
+    /// The training set.
     pub examples: &'a Examples,
     /// What gradient fires.
     pub gradient: Gradient,
@@ -75,6 +75,8 @@ pub struct NetworkSetting<'a> {
     pub counting: Counting,
     /// Seconds of relaxation after one firing.
     pub seconds: f64,
+    /// Firings in which every sample is seen once, in an order drawn anew; none where each is drawn with replacement.
+    pub epoch: Option<u32>,
 }
 
 impl NetworkSetting<'_> {

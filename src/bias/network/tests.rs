@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::super::Setting;
 use super::super::closure::Closure;
-use super::super::predict::trajectory;
+use super::super::predict::{gaussian_closure, mean_field, trajectory};
 use super::drift::Drift;
 use super::*;
 use crate::crossbar::{Layout, Mapping, WeightMap};
@@ -73,6 +73,7 @@ fn setting<'a>(
         rate: 0.01,
         counting: Counting::StochasticRounding,
         seconds: 0.0,
+        epoch: None,
     }
 }
 
@@ -376,15 +377,47 @@ fn one_weight_fluctuates_as_known() {
     let twice = eta * r * r + delta * delta * f * (1.0 - f) / eta + sigma * sigma * delta * r;
     for (point, found) in curve.iter().zip(&found) {
         let expected = 0.5 * twice * (1.0 - (-2.0 * point.time).exp());
+        let found = found[0].as_ref().unwrap().variances()[0];
         assert!(
-            (found[0][0] - expected).abs() < 1e-9 * twice,
-            "{} {expected}",
-            found[0][0]
+            (found - expected).abs() < 1e-9 * twice,
+            "{found} {expected}"
         );
     }
     // The loss of weights about the minimum is higher by half of the variance; the mean of 4000 squares has an error of 2.2 %.
     let last = &found[40];
     let scores = sampled_scores(&network, &curve[0].weights, last, &examples, 4000, 5);
     let mean = scores.iter().map(|s| s.0).sum::<f64>() / 4000.0 - 0.5 * r * r;
-    assert!((mean / (0.5 * last[0][0]) - 1.0).abs() < 0.09, "{mean}");
+    let variance = last[0].as_ref().unwrap().variances()[0];
+    assert!((mean / (0.5 * variance) - 1.0).abs() < 0.09, "{mean}");
+}
+
+/// The stationary variances of linear regression are those of the closure P1, which has all correlations.
+#[test]
+fn stationary_variances_are_those_of_the_closure() {
+    let samples = diabetes();
+    let (network, examples) = regression(&samples);
+    let model = array(Mapping::ReferenceColumn, 10, 1, 1.0, 0.0);
+    let held = vec![Held::Cells(model.clone())];
+    let mut own = setting(&network, &examples, held, Gradient::PerSample { batch: 1 });
+    own.rate = 0.001;
+    let squares = linear(&samples, &own, &model);
+    let p0 = mean_field(&squares).unwrap();
+    let p1 = gaussian_closure(&squares, &p0).unwrap();
+    let curve: Vec<Point> = (0..=100)
+        .map(|k| Point {
+            time: 0.5 * f64::from(k),
+            weights: vec![DMatrix::from_column_slice(10, 1, p1.weights.as_slice())],
+        })
+        .collect();
+    let found = own.fluctuations(&curve, |_| own.rate).unwrap();
+    let found = found[100][0].as_ref().unwrap().variances();
+    // 1 % is the closure's own share of fluctuations in E|g| at this rate, and gradient noise is not quite diagonal in the modes of the data.
+    for (a, b) in found.iter().zip(p1.covariance.diagonal().iter()) {
+        assert!(
+            (a / b - 1.0).abs() < 0.05,
+            "{found} {}",
+            p1.covariance.diagonal()
+        );
+    }
+    assert!((found.sum() / p1.covariance.trace() - 1.0).abs() < 0.02);
 }

@@ -90,6 +90,10 @@ impl Bench<'_> {
             rate: firing,
             counting: course.counting,
             seconds: course.seconds_per_step / f64::from(self.task.firings()),
+            epoch: Some(match course.update {
+                Update::PerSample => self.data.train.len() as u32,
+                Update::Summed => course.steps_per_epoch(self.data.train.len()),
+            }),
         };
         let time = |step| course.schedule.time(course.learning_rate, step, steps);
         let duration = time(steps);
@@ -103,12 +107,12 @@ impl Bench<'_> {
         };
         let rate_at = |t: f64| course.schedule.rate_at(course.learning_rate, t, steps);
         let path = setting.trajectory(&self.starts(), &timeline, |t| 1.0 / rate_at(t))?;
-        let variances =
+        let spreads =
             setting.fluctuations(&path.curve, |t| firing * rate_at(t) / course.learning_rate)?;
-        let test = self.data.test.as_ref().zip(variances.last());
-        let test = test.map(|(test, variances)| {
+        let test = self.data.test.as_ref().zip(spreads.last());
+        let test = test.map(|(test, spreads)| {
             let seed = self.settings.seed;
-            let drawn = sampled_scores(&self.network, &path.end, variances, test, DRAWN, seed);
+            let drawn = sampled_scores(&self.network, &path.end, spreads, test, DRAWN, seed);
             let n = drawn.len() as f64;
             let loss = drawn.iter().map(|d| d.0).sum::<f64>() / n;
             let right: Option<f64> = drawn.iter().map(|d| d.1).sum();

@@ -75,13 +75,16 @@ impl Network {
         errors
     }
 
-    /// Second derivatives of the loss of every sample in the sums of every layer, one sample a row: of Gauss and Newton, without the curvature of
-    /// activations, and with the weights `weights` of `passes`.
+    /// The second derivatives of Gauss and Newton, without the curvature of activations, at the weights of `passes`: those of the loss of a sample
+    /// in the sums of a layer are `Σ_k s_k s_kᵀ` of as many vectors as there are outputs. Vector by vector: those of every layer, one sample a row.
     ///
-    /// That of the last sums is `Σ_k s_k s_kᵀ` of as many vectors as there are outputs, each of which goes back like an error does.
-    pub fn curvatures(&self, weights: &[DMatrix<f64>], passes: &Passes) -> Vec<DMatrix<f64>> {
+    /// Each goes back like an error does.
+    pub fn curvature_factors(
+        &self,
+        weights: &[DMatrix<f64>],
+        passes: &Passes,
+    ) -> Vec<Vec<DMatrix<f64>>> {
         let (samples, width) = passes.outputs.shape();
-        let mut out: Vec<DMatrix<f64>> = passes.errors.iter().map(|e| e.map(|_| 0.0)).collect();
         let mut factors = vec![DMatrix::zeros(samples, width); width];
         let mut z = vec![0.0; width];
         for s in 0..samples {
@@ -95,15 +98,11 @@ impl Network {
                     .for_each(|(c, v)| factor[(s, c)] = *v);
             }
         }
-        for factor in factors {
-            let back = self.backward(weights, &passes.inputs, factor);
-            for (sum, back) in out.iter_mut().zip(back) {
-                sum.zip_apply(&back, |s, b| *s += b * b);
-            }
-        }
-        out
+        let back = |factor| self.backward(weights, &passes.inputs, factor);
+        factors.into_iter().map(back).collect()
     }
 
+    /// Both passes of all samples for these weights (rows × outputs of every layer).
     ///
     /// # Panics
     /// If weights or examples have other sizes.
@@ -154,11 +153,6 @@ impl Passes {
         self.mean_product(&x, &e)
     }
 
-    /// `E[x_r² s_c]` for numbers `s` of every sample and output of the layer, as second derivatives are.
-    pub fn curvature(&self, layer: usize, s: &DMatrix<f64>) -> DMatrix<f64> {
-        self.mean_product(&self.inputs[layer].map(|x| x * x), s)
-    }
-
     /// `E[g|g|]` of the gradient of single samples, `g = x_r ∂L/∂z_c`.
     pub fn signed_square_gradient(&self, layer: usize) -> DMatrix<f64> {
         let square = |m: &DMatrix<f64>| m.map(|v| v * v.abs());
@@ -171,8 +165,8 @@ impl Passes {
         self.mean_product(&square(&self.inputs[layer]), &square(&self.errors[layer]))
     }
 
-    /// `E[x_r e_c]` of numbers of every sample.
-    fn mean_product(&self, x: &DMatrix<f64>, e: &DMatrix<f64>) -> DMatrix<f64> {
+    /// `E[x_r e_c]` of numbers of every sample, one sample a row.
+    pub fn mean_product(&self, x: &DMatrix<f64>, e: &DMatrix<f64>) -> DMatrix<f64> {
         product(view(x).transpose(), view(e)) / self.losses.len() as f64
     }
 
@@ -280,9 +274,11 @@ mod tests {
                 },
             };
             let passes = network.passes(&weights, &examples);
-            let found = network.curvatures(&weights, &passes);
-            for (k, s) in found.iter().enumerate() {
-                let found = passes.curvature(k, s);
+            let factors = network.curvature_factors(&weights, &passes);
+            for k in 0..weights.len() {
+                let square = |m: &DMatrix<f64>| m.map(|v| v * v);
+                let curvature = factors.iter().map(|f| square(&f[k])).sum::<DMatrix<f64>>();
+                let found = passes.mean_product(&square(&passes.inputs[k]), &curvature);
                 for j in 0..weights[k].len() {
                     let h = 1e-5;
                     let at = |d: f64| {
