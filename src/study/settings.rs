@@ -215,6 +215,7 @@ impl Settings {
         section.finish();
         array.finish();
         let task_section = root.section("task");
+        let mut of_network = Algorithm::Sgd;
         let task = match read {
             Some(kind) => {
                 let reading =
@@ -225,6 +226,15 @@ impl Settings {
                 let section = root.section("training");
                 let task = network::task(&task_section, &section, folder);
                 check_retention(&section, &parsed_device, &task.of_arrays());
+                of_network = algorithm(&section);
+                check_algorithm(
+                    &section,
+                    &of_network,
+                    (task.course.counting, 0),
+                    &parsed_device,
+                    mapping,
+                    &periphery,
+                );
                 section.finish();
                 if refresh.is_some() {
                     root.violation(
@@ -262,7 +272,7 @@ impl Settings {
             }
             (untrained(), Algorithm::Sgd, 0.0, 1)
         } else if let Some(network) = task.network() {
-            (network.of_arrays(), Algorithm::Sgd, network.average_from, 1)
+            (network.of_arrays(), of_network, network.average_from, 1)
         } else {
             let section = root.section("training");
             let (training, average_from, log_every) = training(&section, &task);
@@ -967,6 +977,24 @@ impl Settings {
             )));
         }
         Ok(())
+    }
+
+    /// Fails if the steps of a network over so many samples cannot be numbered apart from its other reads.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the limit.
+    pub(super) fn check_epochs(&self, task: &NetworkTask, samples: usize) -> Result<()> {
+        let course = &task.course;
+        let steps = u64::from(course.epochs) * u64::from(course.steps_per_epoch(samples));
+        if steps * u64::from(course.batch) < u64::from(OWN_STEPS) {
+            return Ok(());
+        }
+        Err(Error::from(self.rate_origin.violation(
+            "training.epochs",
+            Some(course.epochs.to_string()),
+            format!("epochs times {samples} samples must stay below {OWN_STEPS}: beyond, random numbers would meet"),
+            "train for fewer epochs",
+        )))
     }
 
     /// Fails if the first learning rate is beyond the mean-square stability limit of the digital twin. Of algorithms that do not descend the

@@ -238,23 +238,8 @@ impl Run<'_> {
         count: usize,
         initial: &[f64],
     ) -> Result<Box<dyn Synapses>> {
-        let zeros = vec![0.0; initial.len()];
-        let array = |(k, plan): (usize, &Plan)| -> Result<Box<dyn Synapses>> {
-            let mut crossbar = Crossbar::new(plan, first, count)?;
-            crossbar.write(0, if k == 0 { initial } else { &zeros })?;
-            if self.metered {
-                crossbar.meter();
-            }
-            Ok(Box::new(crossbar))
-        };
-        let arrays = plans.iter().enumerate().map(array).collect::<Result<_>>()?;
-        let model = &plans[0].model;
-        let context = Context {
-            quantum: model.step() / model.map.share(0).abs(),
-            stream: plans[0].stream,
-            first_replica: first,
-        };
-        let mut synapses = self.algorithm.build(arrays, &context);
+        let stack = (first, count);
+        let mut synapses = built(self.algorithm, plans, stack, self.metered, initial)?;
         if self.algorithm.calibration().is_some() {
             let mut weights = StackVector::zeros(initial.len(), count);
             for (k, w) in initial.iter().enumerate() {
@@ -264,6 +249,36 @@ impl Run<'_> {
         }
         Ok(synapses)
     }
+}
+
+/// An algorithm on its arrays, one plan each, written with these weights (row-major) in the first and zeros in others.
+///
+/// # Errors
+/// Those of the backend.
+pub(super) fn built(
+    algorithm: &Algorithm,
+    plans: &[Plan],
+    (first, count): (usize, usize),
+    metered: bool,
+    initial: &[f64],
+) -> Result<Box<dyn Synapses>> {
+    let zeros = vec![0.0; initial.len()];
+    let array = |(k, plan): (usize, &Plan)| -> Result<Box<dyn Synapses>> {
+        let mut crossbar = Crossbar::new(plan, first, count)?;
+        crossbar.write(0, if k == 0 { initial } else { &zeros })?;
+        if metered {
+            crossbar.meter();
+        }
+        Ok(Box::new(crossbar))
+    };
+    let arrays = plans.iter().enumerate().map(array).collect::<Result<_>>()?;
+    let model = &plans[0].model;
+    let context = Context {
+        quantum: model.step() / model.map.share(0).abs(),
+        stream: plans[0].stream,
+        first_replica: first,
+    };
+    Ok(algorithm.build(arrays, &context))
 }
 
 struct Part {

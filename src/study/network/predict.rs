@@ -9,6 +9,7 @@ use crate::bias::network::{
 };
 use crate::error::{Error, Result};
 use crate::training::Update;
+use crate::training::algorithms::Algorithm;
 
 /// Points of the trajectory between which rates of fluctuations are taken for linear.
 const POINTS: usize = 60;
@@ -40,6 +41,11 @@ impl Bench<'_> {
     /// # Errors
     /// What is wrong with the integration, but for its not converging.
     pub(super) fn predict(&self) -> Result<std::result::Result<Predicted, String>> {
+        if self.settings.algorithm != Algorithm::Sgd {
+            return Ok(Err(
+                "no prediction: theory speaks of plain gradient descent on one array, and training.algorithm is another".into(),
+            ));
+        }
         let models = self.plans.iter().map(|p| &p.model);
         if let Some(why) = models.clone().find_map(|m| m.cells.unpredictable()) {
             return Ok(Err(format!("no prediction, because {why}")));

@@ -8,15 +8,15 @@ use rayon::prelude::*;
 use super::super::file::Study;
 use super::super::run::{Outcome, Progress, swept_label};
 use super::super::settings::Settings;
-use super::super::simulate::{Timed, stacks};
+use super::super::simulate::{Timed, built, stacks};
 use super::super::summary::{Point, SCHEMA, Summary};
 use super::settings::NetworkTask;
 use crate::bias::{Log, Recorder, Sums};
-use crate::crossbar::{Crossbar, Digital, Plan, Synapses, Usage};
+use crate::crossbar::{Digital, Plan, Synapses, Usage};
 use crate::error::Result;
 use crate::training::Probe;
 use crate::training::datasets::DataSet;
-use crate::training::network::{Network, Scores, Single, Watcher, score, train_network};
+use crate::training::network::{Dense, Network, Scores, Single, Watcher, score, train_network};
 
 /// One replica after one epoch.
 #[derive(Debug, Clone)]
@@ -35,6 +35,9 @@ pub struct EpochRow {
     pub test_accuracy: f64,
 }
 
+/// Numbers that arrays of one kind have apart from those of the next: more than there are layers.
+const MOST_LAYERS: u32 = 1 << 16;
+
 /// What learns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Learner {
@@ -50,8 +53,10 @@ pub(super) struct Bench<'a> {
     pub(super) task: &'a NetworkTask,
     pub(super) network: Network,
     pub(super) data: DataSet,
-    /// One a layer.
+    /// The array that holds the weights of each layer.
     pub(super) plans: Vec<Plan>,
+    /// Further arrays of the algorithm, layer by layer.
+    others: Vec<Vec<Plan>>,
     train: Single,
     test: Option<Single>,
 }
@@ -132,9 +137,18 @@ impl<'a> Bench<'a> {
     pub(super) fn new(settings: &'a Settings, task: &'a NetworkTask) -> Result<Self> {
         let (network, data) = task.load(settings.seed)?;
         settings.check_place()?;
-        let layers = network.layers.iter().enumerate();
-        let plans = layers
-            .map(|(k, layer)| settings.plan_of(layer.rows(), layer.outputs, k as u32))
+        settings.check_epochs(task, data.train.len())?;
+        let layers = || (0_u32..).zip(&network.layers);
+        let plan = |k, layer: &Dense| settings.plan_of(layer.rows(), layer.outputs, k);
+        let plans = layers()
+            .map(|(k, layer)| plan(k, layer))
+            .collect::<Result<_>>()?;
+        let arrays = settings.algorithm.arrays() as u32;
+        let others = layers()
+            .map(|(k, layer)| {
+                let further = (1..arrays).map(|a| plan(a * MOST_LAYERS + k, layer));
+                further.collect::<Result<_>>()
+            })
             .collect::<Result<_>>()?;
         Ok(Self {
             settings,
@@ -144,6 +158,7 @@ impl<'a> Bench<'a> {
             network,
             data,
             plans,
+            others,
         })
     }
 
@@ -191,11 +206,12 @@ impl<'a> Bench<'a> {
                 let start = self.task.start.weights(k, layer, range, seed, first, count);
                 let mut array: Box<dyn Synapses> = match learner {
                     Learner::Device => {
-                        let mut crossbar = Crossbar::new(plan, first, count)?;
-                        if self.settings.technology.is_some() {
-                            crossbar.meter();
-                        }
-                        Box::new(crossbar)
+                        let own = std::iter::once(plan).chain(&self.others[k]);
+                        let own: Vec<Plan> = own.cloned().collect();
+                        let (algorithm, zeros) =
+                            (&self.settings.algorithm, vec![0.0; layer.weights()]);
+                        let metered = self.settings.technology.is_some();
+                        built(algorithm, &own, (first, count), metered, &zeros)?
                     }
                     Learner::Digital => {
                         let zeros = vec![0.0; layer.weights()];

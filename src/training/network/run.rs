@@ -45,8 +45,9 @@ impl Course {
 /// Losses over that of outputs of zero from which on training is not coming back.
 const DIVERGED: f64 = 1e3;
 
-/// The first step of reads that belong to no step of training: runs are shorter.
-pub const APART: u32 = 1 << 31;
+/// The first step of reads that belong to no step of training, beyond those of algorithms ([`OWN_STEPS`](crate::training::algorithms::OWN_STEPS)) in runs of
+/// less than 2³⁰ of them.
+pub const APART: u32 = 3 << 30;
 
 /// Looks at a run between epochs.
 pub trait Watcher {

@@ -20,7 +20,7 @@ pub struct Scores {
 }
 
 /// Reads all samples through the arrays. Reads of `turn` and those of another share no random numbers with each other or with training, as long as
-/// all turns together have fewer than 2³¹ samples.
+/// all turns together have fewer than 2³⁰ samples.
 ///
 /// # Errors
 /// Those of the arrays.
@@ -43,7 +43,10 @@ pub fn score(
     let (mut z, mut e) = (vec![0.0; outputs], vec![0.0; outputs]);
     for first in (0..data.len()).step_by(at_once) {
         let some = first..data.len().min(first + at_once);
-        let step = APART + turn * data.len() as u32 + first as u32;
+        let read = turn
+            .wrapping_mul(data.len() as u32)
+            .wrapping_add(first as u32);
+        let step = APART.wrapping_add(read);
         let lanes = some.flat_map(|k| std::iter::repeat_n(k, replicas));
         pass.forward(step, data, lanes, arrays)?;
         let read = pass.outputs();
