@@ -363,10 +363,6 @@ fn the_trajectory_of_a_softmax_is_that_of_its_devices() {
     let middle = mean(&simulated.replicas);
     let bias = distance(&middle, &foreseen.free);
     let error = distance(&middle, &foreseen.mean);
-    eprintln!(
-        "{bias} {error} {:?} {:?} {:?} {}",
-        simulated.deviations, foreseen.deviations, simulated.accuracies, foreseen.drawn
-    );
     // The prototype's split of the data was another.
     assert!((bias / 5.77 - 1.0).abs() < 0.05, "{bias}");
     assert!(error < 0.05 * bias, "{error} of a bias of {bias}");
@@ -389,10 +385,6 @@ fn the_answers_of_coarse_devices_are_foreseen() {
     };
     let simulated = case.simulate(&data[0], &data[1]);
     let foreseen = case.foresee(&data);
-    eprintln!(
-        "{:?} {:?} {:?} {}",
-        simulated.deviations, foreseen.deviations, simulated.accuracies, foreseen.drawn
-    );
     let [accuracy, error] = simulated.accuracies;
     // Three errors of the simulation, and of 40 draws at four epochs.
     let apart = (foreseen.drawn - accuracy).abs();
@@ -433,10 +425,6 @@ fn a_perceptron_is_foreseen() {
     let bias = distance(&middle, &foreseen.free);
     let error = distance(&middle, &foreseen.mean);
     let noise = error_of_mean(&simulated.replicas);
-    eprintln!(
-        "{bias} {error} {noise} {:?} {:?} {:?} {}",
-        simulated.deviations, foreseen.deviations, simulated.accuracies, foreseen.drawn
-    );
     // Eight replicas are 7 % of the bias off on their own.
     let beyond = (error * error - noise * noise).max(0.0).sqrt();
     assert!(beyond < 0.1 * bias, "{beyond} of a bias of {bias}");
