@@ -47,16 +47,16 @@ const NODES: usize = 41;
 /// How the weights of a layer fluctuate about their mean: independently in modes.
 #[derive(Debug, Clone)]
 pub struct Spread {
-    modes: Modes,
+    pub(super) modes: Modes,
     /// Of every mode.
-    variance: DMatrix<f64>,
+    pub(super) variance: DMatrix<f64>,
 }
 
 /// Modes of a layer: eigenvectors of its rows and of its outputs, one a column.
 #[derive(Debug, Clone)]
-struct Modes {
-    rows: DMatrix<f64>,
-    outputs: DMatrix<f64>,
+pub(super) struct Modes {
+    pub rows: DMatrix<f64>,
+    pub outputs: DMatrix<f64>,
 }
 
 /// Means over the data of one layer.

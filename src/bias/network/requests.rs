@@ -195,7 +195,7 @@ fn made(
             bits,
             update_management,
         } => {
-            let (x, e) = clipped(setting, model, passes, layer, bits, update_management)?;
+            let [x, e] = clipped(setting, model, passes, layer, bits, update_management);
             let share = 1.0 / x.nrows() as f64;
             Some([x.tr_mul(&*e) * share, x.abs().tr_mul(&e.abs()) * share])
         }
@@ -228,7 +228,7 @@ pub(super) fn sample_means<const N: usize>(
 }
 
 /// Inputs and errors as trains of `bits` make them: a probability is at most 1, which cuts what it stands for. Without update management
-/// rows have the probability `|x| √(η/δ/BL)`, of the whole array. None where nothing is cut.
+/// rows have the probability `|x| √(η/δ/BL)`, of the whole array.
 fn clipped<'a>(
     setting: &NetworkSetting,
     model: &ArrayModel,
@@ -236,7 +236,7 @@ fn clipped<'a>(
     layer: usize,
     bits: u32,
     managed: bool,
-) -> Option<(Cow<'a, DMatrix<f64>>, Cow<'a, DMatrix<f64>>)> {
+) -> [Cow<'a, DMatrix<f64>>; 2] {
     let (mut x, mut e) = (
         Cow::Borrowed(&passes.inputs[layer]),
         Cow::Borrowed(&passes.errors[layer]),
@@ -265,7 +265,7 @@ fn clipped<'a>(
             row.apply(|v| *v = v.clamp(-full_e, full_e));
         }
     }
-    Some((x, e))
+    [x, e]
 }
 
 /// What counts to nearest make of Gaussian gradients of these moments.

@@ -313,7 +313,9 @@ fn strengths_of_soft_bounds_are_known() {
     let samples = diabetes();
     let (network, examples) = regression(&samples);
     let w = DMatrix::from_fn(10, 1, |j, _| 0.05 * j as f64 - 0.2);
-    let size = network.passes(&[w.clone()], &examples).abs_gradient(0);
+    let size = network
+        .passes(std::slice::from_ref(&w), &examples)
+        .abs_gradient(0);
     for (mapping, tau) in [
         (Mapping::ReferenceColumn, 0.8),
         (Mapping::DifferentialPair, 1.6),
@@ -321,7 +323,11 @@ fn strengths_of_soft_bounds_are_known() {
         let model = array(mapping, 10, 1, 0.8, 0.3);
         let held = vec![Held::Cells(model.clone())];
         let own = setting(&network, &examples, held, Gradient::PerSample { batch: 1 });
-        let found = own.strengths(&[w.clone()]).unwrap().remove(0).unwrap();
+        let found = own
+            .strengths(std::slice::from_ref(&w))
+            .unwrap()
+            .remove(0)
+            .unwrap();
         let lambda = &size / tau;
         assert!((found.lambda.as_ref().unwrap() - &lambda).amax() < 1e-9);
         assert!((found.mean.unwrap() - lambda.mean()).abs() < 1e-9);
@@ -410,14 +416,13 @@ fn stationary_variances_are_those_of_the_closure() {
         })
         .collect();
     let found = own.fluctuations(&curve, |_| own.rate).unwrap();
-    let found = found[100][0].as_ref().unwrap().variances();
-    // 1 % is the closure's own share of fluctuations in E|g| at this rate, and gradient noise is not quite diagonal in the modes of the data.
-    for (a, b) in found.iter().zip(p1.covariance.diagonal().iter()) {
-        assert!(
-            (a / b - 1.0).abs() < 0.05,
-            "{found} {}",
-            p1.covariance.diagonal()
-        );
+    let found = found[100][0].as_ref().unwrap();
+    let v = &found.modes.rows;
+    let modes = (v.transpose() * &p1.covariance * v).diagonal();
+    // 1 % is the closure's own share of fluctuations in E|g| at this rate; correlations between modes, which are left out and make single weights
+    // differ by up to 7 %, change the variance of a mode to second order only.
+    for (a, b) in found.variance.iter().zip(modes.iter()) {
+        assert!((a / b - 1.0).abs() < 0.05, "{} {modes}", found.variance);
     }
-    assert!((found.sum() / p1.covariance.trace() - 1.0).abs() < 0.02);
+    assert!((found.variances().sum() / p1.covariance.trace() - 1.0).abs() < 0.02);
 }

@@ -333,18 +333,13 @@ impl<'a> Bench<'a> {
         let weights = map.weights();
         let mut values = vec![vec![0.0; replicas]; cells * weights];
         array.inspect(&mut values)?;
-        let mut out = Vec::with_capacity(weights * replicas);
-        for r in 0..replicas {
-            out.extend((0..weights).map(|j| {
-                let own = j * cells..(j + 1) * cells;
-                own.map(|k| match cells {
-                    1 => values[k][r],
-                    _ => map.sign(k) * values[k][r],
-                })
-                .sum::<f64>()
-            }));
-        }
-        Ok(out)
+        let signed = |k: usize, r: usize| match cells {
+            1 => values[k][r],
+            _ => map.sign(k) * values[k][r],
+        };
+        let weight = |j: usize, r: usize| (j * cells..(j + 1) * cells).map(|k| signed(k, r)).sum();
+        let all = (0..replicas).flat_map(|r| (0..weights).map(move |j| (j, r)));
+        Ok(all.map(|(j, r)| weight(j, r)).collect())
     }
 }
 
