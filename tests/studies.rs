@@ -725,3 +725,154 @@ fn ir_drop() {
 fn training_cost() {
     run("crossbar/training-cost");
 }
+
+#[test]
+fn softmax_layers() {
+    for name in ["digits-softmax", "batch-size", "learning-rate"] {
+        let summary = run(&format!("networks/{name}")).summary;
+        assert!(summary.points.iter().all(|p| p.warnings.is_empty()));
+    }
+}
+
+/// A small perceptron on irises; `more` is added to the task, `training` to what is said of training.
+fn irises(more: &str, training: &str) -> String {
+    let data = path("data/iris").with_extension("csv");
+    format!(
+        r#"title = "Irises"
+claim = "none"
+cite = []
+seed = 3
+replicas = 20
+
+[device]
+model = "ideal/soft-bounds"
+
+[array]
+read-noise = 0.01
+
+[array.mapping.differential-pair]
+conductance-per-weight = "half-window"
+zero = "symmetric-point"
+
+[task.network]
+hidden = [6]
+activation = "sigmoid"
+bias = true
+{more}
+
+[task.network.data]
+scaling = "standardise"
+split = {{ test = 0.2, seed = 1, stratify = true }}
+
+[task.network.data.source.table]
+file = {data:?}
+label = "species"
+
+[training]
+loss = "cross-entropy"
+learning-rate = 0.1
+epochs = 60
+batch = 4
+update = "per-sample"
+pulses = "stochastic-rounding"
+schedule = "constant"
+start = {{ uniform = {{ scale = 1.0, shared = false }} }}
+average-from = 0.5
+log-every = 3
+{training}
+"#
+    )
+}
+
+/// The two layers learn what the digital twin learns, every replica is told of after every epoch, and confusions add up.
+#[test]
+fn a_perceptron_learns_irises() {
+    let study = study_of(&irises("", "")).unwrap();
+    let outcome = run_study(&study, &()).unwrap();
+    let network = outcome.summary.points[0].network.as_ref().unwrap();
+    assert_eq!(
+        (network.samples.training, network.samples.test),
+        (120, Some(30))
+    );
+    let (own, twin) = (network.test_accuracy, network.digital_test_accuracy);
+    // Linear discriminants err on 3 of 150 (Fisher 1936). What the devices' pull costs is predicted; a start of its own and the 30 samples leave one or
+    // two of them open.
+    let predicted = own.predicted.unwrap();
+    let (own, twin) = (own.value.unwrap(), twin.value.unwrap());
+    assert!(twin > 0.9, "{twin}");
+    assert!(
+        (own - predicted).abs() < 0.06 && own < twin,
+        "{own} {predicted}"
+    );
+    assert_eq!(outcome.epochs.len(), 60 * 20);
+    let all: u64 = network.confusion.iter().flatten().sum();
+    assert_eq!((network.confusion.len(), all), (3, 30 * 20));
+    let last = outcome.epochs.iter().filter(|e| e.epoch == 60);
+    let mean = last.map(|e| e.test_accuracy).sum::<f64>() / 20.0;
+    assert!((mean - own).abs() < 1e-12);
+    for layer in &network.layers {
+        // Soft bounds of τ = 1 pull; replicas that start apart have no mean network to match gradients at.
+        assert!(layer.lambda_e1.value.unwrap() > 0.0 && layer.lambda_e2.value.is_none());
+        assert!(layer.pulses > 0.0);
+    }
+    assert_eq!(network.classes, ["setosa", "versicolor", "virginica"]);
+}
+
+/// However many threads there are, and whatever other replicas are beside one.
+#[test]
+fn networks_keep_their_bits() {
+    let of = |replicas: usize| {
+        let text = irises("", "").replace("replicas = 20", &format!("replicas = {replicas}"));
+        let text = text.replace("epochs = 60", "epochs = 2");
+        run_study(&study_of(&text).unwrap(), &()).unwrap().epochs
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    let (all, alone) = (of(20), pool.install(|| of(20)));
+    for (a, b) in all.iter().zip(&alone) {
+        assert_eq!(a.training_loss, b.training_loss);
+        assert_eq!(a.test_accuracy, b.test_accuracy);
+    }
+}
+
+#[test]
+fn impossible_networks_are_refused() {
+    let cases = [
+        (
+            irises("", "").replace("hidden = [6]\n", ""),
+            "no hidden layers",
+        ),
+        (
+            irises("", "").replace(
+                "label = \"species\"",
+                "target = \"petal-length\"\nignore = [\"species\"]",
+            ),
+            "cross entropy is that of classes",
+        ),
+        (
+            irises("", "").replace("epochs = 60", "epochs = 0"),
+            "training.epochs",
+        ),
+        (
+            irises("", "")
+                .replace("\"per-sample\"", "\"summed\"")
+                .replace(
+                    "\"stochastic-rounding\"",
+                    "{ coincidence = { bit-length = 31, update-management = true } }",
+                ),
+            "bit trains make outer products",
+        ),
+        (
+            irises("", "")
+                + "[controls]\npoint = 0\nreplicas = 8\nexplicit-ridge = 0.1\nsymmetric-device = false\nlearning-rate = false\ntime = false\n",
+            "digital twin is trained anyway",
+        ),
+        (irises("layers = [3]", ""), "layers"),
+    ];
+    for (text, expected) in cases {
+        let message = study_of(&text).err().expect(expected);
+        assert!(message.contains(expected), "{expected}: {message}");
+    }
+}

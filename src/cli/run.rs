@@ -36,11 +36,11 @@ fn place(args: &RunArgs, study: &Study) -> Result<Place> {
     Ok(match args.backend {
         Backend::Cpu => Place::Cpu,
         Backend::Gpu => Place::gpu(None)?,
-        Backend::Auto if study.points.iter().any(Settings::needs_cpu) => {
-            eprintln!("computing on the CPU: pulses that see wires are made there");
-            Place::Cpu
-        }
         Backend::Auto => {
+            if let Some((_, what)) = study.points.iter().find_map(Settings::needs_cpu) {
+                eprintln!("computing on the CPU: {what} are made there");
+                return Ok(Place::Cpu);
+            }
             let states = study.points.iter().map(|point| point.states());
             let most = states.collect::<Result<Vec<_>>>()?.into_iter().max();
             let (place, why) = Place::auto(most.unwrap_or(0));

@@ -236,6 +236,14 @@ impl Settings {
                     &periphery,
                 );
                 section.finish();
+                root.node("controls");
+                if root.has("controls") {
+                    root.violation(
+                        "controls",
+                        "controls compare with what is known of single layers; beside a network its digital twin is trained anyway",
+                        "remove [controls]",
+                    );
+                }
                 if refresh.is_some() {
                     root.violation(
                         "array",
@@ -887,9 +895,17 @@ impl Settings {
         self.place.replicas_at_once().min(most)
     }
 
-    /// Whether only the CPU can make what this point asks for: pulses that see wires or disturb, and weights of their own about symmetric points.
-    pub fn needs_cpu(&self) -> bool {
-        self.algorithm.calibration().is_some() || self.wires.is_some_and(|w| w.writes.is_some())
+    /// The key, and what it asks for, of what only the CPU can make.
+    pub fn needs_cpu(&self) -> Option<(&'static str, &'static str)> {
+        if self.algorithm.calibration().is_some() {
+            let what = "cells of every replica that are set to their own symmetric points";
+            return Some(("training.algorithm", what));
+        }
+        if self.wires.is_some_and(|w| w.writes.is_some()) {
+            return Some(("array.wires.writes", "pulses that see wires"));
+        }
+        let network = self.task.network();
+        network.map(|_| ("task.network", "networks, whose replicas start apart"))
     }
 
     /// Fails if it is to be computed where it cannot be.
@@ -897,22 +913,16 @@ impl Settings {
     /// # Errors
     /// [`Error::Invalid`] with the way out.
     pub fn check_place(&self) -> Result<()> {
-        if matches!(self.place, Place::Cpu) || !self.needs_cpu() {
-            return Ok(());
+        match self.needs_cpu() {
+            Some((key, what)) if !matches!(self.place, Place::Cpu) => {
+                let rule = format!("{what} are made on the CPU only");
+                let way_out = "run with --backend cpu, or remove the table";
+                Err(Error::from(
+                    self.rate_origin.violation(key, None, rule, way_out),
+                ))
+            }
+            _ => Ok(()),
         }
-        let (key, rule) = match self.algorithm.calibration() {
-            Some(_) => (
-                "training.algorithm",
-                "every replica is set to its own symmetric points, which is done on the CPU only",
-            ),
-            None => (
-                "array.wires.writes",
-                "pulses that see wires are made on the CPU only",
-            ),
-        };
-        let way_out = "run with --backend cpu, or remove the table";
-        let violation = self.rate_origin.violation(key, None, rule, way_out);
-        Err(Error::from(violation))
     }
 
     /// Wires that arrays are read through.

@@ -5,7 +5,7 @@ use nalgebra::DMatrix;
 use super::run::Bench;
 use crate::bias::Gradient;
 use crate::bias::network::{
-    Held, NetworkSetting, Pull, Timeline, as_matrices, match_gradients, sampled_scores,
+    Held, NetworkSetting, Timeline, as_matrices, match_gradients, sampled_scores,
 };
 use crate::error::{Error, Result};
 use crate::training::Update;
@@ -30,10 +30,11 @@ pub(super) struct Predicted {
 }
 
 impl Bench<'_> {
-    /// Symmetric points of all layers, rows × outputs; where there are none, the weights at rest.
+    /// [`Bench::centre`] of all layers, rows × outputs.
     pub(super) fn centres(&self) -> Vec<DMatrix<f64>> {
-        let all = self.plans.iter();
-        all.map(|plan| Pull::of(&plan.model).centre).collect()
+        let layers = 0..self.plans.len();
+        let all: Vec<Vec<f64>> = layers.map(|k| self.centre(k)).collect();
+        as_matrices(&self.network, &all)
     }
 
     /// The prediction, or why there is none.

@@ -11,6 +11,7 @@ use super::super::settings::Settings;
 use super::super::simulate::{Timed, built, stacks};
 use super::super::summary::{Point, SCHEMA, Summary};
 use super::settings::NetworkTask;
+use crate::bias::network::{Pull, row_major};
 use crate::bias::{Log, Recorder, Sums};
 use crate::crossbar::{Digital, Plan, Synapses, Usage};
 use crate::error::Result;
@@ -172,15 +173,9 @@ impl<'a> Bench<'a> {
         (f64::from(self.steps()) * self.task.average_from) as u32
     }
 
-    /// The point that offsets of a layer's weights are counted from: symmetric points, else where cells rest.
+    /// The point that offsets of a layer's weights are counted from (row-major): symmetric points, else where cells rest.
     pub(super) fn centre(&self, layer: usize) -> Vec<f64> {
-        let model = &self.plans[layer].model;
-        (0..model.map.weights())
-            .map(|j| {
-                let symmetric = model.symmetric_weight(j);
-                symmetric.unwrap_or_else(|| model.resting_weight(j))
-            })
-            .collect()
+        row_major(&Pull::of(&self.plans[layer].model).centre)
     }
 
     fn stacks(&self) -> Vec<(usize, usize)> {

@@ -16,8 +16,8 @@ pub(in crate::study) const KIND: &str = "network";
 /// A network that is trained on a set of data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkTask {
-    /// Outputs of every layer, if those of the last are not given by the data: without it there is one more, as wide as the targets.
-    layers: Vec<usize>,
+    /// Outputs of the hidden layers; the last is as wide as the targets.
+    hidden: Vec<usize>,
     activation: Activation,
     objective: Objective,
     bias: bool,
@@ -36,7 +36,7 @@ pub struct NetworkTask {
 impl NetworkTask {
     /// The network for data with so many features and outputs.
     pub fn network(&self, features: usize, outputs: usize) -> Network {
-        let sizes: Vec<usize> = self.layers.iter().copied().chain([outputs]).collect();
+        let sizes: Vec<usize> = self.hidden.iter().copied().chain([outputs]).collect();
         Network::new(features, &sizes, self.bias, self.activation, self.objective)
     }
 }
@@ -45,13 +45,13 @@ impl NetworkTask {
 pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) -> NetworkTask {
     let section = task.section(KIND);
     let named = |key: &str, names: &[&'static str]| section.one_of(key, names);
-    let layers = section.optional_integers::<u16>("hidden", Rule::Between(1.0, 65535.0));
-    let layers: Vec<usize> = layers
+    let hidden = section.optional_integers::<u16>("hidden", Rule::Between(1.0, 65535.0));
+    let hidden: Vec<usize> = hidden
         .unwrap_or_default()
         .into_iter()
         .map(usize::from)
         .collect();
-    let activation = match layers.is_empty() {
+    let activation = match hidden.is_empty() {
         true => {
             if section.has("activation") {
                 section.violation(
@@ -99,7 +99,7 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
             .map_or(0.0, Seconds::value),
     };
     NetworkTask {
-        layers,
+        hidden,
         activation,
         objective,
         bias,
