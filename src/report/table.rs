@@ -104,6 +104,28 @@ fn tables(points: &[Point]) -> String {
     text
 }
 
+/// The text that `make` gives for the most characters of a label and a way to set estimates: the first that fits, of those that shorten labels and leave
+/// intervals out, else the narrowest.
+fn fitting(make: impl Fn(usize, &dyn Fn(&Estimate) -> String) -> String) -> String {
+    let mut text = String::new();
+    for (most, intervals) in [
+        (40, true),
+        (28, true),
+        (40, false),
+        (28, false),
+        (14, false),
+    ] {
+        text = make(most, &|e| match intervals {
+            true => estimate(e),
+            false => estimate_parts(e).0,
+        });
+        if width(&text) <= ROOM {
+            break;
+        }
+    }
+    text
+}
+
 /// One row a point and time, with intervals where they fit.
 fn reads_table(points: &[Point]) -> String {
     let rows: Vec<(&Point, &Read)> = points
@@ -115,18 +137,7 @@ fn reads_table(points: &[Point]) -> String {
         cells: rows.iter().map(|(p, r)| cell(p, r)).collect(),
     };
     let timed = rows.iter().any(|(_, r)| r.time > 0.0);
-    let mut text = String::new();
-    for (most, intervals) in [
-        (40, true),
-        (28, true),
-        (40, false),
-        (28, false),
-        (14, false),
-    ] {
-        let number = |e: &Estimate| match intervals {
-            true => estimate(e),
-            false => estimate_parts(e).0,
-        };
+    fitting(|most, number| {
         let mut columns = vec![column("point", &|p, _| clip(&p.label, most))];
         if timed {
             columns.push(column("time", &|_, r| age(r.time)));
@@ -147,12 +158,8 @@ fn reads_table(points: &[Point]) -> String {
             }),
             column("saturated\n%", &|_, r| percent(Some(r.saturated))),
         ]);
-        text = layout(columns.iter(), false);
-        if width(&text) <= ROOM {
-            break;
-        }
-    }
-    text
+        layout(columns.iter(), false)
+    })
 }
 
 /// Networks, one row a point, then one row a layer.
@@ -165,18 +172,7 @@ fn network_tables(points: &[Point]) -> String {
         .iter()
         .flat_map(|(p, n)| n.layers.iter().enumerate().map(|(k, l)| (*p, k, l)))
         .collect();
-    let mut text = String::new();
-    for (most, intervals) in [
-        (40, true),
-        (28, true),
-        (40, false),
-        (28, false),
-        (14, false),
-    ] {
-        let set = |e: &Estimate| match intervals {
-            true => estimate(e),
-            false => estimate_parts(e).0,
-        };
+    fitting(|most, set| {
         let column = |header: &str, cell: &dyn Fn(&TrainedNetwork) -> String| Column {
             header: header.into(),
             cells: all.iter().map(|(_, n)| cell(n)).collect(),
@@ -229,13 +225,8 @@ fn network_tables(points: &[Point]) -> String {
             layout(columns.iter(), false),
             layout(of_layers.iter(), false),
         ];
-        let fits = width(&first) <= ROOM && width(&second) <= ROOM;
-        text = format!("{first}\n{second}");
-        if fits {
-            break;
-        }
-    }
-    text
+        format!("{first}\n{second}")
+    })
 }
 
 /// What was written, one row a point; empty where that was not looked at.
@@ -244,18 +235,7 @@ fn written_table(points: &[Point]) -> String {
     if all.is_empty() {
         return String::new();
     }
-    let mut text = String::new();
-    for (most, intervals) in [
-        (40, true),
-        (28, true),
-        (40, false),
-        (28, false),
-        (14, false),
-    ] {
-        let number = |e: &Estimate| match intervals {
-            true => estimate(e),
-            false => estimate_parts(e).0,
-        };
+    let text = fitting(|most, number| {
         let column = |header: &str, cell: &dyn Fn(&Programmed) -> String| Column {
             header: header.into(),
             cells: all.iter().map(|(_, p)| cell(p)).collect(),
@@ -280,11 +260,8 @@ fn written_table(points: &[Point]) -> String {
             column("reads\na cell", &|p| significant(p.verify_reads, 3)),
             column("energy\nJ", &|p| significant(p.energy.value, 3)),
         ];
-        text = layout(columns.iter(), false);
-        if width(&text) <= ROOM {
-            break;
-        }
-    }
+        layout(columns.iter(), false)
+    });
     format!("\n{text}")
 }
 
