@@ -9,7 +9,8 @@ use crate::error::Result;
 pub struct Digital {
     inputs: usize,
     outputs: usize,
-    lambda: f64,
+    /// λ of every weight.
+    strength: Vec<f64>,
     centre: Vec<f64>,
     weights: StackVector,
 }
@@ -31,15 +32,22 @@ impl Digital {
         Self {
             inputs,
             outputs,
-            lambda,
+            strength: vec![lambda; inputs * outputs],
             centre,
             weights,
         }
     }
 
+    /// The same with a λ of its own for every weight, row-major: the penalty `½ Σ λ_j (w_j - centre_j)²`.
+    #[must_use]
+    pub fn with_strengths(mut self, strength: Vec<f64>) -> Self {
+        self.strength = strength;
+        self
+    }
+
     /// `w ← w + change - rate λ (w - centre)` for one weight of all replicas.
     fn step(&mut self, weight: usize, rate: f64, change: impl Iterator<Item = f32>) {
-        let decay = (rate * self.lambda) as f32;
+        let decay = (rate * self.strength[weight]) as f32;
         let centre = self.centre[weight] as f32;
         for (w, d) in self.weights.lanes_mut(weight).iter_mut().zip(change) {
             *w += d - decay * (*w - centre);

@@ -8,7 +8,9 @@ use super::html::{Cell, grid, measured, name, number};
 use super::panel::{HEIGHT, LEFT, Panel, RIGHT, Sign, WIDTH, header};
 use super::scale::Scale;
 use super::{Figure, representative, title_at};
-use crate::study::summary::{Band, EpochFound, LayerFound, Point, Summary, TrainedNetwork};
+use crate::study::summary::{
+    Band, EpochFound, ExplicitFound, LayerFound, Point, Summary, TrainedNetwork,
+};
 
 /// How to read the page.
 pub(super) const TRAINED: &str = "A network is trained on arrays of devices: read forwards and backwards through their periphery, updated by pulses. \
@@ -319,6 +321,10 @@ pub(super) fn section(summary: &Summary) -> String {
                 number(significant(Some(n.bias_norm), 4)),
                 number(percent(n.prediction_error_pt)),
                 number(percent(Some(n.monte_carlo_error))),
+                measured(&n.balance),
+                measured(&n.digital_balance),
+                number(significant(n.curvature.map(|c| 2.0 / c[0]), 3)),
+                number(significant(n.curvature.map(|c| 2.0 / c[1]), 3)),
                 number(significant(Some(1e3 * n.seconds_per_epoch), 3)),
             ]
         })
@@ -336,6 +342,10 @@ pub(super) fn section(summary: &Summary) -> String {
         "bias",
         "P-t misses %",
         "Monte-Carlo error %",
+        "‖w₁‖² − ‖w_L‖²",
+        "of the twin",
+        "2/λ_max at the start",
+        "at the twin's end",
         "ms an epoch, one replica and core",
     ];
     let layers: Vec<Vec<Cell>> = networks(summary)
@@ -348,6 +358,9 @@ pub(super) fn section(summary: &Summary) -> String {
                 number(format!("{} × {}", l.rows, l.outputs)),
                 measured(&l.lambda_e1),
                 measured(&l.lambda_e2),
+                measured(&l.digital_lambda_e2),
+                measured(&l.norm),
+                measured(&l.digital_norm),
                 number(significant(Some(l.bias_norm), 4)),
                 number(percent(l.prediction_error_pt)),
                 number(percent(Some(l.monte_carlo_error))),
@@ -364,6 +377,9 @@ pub(super) fn section(summary: &Summary) -> String {
         "array",
         "λ, E1",
         "λ, E2",
+        "λ, E2, of the twin",
+        "‖w‖",
+        "‖w‖ of the twin",
         "bias",
         "P-t misses %",
         "Monte-Carlo error %",
@@ -372,9 +388,51 @@ pub(super) fn section(summary: &Summary) -> String {
         "reads take (s)",
         "pulses take (s)",
     ];
-    format!(
+    let mut text = format!(
         "<h2>Results</h2>\n{}<h2>Layers</h2>\n{}",
         grid(&headers, &rows),
         grid(&of_layers, &layers)
-    )
+    );
+    let explicit = explicit(summary);
+    if !explicit.is_empty() {
+        let headers = [
+            "point",
+            "explicit L2",
+            "validation loss",
+            "validation accuracy",
+            "test loss",
+            "test accuracy",
+            "from the device, of the bias",
+        ];
+        text.push_str("<h2>Explicit L2 of digital networks</h2>\n");
+        text.push_str(&grid(&headers, &explicit));
+    }
+    text
+}
+
+/// Digital networks with an explicit L2, below each point's own numbers.
+fn explicit(summary: &Summary) -> Vec<Vec<Cell>> {
+    let row = |p: &Point, what: String, e: &ExplicitFound| {
+        vec![
+            number(p.label.clone()),
+            name(&what),
+            number(significant(e.validation_loss, 4)),
+            number(significant(e.validation_accuracy, 4)),
+            measured(&e.test_loss),
+            measured(&e.test_accuracy),
+            number(significant(Some(e.distance), 3)),
+        ]
+    };
+    let of_point = |(p, n): (&Point, &TrainedNetwork)| {
+        let best = n.best_explicit.as_ref().and_then(|e| e.lambda);
+        let alike = n.explicit.iter().map(|e| {
+            let chosen = if e.lambda == best { ", chosen" } else { "" };
+            let what = format!("λ = {}{chosen}", short(e.lambda));
+            row(p, what, e)
+        });
+        let foreseen = n.foreseen_explicit.iter();
+        let foreseen = foreseen.map(|e| row(p, "as predicted, weight by weight".into(), e));
+        alike.chain(foreseen).collect::<Vec<_>>()
+    };
+    networks(summary).flat_map(of_point).collect()
 }

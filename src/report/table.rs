@@ -8,7 +8,7 @@ use super::format::{
 use super::reads::age;
 use super::written::{MICRO, scaled, written};
 use crate::study::summary::{
-    Estimate, Expectation, LayerFound, Point, Programmed, Read, Summary, TrainedNetwork,
+    Estimate, Expectation, ExplicitFound, LayerFound, Point, Programmed, Read, Summary, TrainedNetwork,
 };
 
 /// Columns of a terminal that every table fits in.
@@ -216,6 +216,9 @@ fn network_tables(points: &[Point]) -> String {
             own("λ (E1)", &|l| set(&l.lambda_e1)),
             own("λ (E2)", &|l| set(&l.lambda_e2)),
             own("predicted", &|l| significant(l.lambda_e2.predicted, 3)),
+            own("λ (E2)\ntwin", &|l| {
+                significant(l.digital_lambda_e2.value, 3)
+            }),
             own("bias", &|l| significant(Some(l.bias_norm), 3)),
             own("P-t\nmisses %", &|l| percent(l.prediction_error_pt)),
             own("MC\n%", &|l| percent(Some(l.monte_carlo_error))),
@@ -225,8 +228,53 @@ fn network_tables(points: &[Point]) -> String {
             layout(columns.iter(), false),
             layout(of_layers.iter(), false),
         ];
-        format!("{first}\n{second}")
+        format!("{first}\n{second}{}", explicit_table(&all, most))
     })
+}
+
+/// No L2, that of the device and explicit ones, one row a point; empty where none was asked for.
+fn explicit_table(all: &[(&Point, &TrainedNetwork)], most: usize) -> String {
+    let beside = |n: &TrainedNetwork| n.best_explicit.is_some() || n.foreseen_explicit.is_some();
+    let all: Vec<_> = all.iter().filter(|(_, n)| beside(n)).collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    let classes = all.iter().any(|(_, n)| n.test_accuracy.value.is_some());
+    let what = if classes { "test accuracy" } else { "test loss" };
+    let set = |e: &Estimate| significant(e.value, 4);
+    let score = |e: &ExplicitFound| match classes {
+        true => set(&e.test_accuracy),
+        false => set(&e.test_loss),
+    };
+    let column = |header: String, cell: &dyn Fn(&TrainedNetwork) -> String| Column {
+        header,
+        cells: all.iter().map(|(_, n)| cell(n)).collect(),
+    };
+    let missing = || MISSING.to_owned();
+    let columns = [
+        Column {
+            header: "point".into(),
+            cells: all.iter().map(|(p, _)| clip(&p.label, most.max(28))).collect(),
+        },
+        column(format!("{what}\nwithout L2"), &|n| match classes {
+            true => set(&n.digital_test_accuracy),
+            false => set(&n.digital_test_loss),
+        }),
+        column("of the\ndevice".into(), &|n| match classes {
+            true => set(&n.test_accuracy),
+            false => set(&n.test_loss),
+        }),
+        column("digital, with\nits λ".into(), &|n| {
+            n.foreseen_explicit.as_ref().map_or_else(missing, score)
+        }),
+        column("with the\nbest L2".into(), &|n| {
+            n.best_explicit.as_ref().map_or_else(missing, score)
+        }),
+        column("which is\nλ =".into(), &|n| {
+            significant(n.best_explicit.and_then(|e| e.lambda), 3)
+        }),
+    ];
+    format!("\n{}", layout(columns.iter(), false))
 }
 
 /// What was written, one row a point; empty where that was not looked at.

@@ -36,9 +36,12 @@ impl Point {
         let missing: Vec<String> = self.complaints(replicas).collect();
         self.warnings.extend(missing);
         let error = self.monte_carlo_error;
+        let misses = |p: &f64| *p > 0.05 && *p > 4.0 * error;
+        // Where the trajectory agrees it is the time that P1, which is stationary, does not know.
+        let explained = self.prediction_error_pt.is_some_and(|p| !misses(&p));
         if let Some(miss) = self
             .prediction_error_p1
-            .filter(|p| *p > 0.05 && *p > 4.0 * error)
+            .filter(|p| misses(p) && !explained)
         {
             self.warnings.push(format!(
                 "P1 misses the weights by {:.0} % of the bias (Monte-Carlo error {:.0} %): {}",

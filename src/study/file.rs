@@ -449,6 +449,8 @@ struct Choice {
     with: Option<Node>,
     /// What tables and figures call it.
     label: String,
+    /// Whether the file names it: the name says all.
+    named: bool,
 }
 
 impl Choice {
@@ -458,6 +460,7 @@ impl Choice {
             value: node.clone(),
             with: None,
             label: said(&node.value),
+            named: false,
         };
         let Value::Table(table) = &node.value else {
             return plain;
@@ -486,6 +489,7 @@ impl Choice {
                 "for example { value = \"pcm/nandakumar2020\", with = { training = { steps = 1000 } } }; devices are values of \"device.model\"",
             );
         }
+        let named = label.is_some();
         let label = match label.map(|l| &l.value) {
             Some(Value::Text(label)) if !label.trim().is_empty() => label.clone(),
             None => said(&value.value),
@@ -502,6 +506,15 @@ impl Choice {
             value: value.clone(),
             with: with.cloned(),
             label,
+            named,
+        }
+    }
+
+    /// The point that this value makes of `key`, in words: devices and what has a name need no key, others have it without the tables that it is in.
+    fn spoken(&self, key: &str) -> String {
+        match self.named || key == MODEL {
+            true => self.label.clone(),
+            false => format!("{} = {}", key.rsplit('.').next().unwrap_or(key), self.label),
         }
     }
 }
@@ -626,7 +639,9 @@ fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Setti
         for key in INERT {
             root.node(key);
         }
-        let settings = Settings::parse(&root, folder, swept, &violations);
+        let words: Vec<String> = axes().map(|((key, values), &k)| values[k].spoken(key)).collect();
+        let mut settings = Settings::parse(&root, folder, swept, &violations);
+        settings.label = words.join(", ");
         root.finish();
         match violations.check() {
             Ok(()) => points.push(settings),

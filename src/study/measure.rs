@@ -386,10 +386,11 @@ impl Settings {
         }
         if let Some(task) = self.task.network() {
             // The first layer.
-            let layer = task.load(self.seed)?.0.layers[0];
+            let network = task.load(self.seed)?.0;
+            let layer = &network.layers[0];
             let plan = self.plan(layer.rows(), layer.outputs)?;
             let range = plan.model.map.range();
-            let start = task.start.weights(0, &layer, range, self.seed, 0, 1);
+            let start = task.start.weights(&network, 0, range, self.seed, 0, 1);
             return Ok((plan, start.all().iter().map(|w| f64::from(*w)).collect()));
         }
         let plan = self.plan(self.material()?.task.features, 1)?;

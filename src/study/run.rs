@@ -261,13 +261,10 @@ pub(super) fn labels(points: &[Prepared]) -> Vec<String> {
                 let value: f64 = format!("{:.3e}", f(p)?).parse().ok()?;
                 Some(format!("{name} = {value}"))
             });
-            let mut parts: Vec<String> = known.collect();
+            let parts: Vec<String> = known.collect();
             // What tells devices apart is their name.
-            let model = p.settings.swept.iter().find(|(k, _)| k == "device.model");
-            if let Some((_, name)) = model {
-                parts = vec![name.trim_matches('"').to_owned()];
-            }
-            if parts.is_empty() {
+            let models = p.settings.swept.iter().any(|(k, _)| k == "device.model");
+            if models || parts.is_empty() {
                 return swept_label(&p.settings);
             }
             parts.join(", ")
@@ -275,17 +272,12 @@ pub(super) fn labels(points: &[Prepared]) -> Vec<String> {
         .collect()
 }
 
-/// The swept keys, without the tables that they are in, and their values.
+/// The swept values in words.
 pub(super) fn swept_label(settings: &Settings) -> String {
-    if settings.swept.is_empty() {
-        return "the device".into();
+    match settings.label.is_empty() {
+        true => "the device".into(),
+        false => settings.label.clone(),
     }
-    let named = |(k, v): &(String, String)| match k == "device.model" {
-        true => v.trim_matches('"').to_owned(),
-        false => format!("{} = {v}", k.rsplit('.').next().unwrap_or(k)),
-    };
-    let parts: Vec<String> = settings.swept.iter().map(named).collect();
-    parts.join(", ")
 }
 
 fn control_runs(study: &Study, points: &[Prepared]) -> Result<Vec<ControlRun>> {

@@ -111,6 +111,8 @@ enum Zero {
 pub struct Settings {
     /// The swept keys and their values.
     pub swept: Vec<(String, String)>,
+    /// What tables and figures call the point; empty without a sweep.
+    pub label: String,
     /// The device.
     pub device: Device,
     /// Seed of the study.
@@ -331,6 +333,7 @@ impl Settings {
         }
         Self {
             swept,
+            label: String::new(),
             device: parsed_device,
             seed,
             replicas,

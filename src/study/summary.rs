@@ -4,7 +4,9 @@
 
 use serde::Serialize;
 
-pub use super::network::summary::{Band, EpochFound, LayerFound, Sizes, TrainedNetwork};
+pub use super::network::summary::{
+    Band, EpochFound, ExplicitFound, LayerFound, Sizes, TrainedNetwork,
+};
 use crate::crossbar::Cost;
 
 /// The version of this schema; it grows when a key changes its meaning or goes.

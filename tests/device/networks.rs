@@ -162,7 +162,7 @@ impl Case<'_> {
         let layers = self.network.layers.iter().enumerate();
         layers
             .map(|(k, l)| {
-                let w = self.start.weights(k, l, [-1.0, 1.0], SEED, 0, 1);
+                let w = self.start.weights(self.network, k, [-1.0, 1.0], SEED, 0, 1);
                 DMatrix::from_fn(l.rows(), l.outputs, |r, c| {
                     f64::from(w.lanes(r * l.outputs + c)[0])
                 })
@@ -191,7 +191,7 @@ impl Case<'_> {
                 Box::new(Crossbar::new(&plan, 0, self.replicas).unwrap());
             let weights = self
                 .start
-                .weights(k, layer, [-1.0, 1.0], SEED, 0, self.replicas);
+                .weights(network, k, [-1.0, 1.0], SEED, 0, self.replicas);
             array.start(&weights).unwrap();
             arrays.push(array);
             windows.push(Window::new(from, layer.weights(), self.replicas));
@@ -412,6 +412,7 @@ fn a_perceptron_is_foreseen() {
         start: Start::Uniform {
             scale: 1.0,
             shared: true,
+            rescale: 1.0,
         },
         replicas: 8,
         from: 3,

@@ -37,7 +37,7 @@ use crate::training::network::{Examples, Network};
 
 pub use fluctuations::{Spread, sampled_scores};
 pub use strength::{Pull, Strength, match_gradients, matched_intervals};
-pub use trajectory::{Path, Point, Scalar, Timeline, best_scalar, exact_score};
+pub use trajectory::{Path, Point, Timeline, exact_score};
 
 /// What holds the weights of a layer.
 #[derive(Clone)]

@@ -1,23 +1,13 @@
 //! The trajectory P-t of a network.
 
 use nalgebra::DMatrix;
-use rayon::prelude::*;
 
 use super::super::ode::{Step, Steps, follow};
 use super::drift::Drift;
-use super::{NetworkSetting, Penalty};
+use super::NetworkSetting;
 use crate::device::Counting;
 use crate::error::{Error, Result};
 use crate::training::network::{Examples, Network, Targets};
-
-/// The best of these: most right answers, then the least loss. None of none.
-pub fn best_scalar(path: &[Scalar]) -> Option<&Scalar> {
-    let key = |s: &Scalar| (s.accuracy.unwrap_or(0.0), -s.loss);
-    path.iter().max_by(|a, b| {
-        let (a, b) = (key(a), key(b));
-        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
-    })
-}
 
 /// What is asked of a trajectory; times are training times `Σ η`.
 #[derive(Debug, Clone)]
@@ -82,19 +72,6 @@ pub fn exact_score(
         Targets::Values(_) => None,
     };
     (passes.loss(), accuracy)
-}
-
-/// What an explicit L2 of one strength for all weights makes of a network.
-#[derive(Debug, Clone)]
-pub struct Scalar {
-    /// λ, about zero.
-    pub lambda: f64,
-    /// Mean loss of the validation set for the mean weights of the window.
-    pub loss: f64,
-    /// Accuracy likewise, for classes.
-    pub accuracy: Option<f64>,
-    /// These weights, rows × outputs of every layer.
-    pub weights: Vec<DMatrix<f64>>,
 }
 
 /// Nodes and weights of Gauss and Legendre on (0, 1): exact for the cubic of a step times a linear density.
@@ -181,35 +158,5 @@ impl NetworkSetting<'_> {
             curve,
             passes,
         })
-    }
-
-    /// The bias-free twin with an explicit penalty `½ λ |w|²` of each of these strengths, scored on a validation set.
-    ///
-    /// # Errors
-    /// As [`NetworkSetting::trajectory`].
-    pub fn scalar_path(
-        &self,
-        lambdas: &[f64],
-        start: &[DMatrix<f64>],
-        timeline: &Timeline,
-        density: impl Fn(f64) -> f64 + Sync,
-        validation: &Examples,
-    ) -> Result<Vec<Scalar>> {
-        let one = |&lambda: &f64| {
-            let penalty = |w: &DMatrix<f64>| Penalty {
-                strength: w.map(|_| lambda),
-                centre: w.map(|_| 0.0),
-            };
-            let twin = self.digital(Some(start.iter().map(penalty).collect()));
-            let weights = twin.trajectory(start, timeline, &density)?.mean;
-            let (loss, accuracy) = exact_score(self.network, &weights, validation);
-            Ok(Scalar {
-                lambda,
-                loss,
-                accuracy,
-                weights,
-            })
-        };
-        lambdas.par_iter().map(one).collect()
     }
 }

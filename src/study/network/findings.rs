@@ -6,9 +6,12 @@ use super::super::analyse::pooled_pull;
 use super::super::over::{LEVEL, of_all, of_interval, of_values};
 use super::super::summary::{Estimate, Point};
 use super::predict::Predicted;
-use super::run::{Bench, Epoch, Trained};
-use super::summary::{Band, EpochFound, LayerFound, Sizes, TrainedNetwork};
+use super::run::{Bench, Epoch, Networks, Trained};
+use super::summary::{
+    Band, EpochFound, ExplicitFound, LayerFound, Sizes, TrainedNetwork,
+};
 use crate::bias::network::{as_matrices, distance, matched_intervals, row_major};
+use crate::training::network::largest_curvature;
 
 /// Most rows and columns of a map.
 const MOST_MAPPED: usize = 64;
@@ -58,11 +61,11 @@ impl Bench<'_> {
     pub(super) fn point(
         &self,
         label: String,
-        device: &Trained,
-        twin: &Trained,
+        trained: &Networks,
         predicted: &std::result::Result<Predicted, String>,
     ) -> Point {
         let replicas = self.settings.replicas;
+        let (device, twin) = (&trained.device, &trained.twin);
         let (shared, why) = (self.task.start.is_shared(), predicted.as_ref().err());
         let predicted = predicted.as_ref().ok();
         let epochs = device.epochs.iter().zip(&twin.epochs).enumerate();
@@ -85,20 +88,31 @@ impl Bench<'_> {
 
         // Where replicas start apart their mean is no network, and no trajectory is theirs.
         let mean_course = predicted.filter(|_| shared);
-        let matched = shared.then(|| self.matched(device));
-        let mut matched = matched.into_iter().flatten();
+        let matched = |of| shared.then(|| self.matched(of)).into_iter().flatten();
+        let (mut matched, mut ended) = (matched(device), matched(twin));
         let (mut layers, mut sums) = (Vec::new(), [0.0; 2]);
         let mut mean = Vec::new();
+        let mut balances = vec![[0.0; 2]; replicas];
+        let last_layer = self.network.layers.len() - 1;
         for k in 0..self.network.layers.len() {
             let (own, free) = (means(device, k, replicas), means(twin, k, replicas));
             let (own_mean, free_mean) = (Weights::of(&own), Weights::of(&free));
             let pairs = own_mean.mean.iter().zip(&free_mean.mean);
             let bias: f64 = pairs.map(|(a, b)| (a - b).powi(2)).sum();
+            let norms = |m: &DMatrix<f64>| m.row_iter().map(|r| r.norm()).collect::<Vec<f64>>();
+            let (norm, digital_norm) = (norms(&own), norms(&free));
             // Device and twin see the same samples: the error of their difference.
             let error = Weights::of(&(own - free)).error;
             sums = [sums[0] + bias, sums[1] + error];
             let pull = predicted.and_then(|p| p.pull[k]);
             let mut layer = self.layer(k, device, &own_mean.mean, pull);
+            for (sums, own) in balances.iter_mut().zip(norm.iter().zip(&digital_norm)) {
+                let sign = f64::from(u8::from(k == 0)) - f64::from(u8::from(k == last_layer));
+                sums[0] += sign * own.0.powi(2);
+                sums[1] += sign * own.1.powi(2);
+            }
+            layer.norm = of_values(&norm, mean_course.map(|p| p.mean[k].norm()));
+            layer.digital_norm = over(&digital_norm);
             layer.bias_norm = bias.sqrt();
             layer.monte_carlo_error = (error / bias).sqrt();
             let missed = mean_course.map(|p| {
@@ -110,10 +124,28 @@ impl Bench<'_> {
                 let predicted = mean_course.and_then(|p| p.matched[k]);
                 layer.lambda_e2 = of_interval(interval, predicted);
             }
+            if let Some(interval) = ended.next() {
+                layer.digital_lambda_e2 = of_interval(interval, None);
+            }
             layers.push(layer);
             mean.push(own_mean.mean);
         }
         let mean = as_matrices(&self.network, &mean);
+        let bias = sums[0].sqrt();
+        let strengths = self.task.explicit.strengths.iter().zip(&trained.explicit);
+        let explicit: Vec<ExplicitFound> = strengths
+            .map(|(&lambda, t)| self.explicit(Some(lambda), t, &mean, bias))
+            .collect();
+        let foreseen = trained.foreseen.as_ref();
+        let free = (0..self.network.layers.len()).map(|k| {
+            let all = means(twin, k, replicas);
+            match shared {
+                true => Weights::of(&all).mean,
+                false => all.row(0).iter().copied().collect(),
+            }
+        });
+        let free = as_matrices(&self.network, &free.collect::<Vec<_>>());
+        let curvature = self.curvature(&free);
         let network = TrainedNetwork {
             samples: Sizes {
                 training: self.data.train.len(),
@@ -128,9 +160,18 @@ impl Bench<'_> {
             digital_test_accuracy: over(&digital.test_accuracies),
             digital_test_loss: over(&digital.test_losses),
             accuracy_lost: over(&lost),
-            bias_norm: sums[0].sqrt(),
-            prediction_error_pt: mean_course.map(|p| distance(&mean, &p.mean) / sums[0].sqrt()),
+            bias_norm: bias,
+            prediction_error_pt: mean_course.map(|p| distance(&mean, &p.mean) / bias),
             monte_carlo_error: (sums[1] / sums[0]).sqrt(),
+            balance: of_values(
+                &balances.iter().map(|b| b[0]).collect::<Vec<_>>(),
+                mean_course.map(|p| p.mean[0].norm_squared() - p.mean[last_layer].norm_squared()),
+            ),
+            digital_balance: over(&balances.iter().map(|b| b[1]).collect::<Vec<_>>()),
+            curvature,
+            best_explicit: best(&explicit),
+            explicit,
+            foreseen_explicit: foreseen.map(|t| self.explicit(None, t, &mean, bias)),
             layers,
             confusion: device
                 .confusion
@@ -143,7 +184,8 @@ impl Bench<'_> {
         };
         let complaint = |(name, e): (String, Estimate)| e.complaint(&name, replicas);
         let complaints = network.estimates().into_iter().filter_map(complaint);
-        let warnings = complaints.chain(why.cloned()).collect();
+        let unstable = curvature.and_then(|c| self.unstable(c));
+        let warnings = complaints.chain(why.cloned()).chain(unstable).collect();
         let (model, course) = (&self.plans[0].model, &self.task.course);
         let noise = model.cells.noise();
         Point {
@@ -156,6 +198,53 @@ impl Bench<'_> {
             network: Some(network),
             warnings,
             ..Point::untrained()
+        }
+    }
+
+    /// λ_max at the start and at the end of the digital twin; none where it is not found.
+    fn curvature(&self, end: &[DMatrix<f64>]) -> Option<[f64; 2]> {
+        let of = |w: &[DMatrix<f64>]| largest_curvature(&self.network, w, &self.data.train).ok();
+        Some([of(&self.starts())?, of(end)?])
+    }
+
+    /// The warning for learning rates that descent with the full batch does not stand.
+    fn unstable(&self, curvature: [f64; 2]) -> Option<String> {
+        let rate = self.task.course.learning_rate;
+        let largest = curvature[0].max(curvature[1]);
+        let above = self.settings.algorithm.descends() && rate * largest > 2.0;
+        above.then(|| {
+            format!(
+                "learning-rate {rate} is above 2/λ_max = {:.3} of the mean loss (λ_max {:.3} at the start, {:.3} at the end of the digital twin): descent is unstable there",
+                2.0 / largest,
+                curvature[0],
+                curvature[1]
+            )
+        })
+    }
+
+    /// What is found of a digital network with an explicit L2; `device` are the mean weights of the device, whose bias has this norm.
+    fn explicit(
+        &self,
+        lambda: Option<f64>,
+        trained: &Trained,
+        device: &[DMatrix<f64>],
+        bias: f64,
+    ) -> ExplicitFound {
+        let replicas = self.settings.replicas;
+        let layers = 0..self.network.layers.len();
+        let mean = layers.map(|k| Weights::of(&means(trained, k, replicas)).mean);
+        let mean = as_matrices(&self.network, &mean.collect::<Vec<_>>());
+        let nothing = Epoch::default();
+        let last = trained.epochs.last().unwrap_or(&nothing);
+        let average = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let validation = trained.validation.as_ref();
+        ExplicitFound {
+            lambda,
+            validation_loss: validation.map(|v| average(&v.losses)),
+            validation_accuracy: validation.and_then(|v| v.accuracies.as_deref().map(average)),
+            test_loss: of_values(&last.test_losses, None),
+            test_accuracy: of_values(&last.test_accuracies, None),
+            distance: distance(device, &mean) / bias,
         }
     }
 
@@ -212,6 +301,17 @@ impl Bench<'_> {
             ..LayerFound::default()
         }
     }
+}
+
+/// The one that validation prefers: most right answers, then the least loss.
+fn best(all: &[ExplicitFound]) -> Option<ExplicitFound> {
+    let right = |e: &ExplicitFound| e.validation_accuracy.unwrap_or(0.0);
+    let loss = |e: &ExplicitFound| e.validation_loss.unwrap_or(f64::INFINITY);
+    let better = |a: &&ExplicitFound, b: &&ExplicitFound| {
+        let right = right(a).total_cmp(&right(b));
+        right.then(loss(b).total_cmp(&loss(a)))
+    };
+    all.iter().max_by(better).copied()
 }
 
 /// Centres of bins and the shares of numbers in them.

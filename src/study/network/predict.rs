@@ -5,7 +5,7 @@ use nalgebra::DMatrix;
 use super::run::Bench;
 use crate::bias::Gradient;
 use crate::bias::network::{
-    Held, NetworkSetting, Timeline, as_matrices, match_gradients, sampled_scores,
+    Held, NetworkSetting, Penalty, Timeline, as_matrices, match_gradients, sampled_scores,
 };
 use crate::error::{Error, Result};
 use crate::training::Update;
@@ -27,6 +27,8 @@ pub(super) struct Predicted {
     pub pull: Vec<Option<f64>>,
     /// λ by gradient matching there.
     pub matched: Vec<Option<f64>>,
+    /// The explicit penalties there that pull alike; none where cells have no symmetric point.
+    pub penalties: Option<Vec<Penalty>>,
 }
 
 impl Bench<'_> {
@@ -125,24 +127,26 @@ impl Bench<'_> {
             let right: Option<f64> = drawn.iter().map(|d| d.1).sum();
             (loss, right.map(|a| a / n))
         });
-        let strengths = setting.strengths(&path.mean)?.into_iter();
+        let strengths = setting.strengths(&path.mean)?;
+        let penalties = strengths.iter().map(|s| s.as_ref()?.penalty());
         let matched = match_gradients(&self.network, &self.data.train, &path.mean, &self.centres());
         Ok(Predicted {
             test,
-            pull: strengths.map(|s| s.map(|s| s.pooled)).collect(),
+            penalties: penalties.collect(),
+            pull: strengths.iter().map(|s| Some(s.as_ref()?.pooled)).collect(),
             matched: matched.into_iter().map(std::result::Result::ok).collect(),
             mean: path.mean,
         })
     }
 
     /// First weights of replica 0.
-    fn starts(&self) -> Vec<DMatrix<f64>> {
-        let layers = self.network.layers.iter().zip(&self.plans).enumerate();
-        let weights: Vec<Vec<f64>> = layers
-            .map(|(k, (layer, plan))| {
+    pub(super) fn starts(&self) -> Vec<DMatrix<f64>> {
+        let weights: Vec<Vec<f64>> = (0..)
+            .zip(&self.plans)
+            .map(|(k, plan)| {
                 let range = plan.model.map.range();
                 let start = self.task.start;
-                let first = start.weights(k, layer, range, self.settings.seed, 0, 1);
+                let first = start.weights(&self.network, k, range, self.settings.seed, 0, 1);
                 first.all().iter().map(|w| f64::from(*w)).collect()
             })
             .collect();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::super::file::Study;
@@ -11,7 +12,7 @@ use super::super::settings::Settings;
 use super::super::simulate::{Timed, built, stacks};
 use super::super::summary::{Point, SCHEMA, Summary};
 use super::settings::NetworkTask;
-use crate::bias::network::{Pull, row_major};
+use crate::bias::network::{Penalty, Pull, row_major};
 use crate::bias::{Log, Recorder, Sums};
 use crate::crossbar::{Digital, Plan, Synapses, Usage};
 use crate::error::Result;
@@ -40,12 +41,23 @@ pub struct EpochRow {
 const MOST_LAYERS: u32 = 1 << 16;
 
 /// What learns.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Learner {
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Learner<'a> {
     /// The device.
     Device,
-    /// Exact weights: the twin without bias.
-    Digital,
+    /// Exact weights with these penalties, a layer each; without, the twin without bias.
+    Digital(Option<&'a [Penalty]>),
+}
+
+/// All networks of a point.
+pub(super) struct Networks {
+    pub(super) device: Trained,
+    /// Digital, without a penalty.
+    pub(super) twin: Trained,
+    /// Digital, with each of the strengths that are compared.
+    pub(super) explicit: Vec<Trained>,
+    /// Digital, with the λ that is predicted of every weight.
+    pub(super) foreseen: Option<Trained>,
 }
 
 /// A point made ready.
@@ -60,6 +72,7 @@ pub(super) struct Bench<'a> {
     others: Vec<Vec<Plan>>,
     train: Single,
     test: Option<Single>,
+    validation: Option<Single>,
 }
 
 /// What replicas left behind after an epoch, replica by replica.
@@ -82,6 +95,8 @@ pub(super) struct Trained {
     pub(super) confusion: Vec<u64>,
     /// The samples of training as they are read at the end.
     pub(super) training_accuracies: Vec<f64>,
+    /// Those of validation, for digital networks with a penalty.
+    pub(super) validation: Option<Scores>,
     /// Core-seconds of the training loops, without measurement.
     pub(super) seconds: f64,
     /// Programming pulses of each layer.
@@ -156,6 +171,7 @@ impl<'a> Bench<'a> {
             task,
             train: Single::new(&data.train),
             test: data.test.as_ref().map(Single::new),
+            validation: data.validation.as_ref().map(Single::new),
             network,
             data,
             plans,
@@ -182,9 +198,11 @@ impl<'a> Bench<'a> {
         stacks(self.settings.replicas, self.settings.replicas_at_once())
     }
 
-    /// Steps of all stacks, those of the twin among them.
+    /// Steps of all stacks of all networks.
     fn work(&self) -> u64 {
-        2 * self.stacks().len() as u64 * u64::from(self.steps())
+        let explicit = &self.task.explicit;
+        let networks = 2 + explicit.strengths.len() + usize::from(explicit.predicted);
+        networks as u64 * self.stacks().len() as u64 * u64::from(self.steps())
     }
 
     /// One array a layer, at their first weights.
@@ -198,7 +216,7 @@ impl<'a> Bench<'a> {
             .map(|(k, (layer, plan))| {
                 let range = plan.model.map.range();
                 let seed = self.settings.seed;
-                let start = self.task.start.weights(k, layer, range, seed, first, count);
+                let start = self.task.start.weights(&self.network, k, range, seed, first, count);
                 let mut array: Box<dyn Synapses> = match learner {
                     Learner::Device => {
                         let own = std::iter::once(plan).chain(&self.others[k]);
@@ -208,11 +226,16 @@ impl<'a> Bench<'a> {
                         let metered = self.settings.technology.is_some();
                         built(algorithm, &own, (first, count), metered, &zeros)?
                     }
-                    Learner::Digital => {
+                    Learner::Digital(penalties) => {
                         let zeros = vec![0.0; layer.weights()];
                         let (rows, outputs) = (layer.rows(), layer.outputs);
-                        let weights = zeros.clone();
-                        Box::new(Digital::new(rows, outputs, count, 0.0, weights, &zeros))
+                        let own = penalties.map(|p| &p[k]);
+                        let centre = own.map_or_else(|| zeros.clone(), |p| row_major(&p.centre));
+                        let array = Digital::new(rows, outputs, count, 0.0, centre, &zeros);
+                        Box::new(match own {
+                            Some(p) => array.with_strengths(row_major(&p.strength)),
+                            None => array,
+                        })
                     }
                 };
                 array.start(&start)?;
@@ -221,8 +244,37 @@ impl<'a> Bench<'a> {
             .collect()
     }
 
+    /// Trains every network of the point; `foreseen` are the penalties that are predicted of the device.
+    fn train(
+        &self,
+        foreseen: Option<&[Penalty]>,
+        progress: &dyn Progress,
+    ) -> Result<Networks> {
+        let run = |learner: Learner| self.simulate(learner, progress);
+        let explicit = &self.task.explicit;
+        let alike = |&lambda: &f64| {
+            let layers = self.network.layers.iter();
+            let penalties: Vec<Penalty> = layers
+                .map(|l| Penalty {
+                    strength: DMatrix::repeat(l.rows(), l.outputs, lambda),
+                    centre: DMatrix::zeros(l.rows(), l.outputs),
+                })
+                .collect();
+            run(Learner::Digital(Some(&penalties)))
+        };
+        Ok(Networks {
+            device: run(Learner::Device)?,
+            twin: run(Learner::Digital(None))?,
+            explicit: explicit.strengths.iter().map(alike).collect::<Result<_>>()?,
+            foreseen: foreseen
+                .filter(|_| explicit.predicted)
+                .map(|penalties| run(Learner::Digital(Some(penalties))))
+                .transpose()?,
+        })
+    }
+
     /// Runs every replica.
-    pub(super) fn simulate(&self, learner: Learner, progress: &dyn Progress) -> Result<Trained> {
+    fn simulate(&self, learner: Learner, progress: &dyn Progress) -> Result<Trained> {
         let parts: Vec<Trained> = self
             .stacks()
             .into_par_iter()
@@ -296,11 +348,19 @@ impl<'a> Bench<'a> {
         // Reads of its own, after those of all epochs.
         let turn = turn.div_ceil(self.train.len() as u32);
         let training = score(&self.network, &self.train, turn, &mut arrays)?;
+        let validation = match (learner, &self.validation) {
+            // Read without noise, so that no turn is taken.
+            (Learner::Digital(Some(_)), Some(samples)) => {
+                Some(score(&self.network, samples, 0, &mut arrays)?)
+            }
+            _ => None,
+        };
         let mut out = Trained {
             seconds: spent - probes.iter().map(|p| p.seconds).sum::<f64>(),
             epochs: scorer.epochs,
             confusion: scorer.last.map(|s| s.confusion).unwrap_or_default(),
             training_accuracies: training.accuracies.unwrap_or_default(),
+            validation,
             ..Trained::default()
         };
         for ((k, array), probe) in arrays.iter_mut().enumerate().zip(probes) {
@@ -323,7 +383,7 @@ impl<'a> Bench<'a> {
         let map = &self.plans[layer].model.map;
         let cells = match learner {
             Learner::Device => map.cells_per_weight(),
-            Learner::Digital => 1,
+            Learner::Digital(_) => 1,
         };
         let weights = map.weights();
         let mut values = vec![vec![0.0; replicas]; cells * weights];
@@ -356,6 +416,9 @@ impl Trained {
             *a += b;
         }
         self.training_accuracies.extend(other.training_accuracies);
+        if let (Some(a), Some(b)) = (&mut self.validation, other.validation) {
+            a.join(b);
+        }
         self.seconds += other.seconds;
         for (a, b) in self.pulses.iter_mut().zip(other.pulses) {
             *a += b;
@@ -384,24 +447,25 @@ pub(in crate::study) fn run(study: &Study, progress: &dyn Progress) -> Result<Ou
         .map(Bench::predict)
         .collect::<Result<_>>()?;
     progress.begin(benches.iter().map(Bench::work).sum());
-    let trained: Vec<[Trained; 2]> = benches
+    let trained: Vec<Networks> = benches
         .par_iter()
-        .map(|bench| {
-            let device = bench.simulate(Learner::Device, progress)?;
-            Ok([device, bench.simulate(Learner::Digital, progress)?])
+        .zip(&predicted)
+        .map(|(bench, predicted)| {
+            let found = predicted.as_ref().ok();
+            bench.train(found.and_then(|p| p.penalties.as_deref()), progress)
         })
         .collect::<Result<_>>()?;
     let points: Vec<Point> = benches
         .iter()
         .zip(&trained)
         .zip(predicted)
-        .map(|((bench, [device, twin]), predicted)| {
-            bench.point(swept_label(bench.settings), device, twin, &predicted)
+        .map(|((bench, trained), predicted)| {
+            bench.point(swept_label(bench.settings), trained, &predicted)
         })
         .collect();
     let mut rows = Vec::new();
-    for (point, [trained, _]) in trained.iter().enumerate() {
-        for (epoch, found) in (1..).zip(&trained.epochs) {
+    for (point, trained) in trained.iter().enumerate() {
+        for (epoch, found) in (1..).zip(&trained.device.epochs) {
             let of = |values: &[f64], r: usize| values.get(r).copied().unwrap_or(f64::NAN);
             rows.extend((0..found.losses.len()).map(|replica| EpochRow {
                 point,
@@ -428,8 +492,8 @@ pub(in crate::study) fn run(study: &Study, progress: &dyn Progress) -> Result<Ou
         f64::from(firings) * (cells * b.settings.replicas) as f64
     };
     let updates: f64 = benches.iter().map(updates).sum();
-    let pulses: u64 = trained.iter().flat_map(|[t, _]| &t.pulses).sum();
-    let seconds: f64 = trained.iter().map(|[t, _]| t.seconds).sum();
+    let pulses: u64 = trained.iter().flat_map(|t| &t.device.pulses).sum();
+    let seconds: f64 = trained.iter().map(|t| t.device.seconds).sum();
     Ok(Outcome {
         summary: Summary {
             schema: SCHEMA,

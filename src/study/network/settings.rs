@@ -31,6 +31,17 @@ pub struct NetworkTask {
     pub average_from: f64,
     /// Every how many steps the window is logged.
     pub log_every: u32,
+    /// Digital networks with a penalty that are trained beside it.
+    pub explicit: Explicit,
+}
+
+/// Digital networks with an explicit L2, from the same start and with the same samples as the device.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Explicit {
+    /// λ, the same for all weights, about zero.
+    pub strengths: Vec<f64>,
+    /// Whether there is one in which every weight has the λ that is predicted of the device, about its symmetric point.
+    pub predicted: bool,
 }
 
 impl NetworkTask {
@@ -98,6 +109,19 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
             .optional_quantity::<Seconds>("seconds-per-step", Rule::Positive)
             .map_or(0.0, Seconds::value),
     };
+    let start = start(training);
+    let scaled = matches!(start, Start::Uniform { rescale, .. } if rescale != 1.0);
+    if scaled && (bias || activation != Activation::Relu) {
+        training.violation(
+            "start",
+            "only networks of rectified sums without bias lines compute the same whatever the factor is: rescale is for them",
+            "remove rescale, or write activation = \"relu\" and bias = false",
+        );
+    }
+    let explicit = training
+        .optional_section("explicit-l2")
+        .map(|s| explicit(&s, &data))
+        .unwrap_or_default();
     NetworkTask {
         hidden,
         activation,
@@ -105,7 +129,8 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
         bias,
         data,
         course,
-        start: start(training),
+        start,
+        explicit,
         average_from: training.number("average-from", Rule::Between(0.0, 0.99)),
         log_every: training.integer("log-every", Rule::Between(1.0, 1e6)),
     }
@@ -118,9 +143,36 @@ fn start(training: &Section) -> Start {
         return Start::Uniform {
             scale: s.number("scale", Rule::Positive),
             shared: s.bool("shared"),
+            rescale: s
+                .optional_number("rescale", Rule::Positive)
+                .unwrap_or(1.0),
         };
     }
     Start::Value(training.optional_number("start", Rule::Any).unwrap_or(0.0))
+}
+
+/// `explicit-l2`
+fn explicit(section: &Section, data: &DataSpec) -> Explicit {
+    let strengths = section.optional_numbers("strengths", Rule::NonNegative);
+    let predicted = section.optional_bool("predicted").unwrap_or(false);
+    if strengths.is_none() && !predicted {
+        section.violation(
+            "strengths",
+            "missing: which explicit penalties are compared",
+            "for example strengths = [0.0, 0.001, 0.003, 0.01, 0.03], or predicted = true",
+        );
+    }
+    if strengths.is_some() && !data.has_validation() {
+        section.violation(
+            "strengths",
+            "the best of them is chosen by samples for validation, and there are none",
+            "write for example validation = 0.15 in [task.network.data.split]",
+        );
+    }
+    Explicit {
+        strengths: strengths.unwrap_or_default(),
+        predicted,
+    }
 }
 
 /// The one of that name, which is one of them.

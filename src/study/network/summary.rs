@@ -57,6 +57,12 @@ pub struct LayerFound {
     pub lambda_e1: Estimate,
     /// λ by gradient matching at the mean weights.
     pub lambda_e2: Estimate,
+    /// The same of the digital twin: what ending early looks like.
+    pub digital_lambda_e2: Estimate,
+    /// `‖w‖` of the mean weights of every replica over the averaging window.
+    pub norm: Estimate,
+    /// The same of the digital twin.
+    pub digital_norm: Estimate,
     /// `‖w̄ - w_free‖` of its weights, w_free those of the digital twin over the same window.
     pub bias_norm: f64,
     /// `‖w̄ - w_Pt‖` over that.
@@ -73,6 +79,24 @@ pub struct LayerFound {
     pub map_block: [usize; 2],
     /// What its array costs over the run, where `[technology]` says what its parts do.
     pub cost: Option<Cost>,
+}
+
+/// A digital network with an explicit L2.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ExplicitFound {
+    /// λ of all weights; none where every weight has its own.
+    pub lambda: Option<f64>,
+    /// Mean loss of the samples of validation at the end, mean over replicas.
+    pub validation_loss: Option<f64>,
+    /// Share of them whose class is found.
+    pub validation_accuracy: Option<f64>,
+    /// Mean loss of the held-out samples at the end.
+    pub test_loss: Estimate,
+    /// Share of them whose class is found.
+    pub test_accuracy: Estimate,
+    /// `‖w̄ - w̄_device‖` of the window means, over the bias.
+    pub distance: f64,
 }
 
 /// A network that was trained.
@@ -105,6 +129,18 @@ pub struct TrainedNetwork {
     pub prediction_error_pt: Option<f64>,
     /// Standard error of w̄ over replicas, over that.
     pub monte_carlo_error: f64,
+    /// `‖w₁‖² - ‖w_L‖²` of the first and the last layer, which the flow of rectifier networks without bias lines keeps; predicted along the trajectory.
+    pub balance: Estimate,
+    /// The same of the digital twin.
+    pub digital_balance: Estimate,
+    /// λ_max of the mean training loss at the first weights and at the mean ones of the digital twin, those of the first replica where they start apart.
+    pub curvature: Option<[f64; 2]>,
+    /// Digital networks with each explicit L2 that was asked for.
+    pub explicit: Vec<ExplicitFound>,
+    /// The one of them that validation prefers: most right answers, then the least loss.
+    pub best_explicit: Option<ExplicitFound>,
+    /// The one whose weights have each the λ that is predicted of the device.
+    pub foreseen_explicit: Option<ExplicitFound>,
     /// Layer by layer.
     pub layers: Vec<LayerFound>,
     /// Of all replicas together: samples of class i (row) that were taken for class j.
@@ -113,12 +149,29 @@ pub struct TrainedNetwork {
     pub seconds_per_epoch: f64,
 }
 
+impl ExplicitFound {
+    fn template() -> Self {
+        let estimate = Estimate::template();
+        Self {
+            lambda: Some(1.0),
+            validation_loss: Some(1.0),
+            validation_accuracy: Some(1.0),
+            test_loss: estimate,
+            test_accuracy: estimate,
+            distance: 1.0,
+        }
+    }
+}
+
 impl LayerFound {
     fn template() -> Self {
         let estimate = Estimate::template();
         Self {
             lambda_e1: estimate,
             lambda_e2: estimate,
+            digital_lambda_e2: estimate,
+            norm: estimate,
+            digital_norm: estimate,
             prediction_error_pt: Some(1.0),
             cost: Some(Cost::template()),
             ..Self::default()
@@ -144,6 +197,12 @@ impl TrainedNetwork {
             digital_test_loss: estimate,
             accuracy_lost: estimate,
             prediction_error_pt: Some(1.0),
+            balance: estimate,
+            digital_balance: estimate,
+            curvature: Some([1.0; 2]),
+            best_explicit: Some(ExplicitFound::template()),
+            foreseen_explicit: Some(ExplicitFound::template()),
+            explicit: vec![ExplicitFound::template(); 16],
             layers: vec![LayerFound::template(); 16],
             ..Self::default()
         }
@@ -159,6 +218,8 @@ impl TrainedNetwork {
             ("digital-test-accuracy", self.digital_test_accuracy),
             ("digital-test-loss", self.digital_test_loss),
             ("accuracy-lost", self.accuracy_lost),
+            ("balance", self.balance),
+            ("digital-balance", self.digital_balance),
         ];
         let own = own.into_iter().map(|(name, e)| (name.to_owned(), e));
         let layers = self.layers.iter().enumerate().flat_map(|(k, l)| {
@@ -166,6 +227,9 @@ impl TrainedNetwork {
             [
                 (named("lambda-e1"), l.lambda_e1),
                 (named("lambda-e2"), l.lambda_e2),
+                (named("digital-lambda-e2"), l.digital_lambda_e2),
+                (named("norm"), l.norm),
+                (named("digital-norm"), l.digital_norm),
             ]
         });
         own.chain(layers).collect()

@@ -4,6 +4,7 @@
 //! Errors flow back as `∂L/∂x_r = Σ_c w_rc ∂L/∂z_c`, and the gradient of one sample is the outer product `x_r ∂L/∂z_c`.
 
 mod activation;
+mod curvature;
 mod exact;
 mod examples;
 mod objective;
@@ -12,6 +13,7 @@ mod score;
 mod start;
 
 pub use activation::Activation;
+pub use curvature::largest_curvature;
 pub use exact::{Passes, gradient_errors};
 pub use examples::{Examples, Targets};
 pub use objective::{Objective, Target};

@@ -503,11 +503,12 @@ mod tests {
         let start = Start::Uniform {
             scale: 1.0,
             shared: true,
+            rescale: 1.0,
         };
         let layers = network.layers.iter().enumerate();
         layers
             .map(|(k, layer)| {
-                let weights = start.weights(k, layer, [-1.0, 1.0], 9, 0, replicas);
+                let weights = start.weights(network, k, [-1.0, 1.0], 9, 0, replicas);
                 let (n, rows) = (layer.weights(), layer.rows());
                 let mut array = Digital::new(
                     rows,

@@ -19,6 +19,19 @@ pub struct Scores {
     pub confusion: Vec<u64>,
 }
 
+impl Scores {
+    /// Adds the replicas of another stack after its own.
+    pub fn join(&mut self, other: Self) {
+        self.losses.extend(other.losses);
+        if let (Some(a), Some(b)) = (&mut self.accuracies, other.accuracies) {
+            a.extend(b);
+        }
+        for (a, b) in self.confusion.iter_mut().zip(other.confusion) {
+            *a += b;
+        }
+    }
+}
+
 /// Reads all samples through the arrays. Reads of `turn` and those of another share no random numbers with each other or with training, as long as
 /// all turns together have fewer than 2³⁰ samples.
 ///

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand_pcg::Pcg64;
 
-use super::Dense;
+use super::Network;
 use crate::backend::StackVector;
 
 /// What the weights of a network start with.
@@ -17,6 +17,9 @@ pub enum Start {
         scale: f64,
         /// Whether all replicas start with the same weights.
         shared: bool,
+        /// Factor of the first layer's weights, by which the last layer's are divided. Networks of rectified sums without bias lines compute the same
+        /// whatever it is.
+        rescale: f64,
     },
 }
 
@@ -32,18 +35,30 @@ impl Start {
     /// The weights of layer `index` (row-major) of some replicas.
     pub fn weights(
         self,
+        network: &Network,
         index: usize,
-        layer: &Dense,
         range: [f64; 2],
         seed: u64,
         first_replica: usize,
         replicas: usize,
     ) -> StackVector {
+        let layer = &network.layers[index];
         let mut out = StackVector::zeros(layer.weights(), replicas);
         match self {
             Self::Value(value) => out.fill(value as f32),
-            Self::Uniform { scale, shared } => {
-                let most = scale / (layer.inputs as f64).sqrt();
+            Self::Uniform {
+                scale,
+                shared,
+                rescale,
+            } => {
+                let last = network.layers.len() - 1;
+                let factor = match index {
+                    _ if last == 0 => 1.0,
+                    0 => rescale,
+                    k if k == last => 1.0 / rescale,
+                    _ => 1.0,
+                };
+                let most = factor * scale / (layer.inputs as f64).sqrt();
                 for r in 0..replicas {
                     let replica = if shared { 0 } else { first_replica + r };
                     let state = u128::from(seed) << 64 | (replica as u128) << 16 | index as u128;
