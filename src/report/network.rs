@@ -420,7 +420,7 @@ fn explicit(summary: &Summary) -> Vec<Vec<Cell>> {
             number(significant(e.validation_accuracy, 4)),
             measured(&e.test_loss),
             measured(&e.test_accuracy),
-            number(significant(Some(e.distance), 3)),
+            number(significant(Some(e.from_device), 3)),
         ]
     };
     let of_point = |(p, n): (&Point, &TrainedNetwork)| {

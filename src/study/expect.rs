@@ -272,10 +272,6 @@ impl Expect {
     }
 }
 
-/// Numbers are named by their dotted path in a point of `summary.json`, or are one of the derived ones:
-/// `PATH.distance` = |value - predicted| over the half width of the 95 % interval,
-/// `PATH.deviation` = |value/predicted - 1|,
-/// `PATH.errors` = |value - predicted| over the standard error of the interval.
 fn control_value(control: &Control) -> Value {
     let entries = control
         .values
@@ -284,6 +280,10 @@ fn control_value(control: &Control) -> Value {
     Value::Object(entries.collect())
 }
 
+/// Numbers are named by their dotted path in a point of `summary.json`, or are one of the derived ones:
+/// `PATH.distance` = |value - predicted| over the half width of the 95 % interval,
+/// `PATH.deviation` = |value/predicted - 1|,
+/// `PATH.errors` = |value - predicted| over the standard error of the interval.
 fn at(value: &Value, path: &str) -> Option<f64> {
     // Entries of lists are counted from 0.
     let entry = |v: &'_ Value, key: &str| v.as_array().and(key.parse().ok());

@@ -244,7 +244,7 @@ impl Bench<'_> {
             validation_accuracy: validation.and_then(|v| v.accuracies.as_deref().map(average)),
             test_loss: of_values(&last.test_losses, None),
             test_accuracy: of_values(&last.test_accuracies, None),
-            distance: distance(device, &mean) / bias,
+            from_device: distance(device, &mean) / bias,
         }
     }
 

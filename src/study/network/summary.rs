@@ -96,7 +96,7 @@ pub struct ExplicitFound {
     /// Share of them whose class is found.
     pub test_accuracy: Estimate,
     /// `‖w̄ - w̄_device‖` of the window means, over the bias.
-    pub distance: f64,
+    pub from_device: f64,
 }
 
 /// A network that was trained.
@@ -158,7 +158,7 @@ impl ExplicitFound {
             validation_accuracy: Some(1.0),
             test_loss: estimate,
             test_accuracy: estimate,
-            distance: 1.0,
+            from_device: 1.0,
         }
     }
 }
