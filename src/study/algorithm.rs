@@ -120,6 +120,9 @@ fn penalty(section: &Section) -> Penalty {
         orthogonality,
         centre: centre.unwrap_or(0.0),
         read_every: section.integer("read-every", Rule::AtLeast(1.0)),
+        fade: section
+            .has("fade")
+            .then(|| section.integer("fade", Rule::AtLeast(1.0))),
     }
 }
 

@@ -222,8 +222,10 @@ impl Study {
             make_absolute(&mut document, key, Some(&folder))?;
         }
         for key in DATA_FILES {
-            let key = format!("task.network.data.{key}");
-            make_absolute(&mut document, &key, Some(&folder))?;
+            for table in ["data", "data.otherwise"] {
+                let key = format!("task.network.{table}.{key}");
+                make_absolute(&mut document, &key, Some(&folder))?;
+            }
         }
         make_absolute(&mut document, "device.law.piecewise.csv", None)?;
         for key in arrays() {

@@ -230,6 +230,7 @@ fn adam_and_its_penalties_are_their_equations() {
         orthogonality: 0.0,
         centre: 0.5,
         read_every: 1,
+        fade: None,
     };
     for (made, tolerance) in SINGLE {
         let plain = Algorithm::Optimizer(optimizer(descent));
@@ -254,6 +255,19 @@ fn adam_and_its_penalties_are_their_equations() {
             let pull = 0.2 * w.add_scalar(-0.5);
             *w -= RATE * (adam(s, g, all) + pull);
         });
+        // Half of it at the second update of two, nothing from the third on.
+        let fading = Algorithm::Optimizer(Optimizer {
+            penalty: Some(Penalty {
+                fade: Some(2),
+                ..penalty
+            }),
+            ..optimizer(Descent::Plain)
+        });
+        let mut left = [1.0, 0.5].into_iter();
+        follow(&fading, made, &moments(), tolerance, |_, g, w| {
+            let factor = 0.2 * left.next().unwrap_or(0.0);
+            *w -= RATE * (g + factor * w.add_scalar(-0.5));
+        });
     }
 }
 
@@ -266,6 +280,7 @@ fn clipped_and_penalised_gradients_are_their_equations() {
             orthogonality,
             centre: 0.0,
             read_every,
+            fade: None,
         })
     };
     let ask = |clip, penalty| {

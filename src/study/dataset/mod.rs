@@ -38,9 +38,17 @@ pub const DATA_FILES: [&str; 11] = [
 pub struct DataSpec {
     origin: Origin,
     preparation: Preparation,
+    /// What is used where a file is missing.
+    otherwise: Option<Box<DataSpec>>,
 }
 
 impl DataSpec {
+    /// The first file that is not there, where there are other data to use.
+    pub fn missing(&self) -> Option<&Path> {
+        self.otherwise.as_ref()?;
+        self.origin.files().into_iter().find(|f| !f.exists())
+    }
+
     /// What the targets are.
     pub fn answer(&self) -> Answer {
         self.origin.answer()
@@ -59,13 +67,15 @@ impl DataSpec {
     /// Whether some samples are for validation.
     pub fn has_validation(&self) -> bool {
         let share = |split: Split| split.validation > 0.0;
-        self.preparation.split.is_some_and(share)
+        let others = self.otherwise.as_ref().is_none_or(|o| o.has_validation());
+        others && self.preparation.split.is_some_and(share)
     }
 
     /// Whether some samples are for testing.
     pub fn has_test(&self) -> bool {
         let share = |split: Split| split.test > 0.0;
-        self.origin.has_test() || self.preparation.split.is_some_and(share)
+        let others = self.otherwise.as_ref().is_none_or(|o| o.has_test());
+        others && (self.origin.has_test() || self.preparation.split.is_some_and(share))
     }
 
     /// Reads or draws the data. `seed` is that of the study: of synthetic data and of replaced labels.
@@ -73,6 +83,9 @@ impl DataSpec {
     /// # Errors
     /// As [`Origin::load`].
     pub fn load(&self, seed: u64) -> Result<DataSet> {
+        if let (Some(_), Some(other)) = (self.missing(), &self.otherwise) {
+            return other.load(seed);
+        }
         self.origin.load(&self.preparation, seed)
     }
 }
@@ -134,9 +147,29 @@ pub fn dataset(section: &Section, folder: &Path) -> DataSpec {
     if section.has(misplaced.0) {
         section.violation(misplaced.0, misplaced.1, "remove the key");
     }
+    let otherwise = section.optional_section("otherwise").map(|s| {
+        let other = dataset(&s, folder);
+        if other.answer() != answer {
+            section.violation(
+                "otherwise",
+                "targets are classes in one of the two data sets and numbers in the other",
+                "name data of the same kind, as one network learns either",
+            );
+        }
+        s.finish();
+        Box::new(other)
+    });
+    if otherwise.is_some() && origin.files().is_empty() {
+        section.violation(
+            "otherwise",
+            "these data are drawn and not read, so that no file can be missing",
+            "remove it",
+        );
+    }
     DataSpec {
         origin,
         preparation,
+        otherwise,
     }
 }
 

@@ -11,6 +11,7 @@ use super::summary::{
     Band, EpochFound, ExplicitFound, LayerFound, Sizes, TrainedNetwork,
 };
 use crate::bias::network::{as_matrices, distance, matched_intervals, row_major};
+use crate::training::datasets::MNIST;
 use crate::training::network::largest_curvature;
 
 /// Most rows and columns of a map.
@@ -185,7 +186,14 @@ impl Bench<'_> {
         let complaint = |(name, e): (String, Estimate)| e.complaint(&name, replicas);
         let complaints = network.estimates().into_iter().filter_map(complaint);
         let unstable = curvature.and_then(|c| self.unstable(c));
-        let warnings = complaints.chain(why.cloned()).chain(unstable).collect();
+        let replaced = self.task.data.missing().map(|file| {
+            format!(
+                "{} is not there: trained on the data of [task.network.data.otherwise] instead; {MNIST}",
+                file.display()
+            )
+        });
+        let further = why.cloned().into_iter().chain(unstable).chain(replaced);
+        let warnings = complaints.chain(further).collect();
         let (model, course) = (&self.plans[0].model, &self.task.course);
         let noise = model.cells.noise();
         Point {

@@ -24,6 +24,8 @@ pub struct Penalty {
     pub centre: f64,
     /// Updates from one read of the weights to the next.
     pub read_every: u32,
+    /// Updates over which all strengths fall to zero in a straight line, to stay there; none where they stay as they are.
+    pub fade: Option<u32>,
 }
 
 /// A penalty and the weights as they were last read.
@@ -57,10 +59,16 @@ impl Penalised {
         array: &mut dyn Synapses,
         to: &mut StackVector,
     ) -> Result<()> {
+        if self.penalty.fade.is_some_and(|n| self.updates >= n) {
+            return Ok(());
+        }
         if self.updates.is_multiple_of(self.penalty.read_every) {
             self.lines.read_all(array, &mut self.weights)?;
         }
-        self.updates = self.updates.wrapping_add(1);
+        let done = f64::from(self.updates);
+        let left = self.penalty.fade.map_or(1.0, |n| 1.0 - done / f64::from(n));
+        let factor = factor * left;
+        self.updates = self.updates.saturating_add(1);
         let Penalty {
             l2,
             l1,

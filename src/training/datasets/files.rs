@@ -12,7 +12,7 @@ use crate::training::data::read_labelled;
 use crate::training::network::{Examples, Targets};
 
 /// How to get the files that IDX was made for.
-const MNIST: &str = "MNIST is train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, \
+pub const MNIST: &str = "MNIST is train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, \
     published at http://yann.lecun.com/exdb/mnist/ and mirrored at https://github.com/cvdfoundation/mnist; \
     Fashion-MNIST has files of the same names, at https://github.com/zalandoresearch/fashion-mnist";
 

@@ -7,11 +7,12 @@ mod synthetic;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 use serde::Serialize;
 
+pub use files::MNIST;
 pub use prepare::{Preparation, Scaling};
 pub use split::{Split, TooFew};
 pub use synthetic::{Fourier, Synthetic};
@@ -169,7 +170,27 @@ impl Part {
     }
 }
 
+impl ArrayFile {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Numpy { file, .. } | Self::Idx(file) => file,
+        }
+    }
+}
+
 impl Origin {
+    /// The files that they are read from.
+    pub fn files(&self) -> Vec<&Path> {
+        match self {
+            Self::Table { file, .. } => vec![file],
+            Self::Arrays { train, test, .. } => std::iter::once(train)
+                .chain(test)
+                .flat_map(|a| [a.features.path(), a.targets.path()])
+                .collect(),
+            Self::Synthetic(_) => Vec::new(),
+        }
+    }
+
     /// What the targets are.
     pub fn answer(&self) -> Answer {
         match self {
