@@ -335,6 +335,7 @@ impl<'a> Bench<'a> {
                 &self.network,
                 &self.train,
                 course,
+                0..course.epochs,
                 self.settings.seed,
                 first,
                 &mut arrays,
