@@ -39,7 +39,7 @@ impl Checkpoints {
     /// least `every` between two; with `resume` those that are there are taken up.
     ///
     /// # Errors
-    /// [`Error::Write`] if there are checkpoints that are not to be taken up.
+    /// [`Error::Data`] if there are checkpoints that are not to be taken up.
     pub fn new(results: &Path, every: Duration, resume: bool) -> Result<Self> {
         let new = Self {
             folder: results.join(FOLDER),
@@ -48,11 +48,13 @@ impl Checkpoints {
             begun: Instant::now(),
         };
         if !resume && new.exist() {
-            let reason = "it has checkpoints of a run that did not end, and they are not replaced: go on with --resume, or remove the folder to begin again";
-            return Err(Error::write(
-                new.folder,
-                std::io::Error::other(reason.to_owned()),
-            ));
+            return Err(Error::Data {
+                file: new.folder.display().to_string(),
+                line: None,
+                column: None,
+                rule: "has checkpoints of a run that did not end".into(),
+                way_out: "go on with --resume, or remove the folder to begin again".into(),
+            });
         }
         Ok(new)
     }
@@ -171,26 +173,33 @@ impl<'a> Keeper<'a> {
         }))
     }
 
-    /// Keeps the state after `done` epochs, which `fill` writes; in a file where it is time to.
+    /// Keeps the state after `done` epochs, which `fill` writes: in a file where it is time to, and for [`Keeper::rescue`] where it is good.
     pub(super) fn keep(
         &mut self,
         done: u32,
+        good: bool,
         fill: impl FnOnce(&mut Saved) -> Result<()>,
     ) -> Result<()> {
-        let mut saved = Saved::new();
-        let about = &mut self.about.clone();
-        head(about, &mut { done }, &mut self.notes, &mut saved)?;
-        fill(&mut saved)?;
         // Stacks that are done wait for others.
         let since = match done == self.about.epochs {
             true => self.checkpoints.begun,
             false => self.written,
         };
-        if since.elapsed() >= self.checkpoints.every {
+        let due = since.elapsed() >= self.checkpoints.every;
+        if !due && !good {
+            return Ok(());
+        }
+        let mut saved = Saved::new();
+        let about = &mut self.about.clone();
+        head(about, &mut { done }, &mut self.notes, &mut saved)?;
+        fill(&mut saved)?;
+        if due {
             self.write(&saved)?;
             self.written = Instant::now();
         }
-        self.good = Some((done, saved));
+        if good {
+            self.good = Some((done, saved));
+        }
         Ok(())
     }
 
@@ -206,7 +215,7 @@ impl<'a> Keeper<'a> {
             (Error::NotConverged { what, detail }, Some((done, saved))) => Error::NotConverged {
                 detail: match self.write(&saved) {
                     Ok(()) => format!(
-                        "{detail}, and go on with --resume from the state after epoch {done}, which is kept in {}",
+                        "{detail}, and go on with --resume from the last good state, that after epoch {done}, in {}",
                         self.path.display()
                     ),
                     Err(e) => format!("{detail} (the state after epoch {done} is lost: {e})"),
@@ -229,11 +238,17 @@ fn head(
     saved.text("program", &mut program)?;
     if program != PROGRAM {
         return Err(saved.refused(
-            format!("was written by {program}, and this is {PROGRAM}, which may draw other numbers"),
+            format!(
+                "was written by {program}, and this is {PROGRAM}, which may draw other numbers"
+            ),
             format!("go on with {program}, or remove it to begin again"),
         ));
     }
-    let mut lines: Vec<String> = about.settings.iter().map(|(k, v)| format!("{k}\t{v}")).collect();
+    let mut lines: Vec<String> = about
+        .settings
+        .iter()
+        .map(|(k, v)| format!("{k}\t{v}"))
+        .collect();
     texts("settings", &mut lines, saved)?;
     let pair = |line: String| {
         let (key, value) = line.split_once('\t')?;
@@ -292,7 +307,7 @@ fn changes(there: &[(String, String)], here: &[(String, String)]) -> Vec<Change>
 }
 
 /// Whether a key is this one or in this table.
-fn is_within(key: &str, table: &str) -> bool {
+pub(super) fn is_within(key: &str, table: &str) -> bool {
     key.strip_prefix(table)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -329,7 +344,12 @@ mod tests {
     }
 
     fn keep(keeper: &mut Keeper, done: u32) {
-        keeper.keep(done, |s| s.number("x", &mut 42_u32)).unwrap();
+        keep_if(keeper, done, true);
+    }
+
+    fn keep_if(keeper: &mut Keeper, done: u32, good: bool) {
+        let fill = |s: &mut Saved| s.number("x", &mut 42_u32);
+        keeper.keep(done, good, fill).unwrap();
     }
 
     /// Takes it up with another description.
@@ -405,7 +425,10 @@ mod tests {
         let text = refused(&|a| a.digest = 8);
         assert!(text.contains("of other data"), "{text}");
         let text = refused(&|a| a.epochs = 2);
-        assert!(text.contains("after 3 epochs, and the study has 2"), "{text}");
+        assert!(
+            text.contains("after 3 epochs, and the study has 2"),
+            "{text}"
+        );
         // Renamed.
         let own = folder.path().join(FOLDER).join("point-0-device-0.state");
         let other = own.with_file_name("point-1-device-0.state");
@@ -452,9 +475,13 @@ mod tests {
         assert!(text.ends_with("learning rate"), "{text}");
         keep(&mut keeper, 1);
         keep(&mut keeper, 2);
+        keep_if(&mut keeper, 3, false);
         assert!(!checkpoints.exist());
         let text = keeper.rescue(diverged()).to_string();
-        assert!(text.contains("with --resume from the state after epoch 2"), "{text}");
+        assert!(
+            text.contains("with --resume from the last good state, that after epoch 2,"),
+            "{text}"
+        );
         assert_eq!(take(folder.path(), |_| {}).unwrap().0.done, 2);
     }
 }

@@ -171,10 +171,11 @@ fn start(network: &Network, arrays: &mut [Box<dyn Synapses>]) {
     let random = Start::Uniform {
         scale: 0.5,
         shared: false,
+        rescale: 1.0,
     };
-    for (k, (layer, array)) in network.layers.iter().zip(arrays).enumerate() {
+    for (k, array) in arrays.iter_mut().enumerate() {
         let replicas = array.replicas();
-        let weights = random.weights(k, layer, [-0.5, 0.5], SEED, 4, replicas);
+        let weights = random.weights(network, k, [-0.5, 0.5], SEED, 4, replicas);
         array.start(&weights).unwrap();
     }
 }

@@ -7,9 +7,7 @@ use super::super::over::{LEVEL, of_all, of_interval, of_values};
 use super::super::summary::{Estimate, Point};
 use super::predict::Predicted;
 use super::run::{Bench, Epoch, Networks, Trained};
-use super::summary::{
-    Band, EpochFound, ExplicitFound, LayerFound, Sizes, TrainedNetwork,
-};
+use super::summary::{Band, EpochFound, ExplicitFound, LayerFound, Sizes, TrainedNetwork};
 use crate::bias::network::{as_matrices, distance, matched_intervals, row_major};
 use crate::training::network::largest_curvature;
 
@@ -185,7 +183,8 @@ impl Bench<'_> {
         let complaint = |(name, e): (String, Estimate)| e.complaint(&name, replicas);
         let complaints = network.estimates().into_iter().filter_map(complaint);
         let unstable = curvature.and_then(|c| self.unstable(c));
-        let warnings = complaints.chain(why.cloned()).chain(unstable).collect();
+        let own = why.into_iter().chain(trained.notes()).cloned();
+        let warnings = complaints.chain(own).chain(unstable).collect();
         let (model, course) = (&self.plans[0].model, &self.task.course);
         let noise = model.cells.noise();
         Point {
