@@ -86,7 +86,7 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// The content of a table of data (CSV) breaks a rule.
+    /// The content of a file of data breaks a rule.
     #[error("{}", DataLine { file, line: *line, column: column.as_deref(), rule, way_out })]
     Data {
         /// The file as the user named it.

@@ -1,12 +1,14 @@
-//! Arrays of numbers from files: NPY and NPZ, IDX, and what is packed with gzip.
+//! Arrays of numbers from files: NPY and NPZ, IDX, and what is packed with gzip; states of runs that go on later.
 
 mod idx;
 mod npy;
 mod packed;
+mod saved;
 
 pub use idx::read_idx;
 pub use npy::{Archive, read_array, read_matrix};
 pub use packed::read_unpacked;
+pub use saved::{Plain, Saved};
 
 use crate::error::Error;
 

@@ -12,6 +12,7 @@ pub use place::Place;
 
 use std::sync::Arc;
 
+use crate::arrays::Saved;
 use crate::device::{Cells, Counting};
 use crate::error::Result;
 
@@ -227,7 +228,7 @@ pub trait Backend: Send {
     fn shape(&self) -> Shape;
     /// Sets every crossbar to the same positions in the window (row-major, 0 at `g_min`, 1 at `g_max`).
     fn write(&mut self, positions: &[f64]) -> Result<()>;
-    /// Sets every cell of every crossbar to its own true state (what [`Backend::inspect`] gives), exactly.
+    /// Writes every cell of every crossbar with its own true state (what [`Backend::inspect`] gives), exactly: as new, it remembers nothing.
     ///
     /// # Errors
     /// On a graphics processor, always.
@@ -297,6 +298,13 @@ pub trait Backend: Send {
     /// emptied, and 1/f noise of reads grows. Nothing moves where there is none of these. Where cells walk at random, calls of the
     /// same step draw the same numbers.
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()>;
+    /// Writes everything that later operations depend on to `saved`, or takes it from there: states and what reads see of them, what cells
+    /// remember, traps, clocks and counts. What is taken must be of an equal stack. What [`Backend::read_as`] and [`Backend::exchange`] gave is
+    /// for the caller to give again, the latter before.
+    ///
+    /// # Errors
+    /// Those of [`Saved::list`]; on a graphics processor, always.
+    fn keep(&mut self, saved: &mut Saved) -> Result<()>;
     /// True states (positions) of all cells: the measurement port.
     fn inspect(&mut self, states: &mut StackVector) -> Result<()>;
     /// Number of programming pulses applied so far, over all cells and replicas.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector, Matrix4, Vector4};
 
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::crossbar::{ArrayModel, Synapses};
 use crate::device::{Counting, bounded_mean};
@@ -59,6 +60,19 @@ impl Sums {
             signed_change: o.signed_change.map(negative),
             channels: o.channels.map(negative),
         })
+    }
+
+    /// All of them.
+    fn numbers_mut(&mut self) -> impl Iterator<Item = &mut f64> {
+        let lists = [
+            &mut self.weight[..],
+            &mut self.abs_gradient,
+            &mut self.gradient,
+            &mut self.change,
+            &mut self.signed_change,
+            &mut self.channels,
+        ];
+        std::iter::once(&mut self.count).chain(lists.into_iter().flatten())
     }
 
     /// Mean of the weight.
@@ -208,6 +222,38 @@ impl Recorder {
     pub fn without_budget(mut self) -> Self {
         self.budget = false;
         self
+    }
+
+    /// Writes what was recorded to `saved`, or takes it from there.
+    ///
+    /// # Errors
+    /// Those of [`Saved::list`]: it is of another stack.
+    pub fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        // Most runs are saved before their window begins.
+        let mut any = self.sums.iter().any(|s| s.count != 0.0);
+        saved.flag("any", &mut any)?;
+        if any {
+            let numbers = self.sums.iter_mut().flat_map(Sums::numbers_mut);
+            let mut all: Vec<f64> = numbers.map(|n| *n).collect();
+            saved.list("sums", &mut all)?;
+            let numbers = self.sums.iter_mut().flat_map(Sums::numbers_mut);
+            numbers.zip(all).for_each(|(n, saved)| *n = saved);
+        }
+        saved.list("excess", &mut self.excess)?;
+        let curve = &mut self.curve;
+        saved.growing("curve-steps", &mut curve.steps)?;
+        saved.growing("curve-excess", &mut curve.excess)?;
+        let none = DVector::zeros(self.weights);
+        curve.weights.resize(curve.steps.len(), none);
+        let mut weights = curve.weights.iter_mut();
+        weights.try_for_each(|w| saved.list("curve-weights", w.as_mut_slice()))
+    }
+
+    /// Forgets all that was recorded.
+    pub fn begin(&mut self) {
+        self.sums.fill(Sums::default());
+        self.excess.fill(0.0);
+        self.curve = Curve::default();
     }
 
     fn in_window(&self, step: u32) -> bool {

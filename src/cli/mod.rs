@@ -14,10 +14,12 @@ mod uncertainty;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use memridge::error::{Error, Result};
 use memridge::study::Overrides;
+use memridge::units::Seconds;
 
 /// Simulates memristor crossbars that learn on chip, and predicts and measures the L2 regularization that their devices add.
 #[derive(Parser)]
@@ -82,6 +84,14 @@ struct RunArgs {
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = Backend::Cpu)]
     backend: Backend,
+    /// Go on with a run that was interrupted or has diverged, from the checkpoints in its folder, or from the start where there are none. Of the study, learning-rate,
+    /// schedule, epochs, average-from and log-every of [training] may be others than they were.
+    #[arg(long)]
+    resume: bool,
+    /// Least time between two checkpoints of a network that is trained. They are written at the ends of epochs to the folder `checkpoint` of the results, and go when
+    /// these are written.
+    #[arg(long, value_name = "TIME", default_value = "1 min", value_parser = time)]
+    checkpoint_every: Duration,
     /// Compute on the graphics processor whose name contains this text; `memridge backends` lists them.
     #[arg(long, value_name = "NAME", conflicts_with = "backend")]
     adapter: Option<String>,
@@ -200,6 +210,12 @@ impl StudyArgs {
         }
         Ok(())
     }
+}
+
+/// A time with its unit, 0 s or more.
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    let seconds: Seconds = text.parse().map_err(|e| format!("{e}"))?;
+    Duration::try_from_secs_f64(seconds.value()).map_err(|e| e.to_string())
 }
 
 /// Prints to standard output; a reader that has gone away (`| head`) is no error.

@@ -8,8 +8,8 @@ use memridge::backend::Place;
 use memridge::error::{Error, Result};
 use memridge::report::{self, DeviceCurve, ProgrammingCurve};
 use memridge::study::{
-    Artifact, Outcome, Progress, Settings, Study, check_target, epochs_csv, reads_csv, run_study,
-    runs_csv, store,
+    Artifact, Checkpoints, Outcome, Progress, Settings, Study, check_target, epochs_csv, reads_csv,
+    run_study, runs_csv, store,
 };
 
 use super::{Backend, RunArgs, json, print};
@@ -52,6 +52,18 @@ fn place(args: &RunArgs, study: &Study) -> Result<Place> {
     })
 }
 
+/// Where states are kept while it runs.
+fn checkpoints(args: &RunArgs, out: &Path) -> Result<Checkpoints> {
+    let checkpoints = Checkpoints::new(out, args.checkpoint_every, args.resume)?;
+    if args.resume && !checkpoints.exist() {
+        eprintln!(
+            "{}: has no checkpoints, so the run begins at the start",
+            out.display()
+        );
+    }
+    Ok(checkpoints)
+}
+
 /// Runs a study and writes its results.
 pub fn run(args: &RunArgs) -> Result<ExitCode> {
     args.study.set_threads()?;
@@ -61,6 +73,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     let study = study.at(&place);
     let out = args.out.clone().unwrap_or_else(|| default_folder(path));
     check_target(&out)?;
+    let study = study.kept(checkpoints(args, &out)?);
     let bar = Bar(ProgressBar::new(1));
     let style = "{msg} {bar:40} {percent:>3} %  {elapsed} elapsed, about {eta} left";
     if let Ok(style) = ProgressStyle::with_template(style) {

@@ -1,6 +1,7 @@
 //! The digital control: exact weights under an explicit Tikhonov term of known strength.
 
 use super::Synapses;
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::device::Counting;
 use crate::error::Result;
@@ -153,6 +154,10 @@ impl Synapses for Digital {
 
     fn resets(&self) -> u64 {
         0
+    }
+
+    fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        saved.list("weights", self.weights.all_mut())
     }
 
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {

@@ -37,6 +37,7 @@ pub use writes::{Drive, Scheme, Selected, Writes};
 use self::partial::cut_rows;
 use self::tile::Tile;
 
+use crate::arrays::Saved;
 use crate::backend::{Place, StackVector};
 use crate::device::Counting;
 use crate::error::Result;
@@ -106,6 +107,12 @@ pub trait Synapses {
     fn pulses(&mut self) -> Result<u64>;
     /// Resets of cells so far.
     fn resets(&self) -> u64;
+    /// Writes everything that later results depend on to `saved`, or takes it from there: both go on alike then, bit by bit. Those that take
+    /// it were made as those were that wrote it; they need not have been started.
+    ///
+    /// # Errors
+    /// Those of [`Saved::list`]: the state is that of others.
+    fn keep(&mut self, saved: &mut Saved) -> Result<()>;
     /// What was done so far, where that is metered.
     fn usage(&mut self) -> Result<Option<Usage>> {
         Ok(None)
@@ -441,6 +448,15 @@ impl Synapses for Crossbar {
 
     fn resets(&self) -> u64 {
         self.tiles.iter().map(|p| p.tile.resets()).sum()
+    }
+
+    fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        for part in &mut self.tiles {
+            part.tile.keep(saved)?;
+        }
+        saved.number("additions", &mut self.additions)?;
+        saved.optional("scales", &mut self.scales)?;
+        self.keep_compensation(saved)
     }
 
     fn usage(&mut self) -> Result<Option<Usage>> {

@@ -3,6 +3,7 @@
 use super::{
     Compensation, Counts, Crossbar, Direction, Part, RangeRule, Response, Scope, Synapses,
 };
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::error::{Error, Result};
 
@@ -203,6 +204,24 @@ impl Crossbar {
     ) -> Result<()> {
         let now = self.response(step, inputs)?;
         self.compensation = Some((then.factors(&now, compensation), compensation));
+        Ok(())
+    }
+
+    pub(super) fn keep_compensation(&mut self, saved: &mut Saved) -> Result<()> {
+        let (factors, kind) = self.compensation.take().unzip();
+        let mut global = kind == Some(Compensation::Global);
+        let mut factors = factors.map(|f| f.all().to_vec());
+        saved.optional("compensation", &mut factors)?;
+        saved.flag("global", &mut global)?;
+        self.compensation = factors.map(|all| {
+            let mut factors = StackVector::zeros(all.len() / self.replicas, self.replicas);
+            factors.all_mut().copy_from_slice(&all);
+            let kind = match global {
+                true => Compensation::Global,
+                false => Compensation::PerColumn,
+            };
+            (factors, kind)
+        });
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use super::Writes;
 use super::through::Wires;
 use super::wires::{Method, Solver};
 use super::writes::{Drive, Scheme, Selected};
+use crate::arrays::Saved;
 use crate::backend::{Backend, Request, Shape, StackVector};
 use crate::device::{Cells, Counting};
 use crate::error::{Error, Result};
@@ -36,6 +37,8 @@ pub(super) struct Pulsing {
     solver: Option<Option<Solver>>,
     /// Whether the voltages must be computed anew.
     due: bool,
+    /// The last that were.
+    drive: Option<Drive>,
     seen: StackVector,
     disturbances: Vec<Disturbance>,
     counts: StackVector,
@@ -94,6 +97,7 @@ impl Pulsing {
             cells: Arc::clone(cells),
             solver: (!ideal).then_some(None),
             due: !ideal,
+            drive: None,
             seen: if ideal { StackVector::default() } else { all() },
             disturbances: Vec::new(),
             counts: if disturb {
@@ -168,12 +172,48 @@ impl Pulsing {
         let drive = self
             .wires
             .drive_by(solver, self.shape, &seen, self.method)?;
+        self.reach(&drive, backend)?;
+        self.drive = Some(drive);
+        self.due = false;
+        Ok(())
+    }
+
+    /// Has pulses reach cells with these voltages.
+    fn reach(&mut self, drive: &Drive, backend: &mut dyn Backend) -> Result<()> {
         let cells = self.cells.driven(&drive.selected, self.writes.dependence);
         backend.exchange(Arc::new(cells))?;
         if self.writes.disturb {
-            self.disturbances = self.disturbances(&drive);
+            self.disturbances = self.disturbances(drive);
         }
-        self.due = false;
+        Ok(())
+    }
+
+    /// Voltages may be those of older states.
+    pub(super) fn keep(&mut self, backend: &mut dyn Backend, saved: &mut Saved) -> Result<()> {
+        if self.solver.is_none() {
+            return Ok(());
+        }
+        saved.flag("due", &mut self.due)?;
+        let mut looked = self.drive.is_some();
+        saved.flag("looked", &mut looked)?;
+        if !looked {
+            return Ok(());
+        }
+        let (cells, scheme) = (self.shape.cells(), self.writes.scheme);
+        let drive = self.drive.take();
+        let mut drive = drive.unwrap_or_else(|| Drive::ideal(cells, scheme));
+        for voltages in [
+            &mut drive.selected,
+            &mut drive.row,
+            &mut drive.column,
+            &mut drive.rest,
+        ] {
+            saved.list("voltages", voltages)?;
+        }
+        if saved.is_read() {
+            self.reach(&drive, backend)?;
+        }
+        self.drive = Some(drive);
         Ok(())
     }
 

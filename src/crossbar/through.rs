@@ -6,6 +6,7 @@ use super::Direction;
 use super::Writes;
 use super::effective::effective_matrix;
 use super::wires::{Circuit, Ends, Lines, Method, Solver};
+use crate::arrays::Saved;
 use crate::backend::{Backend, Shape, StackVector};
 use crate::device::Window;
 use crate::error::Result;
@@ -245,6 +246,18 @@ impl Through {
         if (self.wires.every).is_none_or(|every| step.wrapping_add(1).is_multiple_of(every)) {
             self.written();
         }
+    }
+
+    /// Matrices may be those of older states.
+    pub(super) fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        for circuit in &mut self.circuits {
+            saved.flag("fresh", &mut circuit.fresh)?;
+            saved.list("effective", circuit.positions.all_mut())?;
+        }
+        if saved.is_read() {
+            self.loaded = None;
+        }
+        Ok(())
     }
 
     /// Has products of the backend use the effective matrix of this direction.

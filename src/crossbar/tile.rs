@@ -10,6 +10,7 @@ use super::pulsing::{self, Pulsing};
 use super::refresh::Refresher;
 use super::through::Through;
 use super::{ArrayModel, Direction, Plan, trains};
+use crate::arrays::Saved;
 use crate::backend::{Backend, Request, Shape, StackVector};
 use crate::device::Counting;
 use crate::error::Result;
@@ -318,6 +319,33 @@ impl Tile {
     /// Resets of cells so far.
     pub fn resets(&self) -> u64 {
         self.resets + self.refresher.as_ref().map_or(0, |r| r.resets)
+    }
+
+    pub fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        // Its cells before their states.
+        if let Some(pulsing) = &mut self.pulsing {
+            pulsing.keep(&mut *self.backend, saved)?;
+        }
+        self.backend.keep(saved)?;
+        if let Some(through) = &mut self.through {
+            through.keep(saved)?;
+        }
+        if let Some(converters) = &mut self.converters {
+            converters.keep(saved)?;
+        }
+        self.counts.keep(saved)?;
+        let [mut drive, mut charged] = match self.drive.take() {
+            Some(sums) => sums.map(Some),
+            None => [None, None],
+        };
+        saved.optional("drive", &mut drive)?;
+        saved.optional("charged", &mut charged)?;
+        self.drive = drive.zip(charged).map(<[_; 2]>::from);
+        saved.number("resets", &mut self.resets)?;
+        match &mut self.refresher {
+            Some(refresher) => saved.number("refreshed", &mut refresher.resets),
+            None => Ok(()),
+        }
     }
 
     /// True states (positions) of all cells.

@@ -345,6 +345,23 @@ impl Document {
         }
     }
 
+    /// Every value that is no table, as TOML, with its dotted key.
+    pub fn lines(&self) -> Vec<(String, String)> {
+        fn walk(node: &Node, path: &str, out: &mut Vec<(String, String)>) {
+            match &node.value {
+                Value::Table(table) if !table.is_empty() => {
+                    for entry in table.iter() {
+                        walk(&entry.node, &join(path, &entry.key), out);
+                    }
+                }
+                value => out.push((path.to_owned(), value.to_string())),
+            }
+        }
+        let mut out = Vec::new();
+        walk(&self.root, "", &mut out);
+        out
+    }
+
     /// Writes the document as TOML that parses to an equal tree.
     pub fn to_toml(&self) -> String {
         let mut out = String::new();

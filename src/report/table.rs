@@ -8,7 +8,8 @@ use super::format::{
 use super::reads::age;
 use super::written::{MICRO, scaled, written};
 use crate::study::summary::{
-    Estimate, Expectation, ExplicitFound, LayerFound, Point, Programmed, Read, Summary, TrainedNetwork,
+    Estimate, Expectation, ExplicitFound, LayerFound, Point, Programmed, Read, Summary,
+    TrainedNetwork,
 };
 
 /// Columns of a terminal that every table fits in.
@@ -240,7 +241,11 @@ fn explicit_table(all: &[(&Point, &TrainedNetwork)], most: usize) -> String {
         return String::new();
     }
     let classes = all.iter().any(|(_, n)| n.test_accuracy.value.is_some());
-    let what = if classes { "test accuracy" } else { "test loss" };
+    let what = if classes {
+        "test accuracy"
+    } else {
+        "test loss"
+    };
     let set = |e: &Estimate| significant(e.value, 4);
     let score = |e: &ExplicitFound| match classes {
         true => set(&e.test_accuracy),
@@ -254,7 +259,10 @@ fn explicit_table(all: &[(&Point, &TrainedNetwork)], most: usize) -> String {
     let columns = [
         Column {
             header: "point".into(),
-            cells: all.iter().map(|(p, _)| clip(&p.label, most.max(28))).collect(),
+            cells: all
+                .iter()
+                .map(|(p, _)| clip(&p.label, most.max(28)))
+                .collect(),
         },
         column(format!("{what}\nwithout L2"), &|n| match classes {
             true => set(&n.digital_test_accuracy),

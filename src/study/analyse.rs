@@ -39,10 +39,7 @@ impl Point {
         let misses = |p: &f64| *p > 0.05 && *p > 4.0 * error;
         // Where the trajectory agrees it is the time that P1, which is stationary, does not know.
         let explained = self.prediction_error_pt.is_some_and(|p| !misses(&p));
-        if let Some(miss) = self
-            .prediction_error_p1
-            .filter(|p| misses(p) && !explained)
-        {
+        if let Some(miss) = self.prediction_error_p1.filter(|p| misses(p) && !explained) {
             self.warnings.push(format!(
                 "P1 misses the weights by {:.0} % of the bias (Monte-Carlo error {:.0} %): {}",
                 100.0 * miss,

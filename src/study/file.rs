@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::checkpoint::{Checkpoints, is_within};
 use super::dataset::DATA_FILES;
 use super::expect::Expect;
 use super::settings::{Settings, TaskSpec};
@@ -102,6 +103,8 @@ pub struct Study {
     pub expect: Vec<Expect>,
     /// The study as run: one file that holds the device too.
     pub document: Document,
+    /// Where its states are kept while it runs, if they are.
+    pub checkpoints: Option<Checkpoints>,
 }
 
 impl Study {
@@ -149,6 +152,12 @@ impl Study {
         for point in &mut self.points {
             point.place = place.clone();
         }
+        self
+    }
+
+    /// The same study, whose states are kept while it runs.
+    pub fn kept(mut self, checkpoints: Checkpoints) -> Self {
+        self.checkpoints = Some(checkpoints);
         self
     }
 
@@ -269,6 +278,7 @@ impl Study {
             controls,
             expect,
             document: document.clone(),
+            checkpoints: None,
         };
         (study, sweep)
     }
@@ -641,10 +651,15 @@ fn points(document: &Document, sweep: &Sweep, folder: &Path) -> Result<Vec<Setti
         for key in INERT {
             root.node(key);
         }
-        let words: Vec<String> = axes().map(|((key, values), &k)| values[k].spoken(key)).collect();
+        let words: Vec<String> = axes()
+            .map(|((key, values), &k)| values[k].spoken(key))
+            .collect();
         let mut settings = Settings::parse(&root, folder, swept, &violations);
         settings.label = words.join(", ");
         root.finish();
+        settings.lines = here.lines();
+        let is_own = |(key, _): &(String, String)| !INERT.iter().any(|k| is_within(key, k));
+        settings.lines.retain(is_own);
         match violations.check() {
             Ok(()) => points.push(settings),
             Err(Error::Invalid(v)) => {

@@ -2,6 +2,7 @@
 
 mod algorithm;
 mod analyse;
+mod checkpoint;
 mod course;
 mod curve;
 mod dataset;
@@ -26,6 +27,7 @@ mod wires;
 mod writing;
 mod written;
 
+pub use checkpoint::Checkpoints;
 pub use dataset::{DATA_FILES, DataSpec, dataset};
 pub use file::{Controls, Overrides, Study};
 pub use forecast::{Forecast, forecast};

@@ -113,6 +113,8 @@ pub struct Settings {
     pub swept: Vec<(String, String)>,
     /// What tables and figures call the point; empty without a sweep.
     pub label: String,
+    /// All keys and values of this point, as its file and its device's have them.
+    pub lines: Vec<(String, String)>,
     /// The device.
     pub device: Device,
     /// Seed of the study.
@@ -334,6 +336,7 @@ impl Settings {
         Self {
             swept,
             label: String::new(),
+            lines: Vec::new(),
             device: parsed_device,
             seed,
             replicas,

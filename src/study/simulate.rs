@@ -7,6 +7,7 @@ use nalgebra::DVector;
 use rayon::prelude::*;
 
 use super::settings::Settings;
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::bias::{Curve, Landscape, Log, Recorder, Sums};
 use crate::crossbar::{Crossbar, Digital, Plan, Synapses, Usage};
@@ -92,6 +93,11 @@ impl Timed {
             recorder,
             seconds: 0.0,
         }
+    }
+
+    pub(super) fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        self.recorder.keep(saved)?;
+        saved.number("measuring-seconds", &mut self.seconds)
     }
 
     fn clocked(&mut self, work: impl FnOnce(&mut Recorder) -> Result<()>) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::checkpoint;
 use super::measure::ReadRow;
 use super::misses::READ_COLUMNS;
 use super::network::EpochRow;
@@ -32,8 +33,12 @@ pub fn check_target(directory: &Path) -> Result<()> {
     if directory.is_file() {
         return refuse("a file of this name is in the way, and it is not replaced");
     }
+    // Checkpoints are replaced with the results of the run that they are of.
+    let is_other = |e: std::io::Result<std::fs::DirEntry>| {
+        e.map_or(true, |e| e.file_name() != checkpoint::FOLDER)
+    };
     if let Ok(mut entries) = std::fs::read_dir(directory)
-        && entries.next().is_some()
+        && entries.any(is_other)
         && !directory.join("provenance.json").is_file()
     {
         return refuse(

@@ -4,6 +4,7 @@ mod affine_noise;
 mod aging;
 mod algorithms;
 mod cell_noise;
+mod checkpoints;
 mod curves;
 mod faults;
 mod laws;

@@ -208,6 +208,7 @@ impl Case<'_> {
             network,
             &data,
             course,
+            0..course.epochs,
             SEED,
             0,
             &mut arrays,

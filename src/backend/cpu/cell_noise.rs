@@ -1,7 +1,9 @@
 //! Noise of reads of single cells: traps that jump while time passes, and the variance of every cell.
 
 use super::{BLOCK, Fixed};
+use crate::arrays::Saved;
 use crate::device::{CellNoise, Window};
+use crate::error::Result;
 use crate::number::Purpose;
 
 /// What noisy reads need of each cell and replica.
@@ -34,6 +36,14 @@ impl Noisy {
         };
         noisy.draw_traps(fixed, 0, 0, 0.0);
         Some(noisy)
+    }
+
+    pub(super) fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        saved.number("elapsed", &mut self.elapsed)?;
+        saved.list("traps", &mut self.traps)?;
+        // The rest follows from the states.
+        self.stale = true;
+        Ok(())
     }
 
     /// The states have changed.

@@ -1,7 +1,9 @@
 //! What a stack remembers of each state beside it: ages, what drift started from, numbers of pulses. Only where the cells ask for it.
 
 use super::{BLOCK, Fixed};
+use crate::arrays::Saved;
 use crate::device::{Drift, Memory, Past, arrived, carried};
+use crate::error::Result;
 use crate::number::Purpose;
 
 /// One number for each state, or none.
@@ -36,6 +38,14 @@ impl History {
             pulses: vec![0; size(memory.pulses)],
             normals: std::array::from_fn(|_| vec![0.0; lanes]),
         }
+    }
+
+    pub(super) fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        saved.list("ages", &mut self.ages)?;
+        saved.list("carries", &mut self.carries)?;
+        saved.list("origins", &mut self.origins)?;
+        saved.list("walks", &mut self.walks)?;
+        saved.list("wear", &mut self.pulses)
     }
 
     pub(super) fn marks(&mut self) -> Marks<'_> {

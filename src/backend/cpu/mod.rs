@@ -22,6 +22,7 @@ use self::read::ReadScratch;
 use self::relax::Relaxing;
 use self::wide::Wide;
 use super::{Backend, ReadNoise, Request, Shape, StackVector, WIDE};
+use crate::arrays::Saved;
 use crate::device::{Cells, Counting, Own, ReadOut};
 use crate::error::Result;
 use crate::number::{Draw, Purpose, Stream};
@@ -437,6 +438,16 @@ impl Backend for Cpu {
         }
         self.hold();
         Ok(())
+    }
+
+    fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        saved.list("states", &mut self.states)?;
+        if let Some(apparent) = &mut self.apparent {
+            saved.list("apparent", apparent)?;
+        }
+        saved.number("pulses", &mut self.pulses)?;
+        self.history.keep(saved)?;
+        self.noisy.iter_mut().try_for_each(|n| n.keep(saved))
     }
 
     fn inspect(&mut self, states: &mut StackVector) -> Result<()> {

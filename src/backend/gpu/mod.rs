@@ -16,6 +16,7 @@ use self::arguments::Arguments;
 use self::kernels::Kernel;
 use self::queue::Queue;
 use super::{Backend, ReadNoise, Request, Shape, StackVector};
+use crate::arrays::Saved;
 use crate::device::{CellNoise, Cells, Counting, Telegraph};
 use crate::error::Result;
 use crate::number::{Purpose, Stream};
@@ -419,6 +420,10 @@ impl Backend for GpuStack {
         };
         let workgroups = self.elements().div_ceil(STRIPS);
         self.queue.add(Kernel::Relax, arguments, &[], workgroups)
+    }
+
+    fn keep(&mut self, _saved: &mut Saved) -> Result<()> {
+        Err(self.queue.unable("save what its cells remember"))
     }
 
     fn inspect(&mut self, states: &mut StackVector) -> Result<()> {

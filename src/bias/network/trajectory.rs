@@ -3,8 +3,8 @@
 use nalgebra::DMatrix;
 
 use super::super::ode::{Step, Steps, follow};
-use super::drift::Drift;
 use super::NetworkSetting;
+use super::drift::Drift;
 use crate::device::Counting;
 use crate::error::{Error, Result};
 use crate::training::network::{Examples, Network, Targets};

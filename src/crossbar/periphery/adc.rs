@@ -4,7 +4,9 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::mismatch::{Item, Mismatch};
 use super::{Continuous, Errors, Nearest, Resolution, Round, Rounding, Stochastic, cut};
+use crate::arrays::Saved;
 use crate::backend::StackVector;
+use crate::error::Result;
 
 /// Analog-to-digital converters of the outputs.
 ///
@@ -151,6 +153,14 @@ impl AdcBank {
         self.per_unit = each(&|r| l.map_or(1.0, |l| l / r));
         self.step = each(&|r| l.map_or(1.0, |l| r / l));
         self.limit = each(&|r| l.unwrap_or(r));
+    }
+
+    /// The ranges.
+    pub fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        for part in [&mut self.per_unit, &mut self.step, &mut self.limit] {
+            saved.list("range", part)?;
+        }
+        Ok(())
     }
 
     /// Whether it needs uniform numbers.

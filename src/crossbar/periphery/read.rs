@@ -6,6 +6,7 @@ use super::adc::AdcBank;
 use super::dac::DacBank;
 use super::mismatch::Mismatch;
 use super::{BoundManagement, Counts, Direction, Input, Periphery, manage};
+use crate::arrays::Saved;
 use crate::backend::{StackVector, WIDE};
 use crate::error::Result;
 use crate::number::{Draw, Purpose, Stream};
@@ -117,6 +118,14 @@ impl Converters {
 
     pub fn periphery(&self) -> &Periphery {
         &self.periphery
+    }
+
+    pub fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        for side in [&mut self.forward, &mut self.transposed] {
+            saved.list("largest", &mut side.average)?;
+            side.adc.keep(saved)?;
+        }
+        Ok(())
     }
 
     pub fn set_ranges(&mut self, direction: Direction, ranges: &[f64]) {
@@ -433,6 +442,20 @@ impl Counts {
         self.reads += reads;
         self.dac += reads * inputs as u64;
         self.adc += reads * outputs as u64;
+    }
+
+    pub(in crate::crossbar) fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        for count in [
+            &mut self.reads,
+            &mut self.repeated,
+            &mut self.dac,
+            &mut self.adc,
+            &mut self.saturated,
+            &mut self.additions,
+        ] {
+            saved.number("counts", count)?;
+        }
+        Ok(())
     }
 
     /// Adds what another stack did.

@@ -7,9 +7,7 @@ use super::super::over::{LEVEL, of_all, of_interval, of_values};
 use super::super::summary::{Estimate, Point};
 use super::predict::Predicted;
 use super::run::{Bench, Epoch, Networks, Trained};
-use super::summary::{
-    Band, EpochFound, ExplicitFound, LayerFound, Sizes, TrainedNetwork,
-};
+use super::summary::{Band, EpochFound, ExplicitFound, LayerFound, Sizes, TrainedNetwork};
 use crate::bias::network::{as_matrices, distance, matched_intervals, row_major};
 use crate::training::datasets::MNIST;
 use crate::training::network::largest_curvature;
@@ -192,7 +190,8 @@ impl Bench<'_> {
                 file.display()
             )
         });
-        let further = why.cloned().into_iter().chain(unstable).chain(replaced);
+        let own = why.into_iter().chain(trained.notes()).cloned();
+        let further = own.chain(unstable).chain(replaced);
         let warnings = complaints.chain(further).collect();
         let (model, course) = (&self.plans[0].model, &self.task.course);
         let noise = model.cells.noise();

@@ -3,6 +3,7 @@
 mod findings;
 mod predict;
 mod run;
+mod running;
 mod settings;
 pub mod summary;
 

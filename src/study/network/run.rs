@@ -1,24 +1,24 @@
 //! Runs of networks: all replicas of a point, cut into stacks that run side by side.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
+use super::super::checkpoint::Checkpoints;
 use super::super::file::Study;
 use super::super::run::{Outcome, Progress, swept_label};
 use super::super::settings::Settings;
-use super::super::simulate::{Timed, built, stacks};
+use super::super::simulate::{built, stacks};
 use super::super::summary::{Point, SCHEMA, Summary};
+use super::running::Running;
 use super::settings::NetworkTask;
+use crate::bias::Sums;
 use crate::bias::network::{Penalty, Pull, row_major};
-use crate::bias::{Log, Recorder, Sums};
 use crate::crossbar::{Digital, Plan, Synapses, Usage};
 use crate::error::Result;
-use crate::training::Probe;
 use crate::training::datasets::DataSet;
-use crate::training::network::{Dense, Network, Scores, Single, Watcher, score, train_network};
+use crate::training::network::{Dense, Network, Scores, Single, score};
 
 /// One replica after one epoch.
 #[derive(Debug, Clone)]
@@ -62,6 +62,9 @@ pub(super) struct Networks {
 
 /// A point made ready.
 pub(super) struct Bench<'a> {
+    /// Its place in the sweep.
+    pub(super) index: usize,
+    pub(super) checkpoints: Option<&'a Checkpoints>,
     pub(super) settings: &'a Settings,
     pub(super) task: &'a NetworkTask,
     pub(super) network: Network,
@@ -69,9 +72,9 @@ pub(super) struct Bench<'a> {
     /// The array that holds the weights of each layer.
     pub(super) plans: Vec<Plan>,
     /// Further arrays of the algorithm, layer by layer.
-    others: Vec<Vec<Plan>>,
-    train: Single,
-    test: Option<Single>,
+    pub(super) others: Vec<Vec<Plan>>,
+    pub(super) train: Single,
+    pub(super) test: Option<Single>,
     validation: Option<Single>,
 }
 
@@ -103,37 +106,16 @@ pub(super) struct Trained {
     pub(super) pulses: Vec<u64>,
     /// What each layer took, where that is metered.
     pub(super) usage: Vec<Option<Usage>>,
+    /// Where stacks went on with other settings than they had before.
+    notes: Vec<String>,
 }
 
-/// Reads the held-out samples after every epoch.
-struct Scorer<'a> {
-    bench: &'a Bench<'a>,
-    epochs: Vec<Epoch>,
-    last: Option<Scores>,
-    seconds: f64,
-}
-
-impl Watcher for Scorer<'_> {
-    fn epoch(
-        &mut self,
-        epoch: u32,
-        losses: &[f64],
-        arrays: &mut [Box<dyn Synapses>],
-    ) -> Result<()> {
-        let start = Instant::now();
-        let mut found = Epoch {
-            losses: losses.to_vec(),
-            ..Epoch::default()
-        };
-        if let Some(test) = &self.bench.test {
-            let scores = score(&self.bench.network, test, epoch, arrays)?;
-            found.test_losses.clone_from(&scores.losses);
-            found.test_accuracies = scores.accuracies.clone().unwrap_or_default();
-            self.last = Some(scores);
-        }
-        self.epochs.push(found);
-        self.seconds += start.elapsed().as_secs_f64();
-        Ok(())
+impl Networks {
+    /// Where stacks of any of them went on with other settings than they had before.
+    pub(super) fn notes(&self) -> impl Iterator<Item = &String> {
+        let own = [&self.device, &self.twin].into_iter();
+        let others = self.explicit.iter().chain(&self.foreseen);
+        own.chain(others).flat_map(|t| &t.notes)
     }
 }
 
@@ -150,7 +132,12 @@ impl NetworkTask {
 }
 
 impl<'a> Bench<'a> {
-    pub(super) fn new(settings: &'a Settings, task: &'a NetworkTask) -> Result<Self> {
+    pub(super) fn new(
+        index: usize,
+        settings: &'a Settings,
+        task: &'a NetworkTask,
+        checkpoints: Option<&'a Checkpoints>,
+    ) -> Result<Self> {
         let (network, data) = task.load(settings.seed)?;
         settings.check_place()?;
         settings.check_epochs(task, data.train.len())?;
@@ -167,6 +154,8 @@ impl<'a> Bench<'a> {
             })
             .collect::<Result<_>>()?;
         Ok(Self {
+            index,
+            checkpoints,
             settings,
             task,
             train: Single::new(&data.train),
@@ -205,8 +194,8 @@ impl<'a> Bench<'a> {
         networks as u64 * self.stacks().len() as u64 * u64::from(self.steps())
     }
 
-    /// One array a layer, at their first weights.
-    fn arrays(
+    /// One array a layer, not yet at their first weights.
+    pub(super) fn arrays(
         &self,
         learner: Learner,
         (first, count): (usize, usize),
@@ -214,10 +203,7 @@ impl<'a> Bench<'a> {
         let layers = self.network.layers.iter().zip(&self.plans).enumerate();
         layers
             .map(|(k, (layer, plan))| {
-                let range = plan.model.map.range();
-                let seed = self.settings.seed;
-                let start = self.task.start.weights(&self.network, k, range, seed, first, count);
-                let mut array: Box<dyn Synapses> = match learner {
+                let array: Box<dyn Synapses> = match learner {
                     Learner::Device => {
                         let own = std::iter::once(plan).chain(&self.others[k]);
                         let own: Vec<Plan> = own.cloned().collect();
@@ -238,21 +224,16 @@ impl<'a> Bench<'a> {
                         })
                     }
                 };
-                array.start(&start)?;
                 Ok(array)
             })
             .collect()
     }
 
     /// Trains every network of the point; `foreseen` are the penalties that are predicted of the device.
-    fn train(
-        &self,
-        foreseen: Option<&[Penalty]>,
-        progress: &dyn Progress,
-    ) -> Result<Networks> {
-        let run = |learner: Learner| self.simulate(learner, progress);
+    fn train(&self, foreseen: Option<&[Penalty]>, progress: &dyn Progress) -> Result<Networks> {
+        let run = |learner: Learner, name: &str| self.simulate(learner, name, progress);
         let explicit = &self.task.explicit;
-        let alike = |&lambda: &f64| {
+        let alike = |(k, &lambda): (usize, &f64)| {
             let layers = self.network.layers.iter();
             let penalties: Vec<Penalty> = layers
                 .map(|l| Penalty {
@@ -260,25 +241,30 @@ impl<'a> Bench<'a> {
                     centre: DMatrix::zeros(l.rows(), l.outputs),
                 })
                 .collect();
-            run(Learner::Digital(Some(&penalties)))
+            run(Learner::Digital(Some(&penalties)), &format!("explicit-{k}"))
         };
         Ok(Networks {
-            device: run(Learner::Device)?,
-            twin: run(Learner::Digital(None))?,
-            explicit: explicit.strengths.iter().map(alike).collect::<Result<_>>()?,
+            device: run(Learner::Device, "device")?,
+            twin: run(Learner::Digital(None), "digital")?,
+            explicit: explicit
+                .strengths
+                .iter()
+                .enumerate()
+                .map(alike)
+                .collect::<Result<_>>()?,
             foreseen: foreseen
                 .filter(|_| explicit.predicted)
-                .map(|penalties| run(Learner::Digital(Some(penalties))))
+                .map(|penalties| run(Learner::Digital(Some(penalties)), "predicted"))
                 .transpose()?,
         })
     }
 
-    /// Runs every replica.
-    fn simulate(&self, learner: Learner, progress: &dyn Progress) -> Result<Trained> {
+    /// Runs every replica of the network of this name.
+    fn simulate(&self, learner: Learner, name: &str, progress: &dyn Progress) -> Result<Trained> {
         let parts: Vec<Trained> = self
             .stacks()
             .into_par_iter()
-            .map(|stack| self.stack(learner, stack, progress))
+            .map(|stack| self.stack(learner, name, stack, progress))
             .collect::<Result<_>>()?;
         // In order of the stacks, so that sums do not depend on which thread was first.
         let mut parts = parts.into_iter();
@@ -290,60 +276,20 @@ impl<'a> Bench<'a> {
     fn stack(
         &self,
         learner: Learner,
+        name: &str,
         stack: (usize, usize),
         progress: &dyn Progress,
     ) -> Result<Trained> {
-        let (first, count) = stack;
-        let mut arrays = self.arrays(learner, stack)?;
+        let mut running = Running::new(self, learner, stack)?;
+        let notes = running.train(name, progress)?;
+        let Running {
+            mut arrays,
+            probes,
+            scorer,
+            seconds,
+            ..
+        } = running;
         let course = &self.task.course;
-        let seconds = course.seconds_per_step / f64::from(self.task.firings());
-        let log = Log {
-            from: self.first_averaged(),
-            every: self.task.log_every,
-            curve: Vec::new(),
-        };
-        let mut probes: Vec<Timed> = (0..arrays.len())
-            .map(|k| {
-                let model = (learner == Learner::Device).then(|| self.plans[k].model.clone());
-                let centre = self.centre(k);
-                Timed::new(
-                    Recorder::new(
-                        &log,
-                        model,
-                        course.counting,
-                        seconds,
-                        centre,
-                        Arc::default(),
-                        first,
-                        count,
-                    )
-                    .without_budget(),
-                )
-            })
-            .collect();
-        let mut scorer = Scorer {
-            bench: self,
-            epochs: Vec::new(),
-            last: None,
-            seconds: 0.0,
-        };
-        let start = Instant::now();
-        {
-            let mut watched: Vec<&mut dyn Probe> =
-                probes.iter_mut().map(|p| p as &mut dyn Probe).collect();
-            train_network(
-                &self.network,
-                &self.train,
-                course,
-                self.settings.seed,
-                first,
-                &mut arrays,
-                &mut watched,
-                &mut scorer,
-                &|steps| progress.advance(u64::from(steps)),
-            )?;
-        }
-        let spent = start.elapsed().as_secs_f64() - scorer.seconds;
         let turn = course.epochs * self.test.as_ref().map_or(0, |t| t.len() as u32);
         // Reads of its own, after those of all epochs.
         let turn = turn.div_ceil(self.train.len() as u32);
@@ -355,19 +301,21 @@ impl<'a> Bench<'a> {
             }
             _ => None,
         };
+        let measuring = scorer.seconds + probes.iter().map(|p| p.seconds).sum::<f64>();
         let mut out = Trained {
-            seconds: spent - probes.iter().map(|p| p.seconds).sum::<f64>(),
+            seconds: seconds - measuring,
             epochs: scorer.epochs,
-            confusion: scorer.last.map(|s| s.confusion).unwrap_or_default(),
+            confusion: scorer.confusion,
             training_accuracies: training.accuracies.unwrap_or_default(),
             validation,
+            notes,
             ..Trained::default()
         };
         for ((k, array), probe) in arrays.iter_mut().enumerate().zip(probes) {
             out.pulses.push(array.pulses()?);
             out.usage.push(array.usage()?);
             out.sums.push(probe.recorder.sums);
-            out.last.push(self.last(k, learner, &mut **array, count)?);
+            out.last.push(self.last(k, learner, &mut **array, stack.1)?);
         }
         Ok(out)
     }
@@ -420,6 +368,7 @@ impl Trained {
             a.join(b);
         }
         self.seconds += other.seconds;
+        self.notes.extend(other.notes);
         for (a, b) in self.pulses.iter_mut().zip(other.pulses) {
             *a += b;
         }
@@ -440,7 +389,15 @@ pub(in crate::study) fn run(study: &Study, progress: &dyn Progress) -> Result<Ou
     let benches: Vec<Bench> = study
         .points
         .iter()
-        .filter_map(|s| Some(Bench::new(s, s.task.network()?)))
+        .enumerate()
+        .filter_map(|(k, s)| {
+            Some(Bench::new(
+                k,
+                s,
+                s.task.network()?,
+                study.checkpoints.as_ref(),
+            ))
+        })
         .collect::<Result<_>>()?;
     let predicted: Vec<_> = benches
         .par_iter()

@@ -143,9 +143,7 @@ fn start(training: &Section) -> Start {
         return Start::Uniform {
             scale: s.number("scale", Rule::Positive),
             shared: s.bool("shared"),
-            rescale: s
-                .optional_number("rescale", Rule::Positive)
-                .unwrap_or(1.0),
+            rescale: s.optional_number("rescale", Rule::Positive).unwrap_or(1.0),
         };
     }
     Start::Value(training.optional_number("start", Rule::Any).unwrap_or(0.0))

@@ -1,6 +1,7 @@
 //! Reading single lines of an array: one word line is driven with 1 at a time, and what the outputs read are the weights of that input.
 
 use super::OWN_STEPS;
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::crossbar::Synapses;
 use crate::error::Result;
@@ -21,6 +22,10 @@ impl Lines {
             sums: StackVector::default(),
             reads: 0,
         }
+    }
+
+    pub fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        saved.number("line-reads", &mut self.reads)
     }
 
     /// Reads `count` lines from `first` on, after the last the first: output c of sample b is weight (first + b, c) as the periphery reads it.

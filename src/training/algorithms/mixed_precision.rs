@@ -9,6 +9,7 @@
 
 use super::planned::Rule;
 use super::{matrix, whole};
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::crossbar::Synapses;
 use crate::device::Counting;
@@ -47,6 +48,10 @@ impl Rule for MixedPrecision {
 
     fn begin(&mut self) {
         self.left.fill(0.0);
+    }
+
+    fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        saved.list("left", self.left.all_mut())
     }
 }
 

@@ -22,6 +22,7 @@
 use super::matrix;
 use super::penalty::{Penalised, Penalty};
 use super::planned::Rule;
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::crossbar::Synapses;
 use crate::device::Counting;
@@ -152,6 +153,14 @@ impl Rule for State {
         self.moments.iter_mut().for_each(|m| m.fill(0.0));
         self.updates = 0;
         self.penalty.iter_mut().for_each(Penalised::begin);
+    }
+
+    fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        for moment in &mut self.moments {
+            saved.list("moment", moment.all_mut())?;
+        }
+        saved.number("updates", &mut self.updates)?;
+        self.penalty.iter_mut().try_for_each(|p| p.keep(saved))
     }
 }
 

@@ -7,6 +7,7 @@
 
 use super::lines::Lines;
 use super::matrix;
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::crossbar::Synapses;
 use crate::error::Result;
@@ -50,6 +51,12 @@ impl Penalised {
 
     pub fn begin(&mut self) {
         self.updates = 0;
+    }
+
+    pub fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        self.lines.keep(saved)?;
+        saved.list("weights", self.weights.all_mut())?;
+        saved.number("updates", &mut self.updates)
     }
 
     /// Reads the weights where it is time to, and adds `factor` times the penalty's gradient to `to`.

@@ -1,6 +1,7 @@
 //! An array whose changes a digital rule plans: the gradient is formed as a matrix, and the rule says what is written of it.
 
 use super::{matrix, outer};
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::crossbar::{Synapses, Usage};
 use crate::device::Counting;
@@ -19,6 +20,8 @@ pub(super) trait Rule {
     ) -> Result<Counting>;
     /// Forgets everything.
     fn begin(&mut self);
+    /// Writes what it remembers to `saved`, or takes it from there.
+    fn keep(&mut self, saved: &mut Saved) -> Result<()>;
 }
 
 /// The array and its rule.
@@ -105,6 +108,11 @@ impl Synapses for Planned {
 
     fn refresh(&mut self, step: u32) -> Result<()> {
         self.array.refresh(step)
+    }
+
+    fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        self.rule.keep(saved)?;
+        self.array.keep(saved)
     }
 
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()> {

@@ -8,6 +8,7 @@
 
 use super::planned::Rule;
 use super::whole;
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::crossbar::Synapses;
 use crate::device::Counting;
@@ -55,4 +56,8 @@ impl Rule for SignRule {
     }
 
     fn begin(&mut self) {}
+
+    fn keep(&mut self, _saved: &mut Saved) -> Result<()> {
+        Ok(())
+    }
 }

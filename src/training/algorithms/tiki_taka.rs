@@ -25,6 +25,7 @@ use super::lines::Lines;
 use super::mixed_precision::take_steps;
 use super::zero_shifting::Calibration;
 use super::{Context, OWN_STEPS, fractional, matrix, whole};
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::crossbar::{Synapses, Usage};
 use crate::device::Counting;
@@ -345,6 +346,20 @@ impl Synapses for Pair {
     fn refresh(&mut self, step: u32) -> Result<()> {
         self.fast.refresh(step)?;
         self.slow.refresh(step)
+    }
+
+    fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        self.fast.keep(saved)?;
+        self.slow.keep(saved)?;
+        self.lines.keep(saved)?;
+        saved.count("next", &mut self.next)?;
+        saved.number("updates", &mut self.updates)?;
+        saved.list("reads", &mut self.reads)?;
+        saved.list("hidden", self.hidden.all_mut())?;
+        saved.list("signs", self.signs.all_mut())?;
+        let [mean, past] = &mut self.means;
+        saved.list("mean", mean.all_mut())?;
+        saved.list("past", past.all_mut())
     }
 
     /// Cells of C, and γ times those of A, which has the same map.

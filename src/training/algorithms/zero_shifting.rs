@@ -9,6 +9,7 @@
 
 use super::lines::Lines;
 use super::{OWN_STEPS, matrix};
+use crate::arrays::Saved;
 use crate::backend::StackVector;
 use crate::crossbar::{Synapses, Usage};
 use crate::device::Counting;
@@ -154,6 +155,12 @@ impl Synapses for Shifted {
 
     fn refresh(&mut self, step: u32) -> Result<()> {
         self.array.refresh(step)
+    }
+
+    fn keep(&mut self, saved: &mut Saved) -> Result<()> {
+        saved.list("reference", self.reference.all_mut())?;
+        self.lines.keep(saved)?;
+        self.array.keep(saved)
     }
 
     /// What the reference holds is taken from the first cell of every weight, whose sign is positive.

@@ -52,7 +52,8 @@ pub fn largest_curvature(
     let n = at.len();
     // Unit directions: the step is that of the whole vector.
     let h = f64::EPSILON.cbrt() * at.norm().max(1.0);
-    let product = |v: &DVector<f64>| (gradient(&(&at + v * h)) - gradient(&(&at - v * h))) / (2.0 * h);
+    let product =
+        |v: &DVector<f64>| (gradient(&(&at + v * h)) - gradient(&(&at - v * h))) / (2.0 * h);
 
     let mut rng = Pcg64::seed_from_u64(0x4c61_6e63);
     let mut basis = vec![DVector::from_fn(n, |_, _| rng.random_range(-1.0..1.0)).normalize()];
@@ -91,7 +92,9 @@ pub fn largest_curvature(
         beside.push(length);
         basis.push(next / length);
     }
-    Err(failed(format!("not within {TOLERANCE} after {MOST} products")))
+    Err(failed(format!(
+        "not within {TOLERANCE} after {MOST} products"
+    )))
 }
 
 #[cfg(test)]
@@ -105,9 +108,18 @@ mod tests {
     fn least_squares_have_the_largest_eigenvalue_of_their_features() {
         let mut rng = Pcg64::seed_from_u64(5);
         let x = DMatrix::from_fn(60, 8, |_, j| rng.random_range(-1.0..1.0) * (1.0 + j as f64));
-        let network = Network::new(8, &[3], false, Activation::Identity, Objective::SquaredError);
+        let network = Network::new(
+            8,
+            &[3],
+            false,
+            Activation::Identity,
+            Objective::SquaredError,
+        );
         let targets = Targets::Values(DMatrix::from_fn(60, 3, |_, _| rng.random_range(-1.0..1.0)));
-        let examples = Examples { x: x.clone(), targets };
+        let examples = Examples {
+            x: x.clone(),
+            targets,
+        };
         let weights = [DMatrix::from_fn(8, 3, |_, _| rng.random_range(-1.0..1.0))];
         let found = largest_curvature(&network, &weights, &examples).unwrap();
         // The loss is half the squared error of all outputs: see `Objective`.
@@ -121,9 +133,13 @@ mod tests {
         let mut rng = Pcg64::seed_from_u64(6);
         let x = DMatrix::from_fn(20, 3, |_, _| rng.random_range(-1.0..1.0));
         let of = (0..20).map(|k| k % 3).collect();
-        let examples = Examples { x, targets: Targets::Classes { of, count: 3 } };
+        let examples = Examples {
+            x,
+            targets: Targets::Classes { of, count: 3 },
+        };
         let network = Network::new(3, &[4, 3], true, Activation::Tanh, Objective::CrossEntropy);
-        let random = |(rows, columns)| DMatrix::from_fn(rows, columns, |_, _| rng.random_range(-1.0..1.0));
+        let random =
+            |(rows, columns)| DMatrix::from_fn(rows, columns, |_, _| rng.random_range(-1.0..1.0));
         let weights: Vec<_> = [(4, 4), (5, 3)].map(random).into();
         let n = 31;
         let gradient = |j: usize, h: f64| {
@@ -132,7 +148,9 @@ mod tests {
             w[k][i] += h;
             let passes = network.passes(&w, &examples);
             let all = [passes.gradient(0), passes.gradient(1)];
-            all.iter().flat_map(|g| g.iter().copied()).collect::<Vec<f64>>()
+            all.iter()
+                .flat_map(|g| g.iter().copied())
+                .collect::<Vec<f64>>()
         };
         let h = 1e-5;
         let columns: Vec<Vec<f64>> = (0..n)

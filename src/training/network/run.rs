@@ -1,5 +1,7 @@
 //! The training loop of one stack of networks.
 
+use std::ops::Range;
+
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 
@@ -261,8 +263,8 @@ struct Loop<'a> {
     gradient: StackVector,
 }
 
-/// Trains a stack of networks, one array a layer, whose first replica has number `first_replica`; `probes` look at the updates of one layer each, and
-/// `report` is told the steps done, now and then.
+/// Trains a stack of networks, one array a layer, whose first replica has number `first_replica`, for these `epochs` of the course, which are all of them or go
+/// on where others ended; `probes` look at the updates of one layer each, and `report` is told the steps done, now and then.
 ///
 /// A step reads all its samples, forwards and backwards, before it changes anything. Random numbers of sample b of step t are those of
 /// step t · batch + b; the orders of samples follow from `seed`.
@@ -274,6 +276,7 @@ pub fn train_network(
     network: &Network,
     data: &Single,
     course: &Course,
+    epochs: Range<u32>,
     seed: u64,
     first_replica: usize,
     arrays: &mut [Box<dyn Synapses>],
@@ -292,9 +295,10 @@ pub fn train_network(
         gradient: StackVector::default(),
     };
     let unanswered = data.loss_of_nothing(network);
-    let mut step = 0;
+    let begun = epochs.start * course.steps_per_epoch(samples);
+    let mut step = begun;
     let mut orders: Vec<Vec<usize>> = vec![(0..samples).collect(); replicas];
-    for epoch in 0..course.epochs {
+    for epoch in epochs {
         for (r, order) in orders.iter_mut().enumerate() {
             let replica = (first_replica + r) as u128;
             let state = u128::from(seed) << 32 | u128::from(epoch);
@@ -325,7 +329,7 @@ pub fn train_network(
                 array.refresh(step)?;
             }
             step += 1;
-            if step.is_multiple_of(REPORT_EVERY) {
+            if (step - begun).is_multiple_of(REPORT_EVERY) {
                 report(REPORT_EVERY);
             }
         }
@@ -344,7 +348,7 @@ pub fn train_network(
         }
         watcher.epoch(epoch, &losses, arrays)?;
     }
-    report(step % REPORT_EVERY);
+    report((step - begun) % REPORT_EVERY);
     Ok(())
 }
 
@@ -534,6 +538,7 @@ mod tests {
             &network,
             &data,
             course,
+            0..course.epochs,
             3,
             0,
             &mut arrays,
@@ -611,6 +616,7 @@ mod tests {
             &network,
             &data,
             &course,
+            0..course.epochs,
             3,
             0,
             &mut arrays,
@@ -640,6 +646,7 @@ mod tests {
             &network,
             &data,
             &course,
+            0..course.epochs,
             3,
             0,
             &mut arrays,
