@@ -265,6 +265,7 @@ fn algorithms() -> Vec<Algorithm> {
         orthogonality: 0.01,
         centre: 0.0,
         read_every: 5,
+        fade: None,
     };
     let tiki_taka = |buffered, chopper, reference| {
         Algorithm::TikiTaka(TikiTaka {
