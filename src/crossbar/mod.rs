@@ -100,6 +100,12 @@ pub trait Synapses {
     fn relax(&mut self, step: u32, elapsed: f64) -> Result<()>;
     /// What the periphery does at the end of step `step`: full one-sided pairs are refreshed, and effective matrices that are due.
     fn refresh(&mut self, step: u32) -> Result<()>;
+    /// Ends a task: weights are from now on held to where they are read now, each as it matters to what was learned, its `importance` (row-major, one element
+    /// a weight and replica). Arrays and rules without such a penalty let it pass.
+    fn consolidate(&mut self, importance: &StackVector) -> Result<()> {
+        let _ = importance;
+        Ok(())
+    }
     /// True contributions of all cells to their weights, in weight units, a vector for each cell and an element for each
     /// replica: the measurement port. Only `bias` and `report` may use it; training sees what [`Synapses::multiply`] reads.
     fn inspect(&mut self, values: &mut [Vec<f64>]) -> Result<()>;

@@ -104,20 +104,21 @@ fn optimizer(section: &Section, name: &str) -> Optimizer {
 
 fn penalty(section: &Section) -> Penalty {
     let strength = |key| section.optional_number(key, Rule::NonNegative);
-    let strengths = ["l2", "l1", "orthogonality"].map(strength);
+    let strengths = ["l2", "l1", "orthogonality", "consolidation"].map(strength);
     if strengths.iter().all(Option::is_none) {
         section.violation(
             "l2",
-            "a penalty has at least one strength: l2, l1 or orthogonality",
+            "a penalty has at least one strength: l2, l1, orthogonality or consolidation",
             "for example l2 = 0.1",
         );
     }
-    let [l2, l1, orthogonality] = strengths.map(|s| s.unwrap_or(0.0));
+    let [l2, l1, orthogonality, consolidation] = strengths.map(|s| s.unwrap_or(0.0));
     let centre = section.optional_number("centre", Rule::Any);
     Penalty {
         l2,
         l1,
         orthogonality,
+        consolidation,
         centre: centre.unwrap_or(0.0),
         read_every: section.integer("read-every", Rule::AtLeast(1.0)),
         fade: section

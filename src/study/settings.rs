@@ -1001,7 +1001,7 @@ impl Settings {
     /// [`Error::Invalid`] with the limit.
     pub(super) fn check_epochs(&self, task: &NetworkTask, samples: usize) -> Result<()> {
         let course = &task.course;
-        let steps = u64::from(course.epochs) * u64::from(course.steps_per_epoch(samples));
+        let steps = u64::from(task.epochs()) * u64::from(course.steps_per_epoch(samples));
         if steps * u64::from(course.batch) < u64::from(OWN_STEPS) {
             return Ok(());
         }

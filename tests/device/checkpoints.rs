@@ -263,6 +263,7 @@ fn algorithms() -> Vec<Algorithm> {
         l2: 0.01,
         l1: 0.001,
         orthogonality: 0.01,
+        consolidation: 0.0,
         centre: 0.0,
         read_every: 5,
         fade: None,

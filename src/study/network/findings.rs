@@ -67,6 +67,7 @@ impl Bench<'_> {
         let (device, twin) = (&trained.device, &trained.twin);
         let (shared, why) = (self.task.start.is_shared(), predicted.as_ref().err());
         let predicted = predicted.as_ref().ok();
+        let first = |values: &[f64]| (!values.is_empty()).then(|| band(values));
         let epochs = device.epochs.iter().zip(&twin.epochs).enumerate();
         let epochs = epochs.map(|(k, (own, twin))| EpochFound {
             epoch: k as u32 + 1,
@@ -75,6 +76,8 @@ impl Bench<'_> {
             test_accuracy: band(&own.test_accuracies),
             digital_training_loss: band(&twin.losses),
             digital_test_accuracy: band(&twin.test_accuracies),
+            first_accuracy: first(&own.first_accuracies),
+            digital_first_accuracy: first(&twin.first_accuracies),
         });
         let epochs: Vec<EpochFound> = epochs.collect();
         let nothing = Epoch::default();
@@ -84,6 +87,14 @@ impl Bench<'_> {
         let tested = predicted.and_then(|p| p.test);
         let pairs = digital.test_accuracies.iter().zip(&last.test_accuracies);
         let lost: Vec<f64> = pairs.map(|(d, a)| d - a).collect();
+
+        let before = self.task.course.epochs as usize - 1;
+        let forgotten = |t: &Trained| -> Vec<f64> {
+            let pair = t.epochs.get(before).zip(t.epochs.last());
+            let pairs = pair.map(|(b, e)| b.test_accuracies.iter().zip(&e.first_accuracies));
+            let pairs = pairs.into_iter().flatten();
+            pairs.map(|(before, after)| before - after).collect()
+        };
 
         // Where replicas start apart their mean is no network, and no trajectory is theirs.
         let mean_course = predicted.filter(|_| shared);
@@ -162,6 +173,10 @@ impl Bench<'_> {
             bias_norm: bias,
             prediction_error_pt: mean_course.map(|p| distance(&mean, &p.mean) / bias),
             monte_carlo_error: (sums[1] / sums[0]).sqrt(),
+            first_accuracy: over(&last.first_accuracies),
+            forgotten: over(&forgotten(device)),
+            digital_first_accuracy: over(&digital.first_accuracies),
+            digital_forgotten: over(&forgotten(twin)),
             balance: of_values(
                 &balances.iter().map(|b| b[0]).collect::<Vec<_>>(),
                 mean_course.map(|p| p.mean[0].norm_squared() - p.mean[last_layer].norm_squared()),
@@ -178,7 +193,7 @@ impl Bench<'_> {
                 .map(<[u64]>::to_vec)
                 .collect(),
             seconds_per_epoch: device.seconds
-                / (f64::from(self.task.course.epochs) * replicas as f64),
+                / (f64::from(self.task.epochs()) * replicas as f64),
             epochs,
         };
         let complaint = |(name, e): (String, Estimate)| e.complaint(&name, replicas);

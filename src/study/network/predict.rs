@@ -49,6 +49,11 @@ impl Bench<'_> {
                 "no prediction: theory speaks of plain gradient descent on one array, and training.algorithm is another".into(),
             ));
         }
+        if self.task.then.is_some() {
+            return Ok(Err(
+                "no prediction: the trajectory is that of one task, and [task.network.then] is a second".into(),
+            ));
+        }
         let models = self.plans.iter().map(|p| &p.model);
         if let Some(why) = models.clone().find_map(|m| m.cells.unpredictable()) {
             return Ok(Err(format!("no prediction, because {why}")));

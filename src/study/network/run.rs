@@ -3,6 +3,9 @@
 use std::time::Instant;
 
 use nalgebra::DMatrix;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_pcg::Pcg64;
 use rayon::prelude::*;
 
 use super::super::checkpoint::Checkpoints;
@@ -18,7 +21,7 @@ use crate::bias::network::{Penalty, Pull, row_major};
 use crate::crossbar::{Digital, Plan, Synapses, Usage};
 use crate::error::Result;
 use crate::training::datasets::DataSet;
-use crate::training::network::{Dense, Network, Scores, Single, score};
+use crate::training::network::{Dense, Examples, Network, Scores, Single, score};
 
 /// One replica after one epoch.
 #[derive(Debug, Clone)]
@@ -75,7 +78,15 @@ pub(super) struct Bench<'a> {
     pub(super) others: Vec<Vec<Plan>>,
     pub(super) train: Single,
     pub(super) test: Option<Single>,
+    /// The second task, where there is one.
+    pub(super) then: Option<Then>,
     validation: Option<Single>,
+}
+
+/// A second task.
+pub(super) struct Then {
+    pub(super) train: Single,
+    pub(super) test: Option<Single>,
 }
 
 /// What replicas left behind after an epoch, replica by replica.
@@ -84,6 +95,8 @@ pub(super) struct Epoch {
     pub(super) losses: Vec<f64>,
     pub(super) test_losses: Vec<f64>,
     pub(super) test_accuracies: Vec<f64>,
+    /// Of the first task, while the second is learned.
+    pub(super) first_accuracies: Vec<f64>,
 }
 
 /// What all replicas of a point left behind.
@@ -160,6 +173,15 @@ impl<'a> Bench<'a> {
             task,
             train: Single::new(&data.train),
             test: data.test.as_ref().map(Single::new),
+            then: task.then.map(|then| {
+                let mut order: Vec<usize> = (0..network.inputs()).collect();
+                order.shuffle(&mut Pcg64::seed_from_u64(then.permute_features));
+                let other = |set: &Examples| Single::new(&set.rearranged(&order));
+                Then {
+                    train: other(&data.train),
+                    test: data.test.as_ref().map(other),
+                }
+            }),
             validation: data.validation.as_ref().map(Single::new),
             network,
             data,
@@ -191,7 +213,7 @@ impl<'a> Bench<'a> {
     fn work(&self) -> u64 {
         let explicit = &self.task.explicit;
         let networks = 2 + explicit.strengths.len() + usize::from(explicit.predicted);
-        networks as u64 * self.stacks().len() as u64 * u64::from(self.steps())
+        networks as u64 * self.stacks().len() as u64 * u64::from(self.task.epochs() * self.task.course.steps_per_epoch(self.train.len()))
     }
 
     /// One array a layer, not yet at their first weights.
@@ -259,6 +281,14 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// The turn of reads of all samples after those of all epochs: the held-out samples are read once an epoch, and those of the first task again while the second
+    /// is learned.
+    pub(super) fn turn_after(&self) -> u32 {
+        let turns = self.task.epochs() + self.task.then.map_or(0, |t| t.epochs);
+        let reads = turns * self.test.as_ref().map_or(0, |t| t.len() as u32);
+        reads.div_ceil(self.train.len() as u32)
+    }
+
     /// Runs every replica of the network of this name.
     fn simulate(&self, learner: Learner, name: &str, progress: &dyn Progress) -> Result<Trained> {
         let parts: Vec<Trained> = self
@@ -289,11 +319,9 @@ impl<'a> Bench<'a> {
             seconds,
             ..
         } = running;
-        let course = &self.task.course;
-        let turn = course.epochs * self.test.as_ref().map_or(0, |t| t.len() as u32);
-        // Reads of its own, after those of all epochs.
-        let turn = turn.div_ceil(self.train.len() as u32);
-        let training = score(&self.network, &self.train, turn, &mut arrays)?;
+        let turn = self.turn_after();
+        let last = self.then.as_ref().map_or(&self.train, |then| &then.train);
+        let training = score(&self.network, last, turn, &mut arrays)?;
         let validation = match (learner, &self.validation) {
             // Read without noise, so that no turn is taken.
             (Learner::Digital(Some(_)), Some(samples)) => {
@@ -353,6 +381,7 @@ impl Trained {
             a.losses.extend(b.losses);
             a.test_losses.extend(b.test_losses);
             a.test_accuracies.extend(b.test_accuracies);
+            a.first_accuracies.extend(b.first_accuracies);
         }
         for (a, b) in self.sums.iter_mut().zip(other.sums) {
             a.extend(b);
@@ -443,8 +472,10 @@ pub(in crate::study) fn run(study: &Study, progress: &dyn Progress) -> Result<Ou
     let updates = |b: &Bench| {
         let cells: usize = b.plans.iter().map(|p| p.model.map.cells()).sum();
         let firings = match b.task.course.update {
-            crate::training::Update::PerSample => b.task.course.epochs * b.train.len() as u32,
-            crate::training::Update::Summed => b.steps(),
+            crate::training::Update::PerSample => b.task.epochs() * b.train.len() as u32,
+            crate::training::Update::Summed => {
+                b.task.epochs() * b.task.course.steps_per_epoch(b.train.len())
+            }
         };
         f64::from(firings) * (cells * b.settings.replicas) as f64
     };

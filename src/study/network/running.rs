@@ -12,7 +12,9 @@ use crate::bias::{Log, Recorder};
 use crate::crossbar::Synapses;
 use crate::error::Result;
 use crate::training::Probe;
-use crate::training::network::{Examples, Targets, Watcher, score, train_network};
+use crate::training::network::{
+    Examples, Targets, Watcher, importances, score, train_network,
+};
 
 /// All that the rest of a run depends on.
 pub(super) struct Running<'a> {
@@ -47,8 +49,17 @@ impl Watcher for Scorer<'_> {
             losses: losses.to_vec(),
             ..Epoch::default()
         };
-        if let Some(test) = &self.bench.test {
-            let scores = score(&self.bench.network, test, epoch, arrays)?;
+        let bench = self.bench;
+        let first = bench.task.course.epochs;
+        let then = bench.then.as_ref().filter(|_| epoch >= first);
+        let test = then.map_or(bench.test.as_ref(), |then| then.test.as_ref());
+        if let (Some(_), Some(earlier)) = (then, &bench.test) {
+            let turn = bench.task.epochs() + (epoch - first);
+            let scores = score(&bench.network, earlier, turn, arrays)?;
+            found.first_accuracies = scores.accuracies.unwrap_or_default();
+        }
+        if let Some(test) = test {
+            let scores = score(&bench.network, test, epoch, arrays)?;
             found.test_losses = scores.losses;
             found.test_accuracies = scores.accuracies.unwrap_or_default();
             self.confusion = scores.confusion;
@@ -63,7 +74,8 @@ impl Epoch {
     fn keep(&mut self, saved: &mut Saved) -> Result<()> {
         saved.growing("losses", &mut self.losses)?;
         saved.growing("test-losses", &mut self.test_losses)?;
-        saved.growing("test-accuracies", &mut self.test_accuracies)
+        saved.growing("test-accuracies", &mut self.test_accuracies)?;
+        saved.growing("first-accuracies", &mut self.first_accuracies)
     }
 }
 
@@ -82,8 +94,11 @@ impl Scorer<'_> {
         let Some(last) = self.epochs.last() else {
             return true;
         };
+        // Those of a second task are its own.
+        let first = self.bench.task.course.epochs as usize;
+        let begun = if self.epochs.len() > first { first } else { 0 };
         let best = |r: usize| {
-            let all = self.epochs.iter().map(|e| e.losses[r]);
+            let all = self.epochs[begun..].iter().map(|e| e.losses[r]);
             all.fold(f64::INFINITY, f64::min)
         };
         let mut losses = last.losses.iter().enumerate();
@@ -147,7 +162,7 @@ impl<'a> Running<'a> {
             digest: bench.digest(),
             part: format!("point-{}-{name}-{first}", bench.index),
             label: format!("replicas {first} to {} ({name})", first + count - 1),
-            epochs: bench.task.course.epochs,
+            epochs: bench.task.epochs(),
             averaged: [bench.first_averaged(), bench.task.log_every],
         }
     }
@@ -188,6 +203,15 @@ impl<'a> Running<'a> {
         Ok(Some(taken.done))
     }
 
+    /// Ends the first task.
+    fn consolidate(&mut self) -> Result<()> {
+        let bench = self.bench;
+        let turn = bench.turn_after() + 1;
+        let all = importances(&bench.network, &bench.train, turn, &mut self.arrays)?;
+        let mut layers = self.arrays.iter_mut().zip(&all);
+        layers.try_for_each(|(array, own)| array.consolidate(own))
+    }
+
     /// Trains the network of this name to the end, from the start or from a state that was left behind; tells where that had other settings.
     pub(super) fn train(&mut self, name: &str, progress: &dyn Progress) -> Result<Vec<String>> {
         let bench = self.bench;
@@ -204,13 +228,19 @@ impl<'a> Running<'a> {
         let done = taken.unwrap_or(0);
         let steps = course.steps_per_epoch(bench.train.len());
         progress.advance(u64::from(done * steps));
-        for epoch in done..course.epochs {
+        for epoch in done..bench.task.epochs() {
             let start = Instant::now();
-            let probes = self.probes.iter_mut().map(|p| p as &mut dyn Probe);
+            if epoch == course.epochs {
+                self.consolidate()?;
+            }
+            let then = bench.then.as_ref().filter(|_| epoch >= course.epochs);
+            // What is measured of weights is that of the first task.
+            let probes = self.probes.iter_mut().filter(|_| then.is_none());
+            let probes = probes.map(|p| p as &mut dyn Probe);
             let mut watched: Vec<&mut dyn Probe> = probes.collect();
             let trained = train_network(
                 &bench.network,
-                &bench.train,
+                then.map_or(&bench.train, |then| &then.train),
                 course,
                 epoch..epoch + 1,
                 bench.settings.seed,

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::course::{counting, schedule, update};
 use super::super::dataset::{DataSpec, dataset};
 use crate::document::{Rule, Section, Value};
-use crate::training::Update;
+use crate::training::{Schedule, Update};
 use crate::training::datasets::Answer;
 use crate::training::network::{Activation, Course, Network, Objective, Start};
 use crate::units::Seconds;
@@ -33,6 +33,17 @@ pub struct NetworkTask {
     pub log_every: u32,
     /// Digital networks with a penalty that are trained beside it.
     pub explicit: Explicit,
+    /// What is learned after the first task, if anything is.
+    pub then: Option<Then>,
+}
+
+/// A second task: the same samples with their features in another order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Then {
+    /// Seed of the order.
+    pub permute_features: u64,
+    /// How often every sample is seen.
+    pub epochs: u32,
 }
 
 /// Digital networks with an explicit L2, from the same start and with the same samples as the device.
@@ -80,6 +91,14 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
         }
     };
     let bias = section.bool("bias");
+    let then = section.optional_section("then").map(|s| {
+        let then = Then {
+            permute_features: s.integer("permute-features", Rule::NonNegative),
+            epochs: s.integer("epochs", Rule::Between(1.0, 1e6)),
+        };
+        s.finish();
+        then
+    });
     let data_section = section.section("data");
     let data = dataset(&data_section, folder);
     data_section.finish();
@@ -118,6 +137,13 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
             "remove rescale, or write activation = \"relu\" and bias = false",
         );
     }
+    if then.is_some() && course.schedule != Schedule::Constant {
+        training.violation(
+            "schedule",
+            "with a second task ([task.network.then]) the learning rate stays: its course would end with the first",
+            "write schedule = \"constant\"",
+        );
+    }
     let explicit = training
         .optional_section("explicit-l2")
         .map(|s| explicit(&s, &data))
@@ -131,6 +157,7 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
         course,
         start,
         explicit,
+        then,
         average_from: training.number("average-from", Rule::Between(0.0, 0.99)),
         log_every: training.integer("log-every", Rule::Between(1.0, 1e6)),
     }
@@ -195,6 +222,11 @@ impl NetworkTask {
             start: 0.0,
             seconds_per_step: course.seconds_per_step,
         }
+    }
+
+    /// Epochs of all tasks.
+    pub fn epochs(&self) -> u32 {
+        self.course.epochs + self.then.map_or(0, |t| t.epochs)
     }
 
     /// Updates that every weight is offered in a whole step.

@@ -43,6 +43,10 @@ pub struct EpochFound {
     pub digital_training_loss: Band,
     /// Its test accuracy.
     pub digital_test_accuracy: Band,
+    /// Share of the held-out samples of the first task whose class is found, while the second is learned.
+    pub first_accuracy: Option<Band>,
+    /// The same of the digital twin.
+    pub digital_first_accuracy: Option<Band>,
 }
 
 /// One layer.
@@ -129,6 +133,14 @@ pub struct TrainedNetwork {
     pub prediction_error_pt: Option<f64>,
     /// Standard error of w̄ over replicas, over that.
     pub monte_carlo_error: f64,
+    /// Of two tasks, the share of held-out samples of the first whose class is found after the second.
+    pub first_accuracy: Estimate,
+    /// What it was before, less that, replica by replica.
+    pub forgotten: Estimate,
+    /// The same of the digital twin.
+    pub digital_first_accuracy: Estimate,
+    /// The same of the digital twin.
+    pub digital_forgotten: Estimate,
     /// `‖w₁‖² - ‖w_L‖²` of the first and the last layer, which the flow of rectifier networks without bias lines keeps; predicted along the trajectory.
     pub balance: Estimate,
     /// The same of the digital twin.
@@ -197,6 +209,10 @@ impl TrainedNetwork {
             digital_test_loss: estimate,
             accuracy_lost: estimate,
             prediction_error_pt: Some(1.0),
+            first_accuracy: estimate,
+            forgotten: estimate,
+            digital_first_accuracy: estimate,
+            digital_forgotten: estimate,
             balance: estimate,
             digital_balance: estimate,
             curvature: Some([1.0; 2]),
@@ -218,6 +234,10 @@ impl TrainedNetwork {
             ("digital-test-accuracy", self.digital_test_accuracy),
             ("digital-test-loss", self.digital_test_loss),
             ("accuracy-lost", self.accuracy_lost),
+            ("first-accuracy", self.first_accuracy),
+            ("forgotten", self.forgotten),
+            ("digital-first-accuracy", self.digital_first_accuracy),
+            ("digital-forgotten", self.digital_forgotten),
             ("balance", self.balance),
             ("digital-balance", self.digital_balance),
         ];

@@ -155,6 +155,13 @@ impl Rule for State {
         self.penalty.iter_mut().for_each(Penalised::begin);
     }
 
+    fn consolidate(&mut self, importance: &StackVector, array: &mut dyn Synapses) -> Result<()> {
+        match &mut self.penalty {
+            Some(penalty) => penalty.consolidate(importance, array),
+            None => Ok(()),
+        }
+    }
+
     fn keep(&mut self, saved: &mut Saved) -> Result<()> {
         for moment in &mut self.moments {
             saved.list("moment", moment.all_mut())?;

@@ -1,9 +1,11 @@
-//! Explicit penalties of a digital optimizer: L2, L1 and orthogonality.
+//! Explicit penalties of a digital optimizer: L2, L1, orthogonality, and what holds weights where an earlier task left them.
 //!
 //! Their gradients need the weights. A chip has no other way to these than its periphery, so all lines are read now and then (one product a line),
 //! with the noise and the converters that reads have; between two reads the last ones stand for the weights.
 //!
-//! `½ l2 |w - c|² + l1 |w - c|₁ + ¼ o |M - I|²`, c the centre, `M = WᵀW` (or `WWᵀ`, whichever is smaller) of the matrix W, inputs × outputs.
+//! `½ l2 |w - c|² + l1 |w - c|₁ + ¼ o |M - I|²`, c the centre, `M = WᵀW` (or `WWᵀ`, whichever is smaller) of the matrix W, inputs × outputs; after a task
+//! has ended also `½ k Σ_j F_j (w_j - w*_j)²`, w* the weights as they were read at its end and F their importance: elastic weight consolidation (J. Kirkpatrick et al.,
+//! PNAS 114 (2017) 3521, <https://doi.org/10.1073/pnas.1611835114>, equation 3).
 
 use super::lines::Lines;
 use super::matrix;
@@ -21,6 +23,8 @@ pub struct Penalty {
     pub l1: f64,
     /// Strength of the distance of the columns from orthonormal ones.
     pub orthogonality: f64,
+    /// Strength k of what holds the weights of earlier tasks.
+    pub consolidation: f64,
     /// Where L2 and L1 pull to.
     pub centre: f64,
     /// Updates from one read of the weights to the next.
@@ -36,6 +40,8 @@ pub(super) struct Penalised {
     weights: StackVector,
     updates: u32,
     columns: usize,
+    /// Of the tasks that have ended: `Σ F` and `Σ F w*` over them.
+    held: Option<[StackVector; 2]>,
 }
 
 impl Penalised {
@@ -46,17 +52,51 @@ impl Penalised {
             weights: matrix(array),
             updates: 0,
             columns: array.dimensions().1,
+            held: None,
         }
     }
 
     pub fn begin(&mut self) {
         self.updates = 0;
+        self.held = None;
+    }
+
+    /// Reads the weights and holds them there from now on. Penalties of several tasks add up.
+    pub fn consolidate(
+        &mut self,
+        importance: &StackVector,
+        array: &mut dyn Synapses,
+    ) -> Result<()> {
+        if self.penalty.consolidation == 0.0 {
+            return Ok(());
+        }
+        self.lines.read_all(array, &mut self.weights)?;
+        let nothing = || [matrix(array), matrix(array)];
+        let [sum, product] = self.held.get_or_insert_with(nothing);
+        let held = sum.all_mut().iter_mut().zip(product.all_mut());
+        for ((sum, product), (f, w)) in held.zip(importance.all().iter().zip(self.weights.all())) {
+            *sum += f;
+            *product += f * w;
+        }
+        Ok(())
     }
 
     pub fn keep(&mut self, saved: &mut Saved) -> Result<()> {
         self.lines.keep(saved)?;
         saved.list("weights", self.weights.all_mut())?;
-        saved.number("updates", &mut self.updates)
+        saved.number("updates", &mut self.updates)?;
+        let mut held = u32::from(self.held.is_some());
+        saved.number("held", &mut held)?;
+        if held == 0 {
+            self.held = None;
+            return Ok(());
+        }
+        let (rows, width) = (self.weights.len(), self.weights.width());
+        let nothing = || [0; 2].map(|_| StackVector::zeros(rows, width));
+        for part in self.held.get_or_insert_with(nothing) {
+            saved.list("importance", part.all_mut())?;
+        }
+        Ok(())
     }
 
     /// Reads the weights where it is time to, and adds `factor` times the penalty's gradient to `to`.
@@ -91,6 +131,13 @@ impl Penalised {
             // `signum` of zero would be one.
             let sign = if u == 0.0 { 0.0 } else { u.signum() };
             *g += l2 * u + l1 * sign;
+        }
+        if let Some([sum, product]) = &self.held {
+            let strength = (factor * self.penalty.consolidation) as f32;
+            let held = sum.all().iter().zip(product.all());
+            for ((g, w), (f, fw)) in to.all_mut().iter_mut().zip(self.weights.all()).zip(held) {
+                *g += strength * (f * w - fw);
+            }
         }
         if orthogonality > 0.0 {
             self.add_orthogonality(factor * orthogonality, to);

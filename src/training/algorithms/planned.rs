@@ -20,6 +20,11 @@ pub(super) trait Rule {
     ) -> Result<Counting>;
     /// Forgets everything.
     fn begin(&mut self);
+    /// Ends a task: see [`Synapses::consolidate`].
+    fn consolidate(&mut self, importance: &StackVector, array: &mut dyn Synapses) -> Result<()> {
+        let _ = (importance, array);
+        Ok(())
+    }
     /// Writes what it remembers to `saved`, or takes it from there.
     fn keep(&mut self, saved: &mut Saved) -> Result<()>;
 }
@@ -108,6 +113,10 @@ impl Synapses for Planned {
 
     fn refresh(&mut self, step: u32) -> Result<()> {
         self.array.refresh(step)
+    }
+
+    fn consolidate(&mut self, importance: &StackVector) -> Result<()> {
+        self.rule.consolidate(importance, &mut *self.array)
     }
 
     fn keep(&mut self, saved: &mut Saved) -> Result<()> {

@@ -44,6 +44,15 @@ impl Examples {
         }
     }
 
+    /// The same samples with their features in this order.
+    #[must_use]
+    pub fn rearranged(&self, order: &[usize]) -> Self {
+        Self {
+            x: self.x.select_columns(order),
+            targets: self.targets.clone(),
+        }
+    }
+
     /// Some samples, in this order.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {

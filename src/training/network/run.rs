@@ -193,7 +193,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Turns the last sums into their errors, and adds the loss of every lane to that of its replica.
-    fn compare(&mut self, data: &Single, losses: &mut [f64]) {
+    pub(super) fn compare(&mut self, data: &Single, losses: &mut [f64]) {
         let Some(last) = self.errors.last_mut() else {
             return;
         };
@@ -215,7 +215,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Sends the errors of the last sums back through the arrays.
-    fn backward(&mut self, step: u32, arrays: &mut [Box<dyn Synapses>]) -> Result<()> {
+    pub(super) fn backward(&mut self, step: u32, arrays: &mut [Box<dyn Synapses>]) -> Result<()> {
         let width = self.samples.len();
         for k in (1..self.network.layers.len()).rev() {
             let layer = self.network.layers[k];
@@ -230,6 +230,25 @@ impl<'a> Pass<'a> {
                 .scale_back(values, errors);
         }
         Ok(())
+    }
+}
+
+impl Pass<'_> {
+    /// Adds the squared gradients of all samples of a layer to `sums`, after both passes.
+    pub(super) fn add_squares(&self, layer: usize, sums: &mut StackVector) {
+        let (x, e) = (&self.inputs[layer], &self.errors[layer]);
+        let replicas = self.replicas;
+        for r in 0..x.len() {
+            for c in 0..e.len() {
+                let sums = sums.lanes_mut(r * e.len() + c);
+                let samples = x.lanes(r).chunks(replicas).zip(e.lanes(c).chunks(replicas));
+                for (x, e) in samples {
+                    for (sum, (x, e)) in sums.iter_mut().zip(x.iter().zip(e)) {
+                        *sum += (x * e) * (x * e);
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -1,0 +1,50 @@
+//! How much each weight matters to what a network has learned.
+
+use super::run::{APART, Pass};
+use super::{Network, Single};
+use crate::backend::StackVector;
+use crate::crossbar::Synapses;
+use crate::error::Result;
+
+/// Lanes that are read at once.
+const LANES: usize = 1024;
+
+/// The mean square `E[(x_r ∂L/∂z_c)²]` of the gradients of single samples, the diagonal of the empirical Fisher information, of every layer (row-major, one element a weight and
+/// replica), as the arrays are read forwards and backwards. `turn` as for [`score`](super::score()).
+///
+/// # Errors
+/// Those of the arrays.
+pub fn importances(
+    network: &Network,
+    data: &Single,
+    turn: u32,
+    arrays: &mut [Box<dyn Synapses>],
+) -> Result<Vec<StackVector>> {
+    let replicas = arrays[0].replicas();
+    let mut pass = Pass::new(network, replicas);
+    let layers = network.layers.iter();
+    let mut sums: Vec<StackVector> = layers
+        .map(|l| StackVector::zeros(l.weights(), replicas))
+        .collect();
+    let mut losses = vec![0.0; replicas];
+    let at_once = (LANES / replicas).max(1);
+    for first in (0..data.len()).step_by(at_once) {
+        let some = first..data.len().min(first + at_once);
+        let read = turn
+            .wrapping_mul(data.len() as u32)
+            .wrapping_add(first as u32);
+        let step = APART.wrapping_add(read);
+        let lanes = some.flat_map(|k| std::iter::repeat_n(k, replicas));
+        pass.forward(step, data, lanes, arrays)?;
+        pass.compare(data, &mut losses);
+        pass.backward(step, arrays)?;
+        for (k, sum) in sums.iter_mut().enumerate() {
+            pass.add_squares(k, sum);
+        }
+    }
+    let share = 1.0 / data.len() as f32;
+    for sum in &mut sums {
+        sum.all_mut().iter_mut().for_each(|s| *s *= share);
+    }
+    Ok(sums)
+}
