@@ -120,7 +120,7 @@ impl Place {
     /// are better alone: their cells lie together, and threads share them.
     pub fn together(&self, replicas: usize, cells: usize) -> usize {
         match self {
-            Self::Cpu if cells >= LARGE && !cpu::is_wide(replicas, cells) => 1,
+            Self::Cpu if cells >= LARGE && !super::cpu::is_wide(replicas, cells) => 1,
             _ => self.replicas_at_once(),
         }
     }

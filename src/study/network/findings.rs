@@ -7,9 +7,7 @@ use super::super::over::{LEVEL, of_all, of_interval, of_values};
 use super::super::summary::{Estimate, Point};
 use super::predict::Predicted;
 use super::run::{Bench, Epoch, Networks, Trained};
-use super::summary::{
-    Band, EpochFound, ExplicitFound, LayerFound, Sizes, TrainedNetwork,
-};
+use super::summary::{Band, EpochFound, ExplicitFound, LayerFound, Sizes, TrainedNetwork};
 use crate::bias::network::{as_matrices, distance, matched_intervals, row_major};
 use crate::training::network::largest_curvature;
 
@@ -281,7 +279,7 @@ impl Bench<'_> {
         let centre = self.centre(k);
         let pull = pooled_pull(
             &device.sums[k],
-            &centre,
+            centre,
             self.task.start.is_shared(),
             true,
             |j| model.free_cells(j) > 0,

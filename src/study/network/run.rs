@@ -68,6 +68,8 @@ pub(super) struct Bench<'a> {
     pub(super) data: DataSet,
     /// The array that holds the weights of each layer.
     pub(super) plans: Vec<Plan>,
+    /// The points that offsets of weights are counted from, layer by layer.
+    centres: Vec<Vec<f64>>,
     /// Further arrays of the algorithm, layer by layer.
     others: Vec<Vec<Plan>>,
     train: Single,
@@ -158,7 +160,7 @@ impl<'a> Bench<'a> {
         let plan = |k, layer: &Dense| settings.plan_of(layer.rows(), layer.outputs, k);
         let plans = layers()
             .map(|(k, layer)| plan(k, layer))
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<Plan>>>()?;
         let arrays = settings.algorithm.arrays() as u32;
         let others = layers()
             .map(|(k, layer)| {
@@ -166,7 +168,9 @@ impl<'a> Bench<'a> {
                 further.collect::<Result<_>>()
             })
             .collect::<Result<_>>()?;
+        let centre = |p: &Plan| row_major(&Pull::of(&p.model).centre);
         Ok(Self {
+            centres: plans.iter().map(centre).collect(),
             settings,
             task,
             train: Single::new(&data.train),
@@ -190,12 +194,15 @@ impl<'a> Bench<'a> {
     }
 
     /// The point that offsets of a layer's weights are counted from (row-major): symmetric points, else where cells rest.
-    pub(super) fn centre(&self, layer: usize) -> Vec<f64> {
-        row_major(&Pull::of(&self.plans[layer].model).centre)
+    pub(super) fn centre(&self, layer: usize) -> &[f64] {
+        &self.centres[layer]
     }
 
     fn stacks(&self) -> Vec<(usize, usize)> {
-        stacks(self.settings.replicas, self.settings.replicas_at_once())
+        let replicas = self.settings.replicas;
+        let cells = self.plans.iter().map(|p| p.model.map.cells()).max();
+        let together = self.settings.place.together(replicas, cells.unwrap_or(0));
+        stacks(replicas, together.min(self.settings.replicas_at_once()))
     }
 
     /// Steps of all stacks of all networks.
@@ -216,7 +223,10 @@ impl<'a> Bench<'a> {
             .map(|(k, (layer, plan))| {
                 let range = plan.model.map.range();
                 let seed = self.settings.seed;
-                let start = self.task.start.weights(&self.network, k, range, seed, first, count);
+                let start = self
+                    .task
+                    .start
+                    .weights(&self.network, k, range, seed, first, count);
                 let mut array: Box<dyn Synapses> = match learner {
                     Learner::Device => {
                         let own = std::iter::once(plan).chain(&self.others[k]);
@@ -245,11 +255,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Trains every network of the point; `foreseen` are the penalties that are predicted of the device.
-    fn train(
-        &self,
-        foreseen: Option<&[Penalty]>,
-        progress: &dyn Progress,
-    ) -> Result<Networks> {
+    fn train(&self, foreseen: Option<&[Penalty]>, progress: &dyn Progress) -> Result<Networks> {
         let run = |learner: Learner| self.simulate(learner, progress);
         let explicit = &self.task.explicit;
         let alike = |&lambda: &f64| {
@@ -265,7 +271,11 @@ impl<'a> Bench<'a> {
         Ok(Networks {
             device: run(Learner::Device)?,
             twin: run(Learner::Digital(None))?,
-            explicit: explicit.strengths.iter().map(alike).collect::<Result<_>>()?,
+            explicit: explicit
+                .strengths
+                .iter()
+                .map(alike)
+                .collect::<Result<_>>()?,
             foreseen: foreseen
                 .filter(|_| explicit.predicted)
                 .map(|penalties| run(Learner::Digital(Some(penalties))))
@@ -305,7 +315,7 @@ impl<'a> Bench<'a> {
         let mut probes: Vec<Timed> = (0..arrays.len())
             .map(|k| {
                 let model = (learner == Learner::Device).then(|| self.plans[k].model.clone());
-                let centre = self.centre(k);
+                let centre = self.centre(k).to_vec();
                 Timed::new(
                     Recorder::new(
                         &log,
