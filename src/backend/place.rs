@@ -16,6 +16,9 @@ use crate::number::Stream;
 /// cell), and their buffers still fit the first-level cache.
 const STACK: usize = 320;
 
+/// Cells from which on an array is large: with 650, ten replicas take as long alone as together, with 8000, 7 % less.
+const LARGE: usize = 1 << 10;
+
 /// Most replicas in one stack on a graphics processor: enough to keep one busy with arrays of a few cells, and few enough for
 /// arrays of a million cells to fit.
 #[cfg(feature = "gpu")]
@@ -111,6 +114,15 @@ impl Place {
                 aggregate,
             )?),
         })
+    }
+
+    /// Most of so many replicas of arrays with so many cells that are worth one stack. Where they are too few for loops along them, large arrays
+    /// are better alone: their cells lie together, and threads share them.
+    pub fn together(&self, replicas: usize, cells: usize) -> usize {
+        match self {
+            Self::Cpu if cells >= LARGE && !super::cpu::is_wide(replicas, cells) => 1,
+            _ => self.replicas_at_once(),
+        }
     }
 
     /// Most replicas that are worth one stack.

@@ -46,27 +46,133 @@ impl Digital {
         self
     }
 
-    /// `w ← w + change - rate λ (w - centre)` for one weight of all replicas.
-    fn step(&mut self, weight: usize, rate: f64, change: impl Iterator<Item = f32>) {
-        let decay = (rate * self.strength[weight]) as f32;
-        let centre = self.centre[weight] as f32;
-        for (w, d) in self.weights.lanes_mut(weight).iter_mut().zip(change) {
-            *w += d - decay * (*w - centre);
+    fn multiply_by(&self, flow: Flow, inputs: &StackVector, outputs: &mut StackVector) {
+        pulp::Arch::new().dispatch(Product {
+            flow,
+            columns: self.outputs,
+            weights: &self.weights,
+            inputs,
+            outputs,
+        });
+    }
+}
+
+/// Which way weights are read.
+#[derive(Clone, Copy, PartialEq)]
+enum Flow {
+    Forward,
+    Transposed,
+}
+
+/// All products of inputs and weights, added up in the order of the inputs.
+struct Product<'a> {
+    flow: Flow,
+    columns: usize,
+    weights: &'a StackVector,
+    inputs: &'a StackVector,
+    outputs: &'a mut StackVector,
+}
+
+impl pulp::WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let (columns, inputs) = (self.columns, self.inputs);
+        self.outputs.fill(0.0);
+        if inputs.width() == 1 {
+            // Along columns: there is one lane.
+            let rows = self.weights.all().chunks_exact(columns).enumerate();
+            for (r, row) in rows {
+                match self.flow {
+                    Flow::Forward => {
+                        let x = inputs.all()[r];
+                        for (y, w) in self.outputs.all_mut().iter_mut().zip(row) {
+                            *y += x * w;
+                        }
+                    }
+                    Flow::Transposed => {
+                        let products = inputs.all().iter().zip(row).map(|(x, w)| x * w);
+                        self.outputs.all_mut()[r] = products.fold(0.0, |sum, p| sum + p);
+                    }
+                }
+            }
+            return;
+        }
+        for k in 0..self.weights.len() {
+            let (r, c) = (k / columns, k % columns);
+            let (input, output) = match self.flow {
+                Flow::Forward => (r, c),
+                Flow::Transposed => (c, r),
+            };
+            let weights = self.weights.lanes(k);
+            if let [w] = weights {
+                let sums = self.outputs.lanes_mut(output).iter_mut();
+                for (y, x) in sums.zip(inputs.lanes(input)) {
+                    *y += x * w;
+                }
+                continue;
+            }
+            let samples = inputs.lanes(input).chunks_exact(weights.len());
+            let sums = self
+                .outputs
+                .lanes_mut(output)
+                .chunks_exact_mut(weights.len());
+            for (sums, x) in sums.zip(samples) {
+                for (y, (x, w)) in sums.iter_mut().zip(x.iter().zip(weights)) {
+                    *y += x * w;
+                }
+            }
         }
     }
 }
 
-impl Digital {
-    /// Adds the products of one weight to the lanes of its output, sample by sample.
-    fn add_product(&self, weight: usize, inputs: &[f32], outputs: &mut [f32]) {
-        let weights = self.weights.lanes(weight);
-        let samples = inputs.chunks(weights.len());
-        for (y, x) in outputs.chunks_mut(weights.len()).zip(samples) {
-            for (y, (x, w)) in y.iter_mut().zip(x.iter().zip(weights)) {
-                *y += x * w;
+/// One step of all weights by products.
+struct Descend<'a> {
+    columns: usize,
+    rate: f64,
+    /// λ and centre of every weight.
+    strength: &'a [f64],
+    centre: &'a [f64],
+    weights: &'a mut StackVector,
+    inputs: &'a StackVector,
+    changes: &'a StackVector,
+}
+
+impl pulp::WithSimd for Descend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let Self { columns, rate, .. } = self;
+        if self.weights.width() == 1 {
+            let rows = self.weights.all_mut().chunks_exact_mut(columns);
+            let pulls = self.strength.chunks_exact(columns);
+            let pulls = pulls.zip(self.centre.chunks_exact(columns));
+            for ((row, (strength, centre)), x) in rows.zip(pulls).zip(self.inputs.all()) {
+                let pulls = strength.iter().zip(centre);
+                let lanes = row.iter_mut().zip(pulls).zip(self.changes.all());
+                for ((w, (&strength, &centre)), d) in lanes {
+                    *w = stepped(*w, x * d, rate * strength, centre);
+                }
+            }
+            return;
+        }
+        let pulls = self.strength.iter().zip(self.centre);
+        for (k, (&strength, &centre)) in pulls.enumerate() {
+            let x = self.inputs.lanes(k / columns);
+            let products = x.iter().zip(self.changes.lanes(k % columns));
+            for (w, (x, d)) in self.weights.lanes_mut(k).iter_mut().zip(products) {
+                *w = stepped(*w, x * d, rate * strength, centre);
             }
         }
     }
+}
+
+/// `w + change - decay (w - centre)`
+#[inline(always)]
+fn stepped(w: f32, change: f32, decay: f64, centre: f64) -> f32 {
+    w + (change - decay as f32 * (w - centre as f32))
 }
 
 impl Synapses for Digital {
@@ -84,12 +190,7 @@ impl Synapses for Digital {
         inputs: &StackVector,
         outputs: &mut StackVector,
     ) -> Result<()> {
-        outputs.fill(0.0);
-        for r in 0..self.inputs {
-            for c in 0..self.outputs {
-                self.add_product(r * self.outputs + c, inputs.lanes(r), outputs.lanes_mut(c));
-            }
-        }
+        self.multiply_by(Flow::Forward, inputs, outputs);
         Ok(())
     }
 
@@ -99,12 +200,7 @@ impl Synapses for Digital {
         inputs: &StackVector,
         outputs: &mut StackVector,
     ) -> Result<()> {
-        outputs.fill(0.0);
-        for r in 0..self.inputs {
-            for c in 0..self.outputs {
-                self.add_product(r * self.outputs + c, inputs.lanes(c), outputs.lanes_mut(r));
-            }
-        }
+        self.multiply_by(Flow::Transposed, inputs, outputs);
         Ok(())
     }
 
@@ -121,12 +217,15 @@ impl Synapses for Digital {
         _counting: Counting,
         rate: f64,
     ) -> Result<()> {
-        for r in 0..self.inputs {
-            for c in 0..self.outputs {
-                let products = inputs.lanes(r).iter().zip(changes.lanes(c));
-                self.step(r * self.outputs + c, rate, products.map(|(x, d)| x * d));
-            }
-        }
+        pulp::Arch::new().dispatch(Descend {
+            columns: self.outputs,
+            rate,
+            strength: &self.strength,
+            centre: &self.centre,
+            weights: &mut self.weights,
+            inputs,
+            changes,
+        });
         Ok(())
     }
 
@@ -137,8 +236,12 @@ impl Synapses for Digital {
         _counting: Counting,
         rate: f64,
     ) -> Result<()> {
-        for k in 0..self.inputs * self.outputs {
-            self.step(k, rate, changes.lanes(k).iter().copied());
+        let pulls = self.strength.iter().zip(&self.centre);
+        for (k, (&strength, &centre)) in pulls.enumerate() {
+            let weights = self.weights.lanes_mut(k).iter_mut();
+            for (w, d) in weights.zip(changes.lanes(k)) {
+                *w = stepped(*w, *d, rate * strength, centre);
+            }
         }
         Ok(())
     }

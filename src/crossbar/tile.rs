@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::bent::Bent;
 use super::cost::Usage;
-use super::periphery::{Converters, Counts};
+use super::periphery::{Converters, Counts, largest};
 use super::program::{Writer, Writing, Written};
 use super::pulsing::{self, Pulsing};
 use super::refresh::Refresher;
@@ -36,9 +36,11 @@ pub(super) struct Tile {
     pub(super) drive: Option<[Vec<f64>; 2]>,
     columns: StackVector,
     scale: Vec<f32>,
+    /// The largest |input| and |change| of every replica.
+    largest: [Vec<f32>; 2],
     row_bits: Vec<u32>,
     column_bits: Vec<u32>,
-    words: [Vec<u32>; 4],
+    drawer: trains::Drawer,
     /// What a measurement or a dense request needs, one element a cell.
     pub(super) cells: StackVector,
     refresher: Option<Refresher>,
@@ -95,9 +97,10 @@ impl Tile {
             currents: StackVector::zeros(shape.columns, replicas),
             columns: StackVector::zeros(shape.columns, replicas),
             scale: vec![0.0; replicas],
+            largest: Default::default(),
             row_bits: vec![0; shape.rows * replicas],
             column_bits: vec![0; shape.columns * replicas],
-            words: std::array::from_fn(|_| vec![0; replicas]),
+            drawer: trains::Drawer::default(),
             cells: StackVector::zeros(shape.cells(), replicas),
             resets: 0,
             refresher: plan
@@ -179,13 +182,13 @@ impl Tile {
             self.scale.fill((gain * per_bit).sqrt());
             return;
         }
-        let largest = |v: &StackVector, r: usize| {
-            (0..v.len()).fold(0.0_f32, |m, i| m.max(v.lanes(i)[r].abs()))
-        };
-        for r in 0..self.scale.len() {
-            let (x, d) = (largest(inputs, r), largest(&self.columns, r));
-            self.scale[r] = if x > 0.0 {
-                (d / x * per_bit).sqrt()
+        let [x, d] = &mut self.largest;
+        let arch = pulp::Arch::new();
+        largest(arch, inputs, x);
+        largest(arch, &self.columns, d);
+        for (scale, (x, d)) in self.scale.iter_mut().zip(x.iter().zip(d)) {
+            *scale = if *x > 0.0 {
+                (*d / x * per_bit).sqrt()
             } else {
                 0.0
             };
@@ -197,17 +200,14 @@ impl Tile {
             Purpose::RowTrain => &mut self.row_bits,
             _ => &mut self.column_bits,
         };
-        trains::draw(
-            &self.stream,
+        let place = trains::Place {
             step,
-            self.first_replica,
+            first_replica: self.first_replica,
             purpose,
             bits,
-            values,
-            &self.scale,
-            &mut self.words,
-            out,
-        );
+        };
+        self.drawer
+            .draw(&self.stream, place, values, &self.scale, out);
     }
 
     /// Pulses as `counting` says. Without update management the gain η/δ sets how a train's probability is shared between

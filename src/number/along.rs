@@ -8,7 +8,8 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::philox::{RoundKeys, philox4x32_10};
 use super::random::{
-    BATCH, Map, Normals, Purpose, Stream, Uniforms, on_circle, put, squared_radius, take, uniform,
+    BATCH, Batch, FEW, Map, Normals, Purpose, Stream, Uniforms, on_circle, put, squared_radius,
+    take, uniform,
 };
 
 /// Where random numbers of one replica are drawn: everything but the cell.
@@ -25,18 +26,18 @@ pub struct Draw {
 }
 
 impl Stream {
-    /// The words of a block for the indices from `at.index` on: word by word.
+    /// The words of cells `4·block … 4·block + 3` of each of these blocks, in any order: one slice for each place in a block.
     ///
     /// # Panics
-    /// If an index has more than 24 bits.
-    pub fn words_by_index<const N: usize>(
-        &self,
-        arch: Arch,
-        at: Draw,
-        block: u32,
-    ) -> [[u32; N]; 4] {
+    /// If the index has more than 24 bits.
+    pub fn fill_block_words(&self, arch: Arch, at: Draw, blocks: &[u32], out: [&mut [u32]; 4]) {
         let stream = *self;
-        arch.dispatch(ByIndex { stream, at, block })
+        arch.dispatch(Blocks {
+            stream,
+            at,
+            blocks,
+            out,
+        });
     }
 
     /// Normal numbers of the cells from `4 · first_block` on.
@@ -87,30 +88,43 @@ impl Stream {
     }
 }
 
-struct ByIndex<const N: usize> {
-    stream: Stream,
-    at: Draw,
-    block: u32,
+/// As many lanes in whole vectors: what is left over would be computed one by one, more slowly than all of one more vector.
+#[inline(always)]
+fn whole_vectors(lanes: usize) -> usize {
+    lanes.next_multiple_of(16)
 }
 
-impl<const N: usize> WithSimd for ByIndex<N> {
-    type Output = [[u32; N]; 4];
+struct Blocks<'a> {
+    stream: Stream,
+    at: Draw,
+    blocks: &'a [u32],
+    out: [&'a mut [u32]; 4],
+}
+
+impl WithSimd for Blocks<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> [[u32; N]; 4] {
+    fn with_simd<S: Simd>(self, _simd: S) {
         let Draw { step, replica, .. } = self.at;
-        let first = self.at.purpose.label(self.at.index);
-        // The highest index is checked too; labels count up with it.
-        self.at
-            .purpose
-            .label(self.at.index + N.saturating_sub(1) as u32);
+        let label = self.at.purpose.label(self.at.index);
         let keys = RoundKeys::new(self.stream.key());
-        let mut words = [[0; N]; 4];
-        for i in 0..N {
-            let counter = [step, self.block, replica, first + i as u32];
-            put(&mut words, i, philox4x32_10(counter, &keys));
+        let mut own = [0; FEW];
+        let mut words = [[0; FEW]; 4];
+        let mut out = self.out;
+        for (start, blocks) in (0..).step_by(FEW).zip(self.blocks.chunks(FEW)) {
+            own[..blocks.len()].copy_from_slice(blocks);
+            for i in 0..whole_vectors(blocks.len()).min(FEW) {
+                put(
+                    &mut words,
+                    i,
+                    philox4x32_10([step, own[i], replica, label], &keys),
+                );
+            }
+            for (out, words) in out.iter_mut().zip(&words) {
+                out[start..start + blocks.len()].copy_from_slice(&words[..blocks.len()]);
+            }
         }
-        words
     }
 }
 
@@ -127,30 +141,41 @@ impl<M: Map<Value = f32>> WithSimd for Consecutive<'_, M> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
+        if self.out.len() <= 4 * FEW {
+            self.in_batches::<FEW>();
+        } else {
+            self.in_batches::<BATCH>();
+        }
+    }
+}
+
+impl<M: Map<Value = f32>> Consecutive<'_, M> {
+    #[inline(always)]
+    fn in_batches<const N: usize>(self) {
         let Draw { step, replica, .. } = self.at;
         let label = self.at.purpose.label(self.at.index);
         let keys = RoundKeys::new(self.stream.key());
-        let mut words = [[0; BATCH]; 4];
-        let mut values = [[0.0; BATCH]; 4];
+        let mut words: Batch<u32, N> = [[0; N]; 4];
+        let mut values: Batch<f32, N> = [[0.0; N]; 4];
         let mut first = self.first_block;
-        for out in self.out.chunks_mut(4 * BATCH) {
-            let blocks = out.len().div_ceil(4);
-            for i in 0..blocks.min(BATCH) {
+        for out in self.out.chunks_mut(4 * N) {
+            let blocks = whole_vectors(out.len().div_ceil(4)).min(N);
+            for i in 0..blocks {
                 let counter = [step, first.wrapping_add(i as u32), replica, label];
                 put(&mut words, i, philox4x32_10(counter, &keys));
             }
-            for i in 0..blocks.min(BATCH) {
+            for i in 0..blocks {
                 put(&mut values, i, M::map(take(&words, i)));
             }
             let (whole, rest) = out.as_chunks_mut::<4>();
             let last = whole.len();
-            for (i, four) in whole.iter_mut().enumerate().take(BATCH) {
+            for (i, four) in whole.iter_mut().enumerate().take(N) {
                 *four = take(&values, i);
             }
             for (k, v) in rest.iter_mut().enumerate() {
                 *v = values[k][last];
             }
-            first = first.wrapping_add(BATCH as u32);
+            first = first.wrapping_add(N as u32);
         }
     }
 }
@@ -237,13 +262,18 @@ mod tests {
     }
 
     #[test]
-    fn indices_have_their_own_words() {
+    fn blocks_have_their_own_words() {
         let stream = Stream::new(0x0123_4567_89ab_cdef);
         for arch in [Arch::Scalar, Arch::new()] {
-            let words = stream.words_by_index::<23>(arch, AT, 77);
-            for (cell, words) in (4 * 77..).zip(&words) {
-                for (index, &word) in (AT.index..).zip(words) {
-                    assert_eq!(word, stream.word(Coordinates { index, ..at(cell) }));
+            for length in [0, 1, 31, 32, 33, 70] {
+                let blocks: Vec<u32> = (0..length).map(|i| (i * i * 3 / 7) % 1_009).collect();
+                let mut words: [Vec<u32>; 4] = std::array::from_fn(|_| vec![0; blocks.len()]);
+                let out = words.each_mut().map(Vec::as_mut_slice);
+                stream.fill_block_words(arch, AT, &blocks, out);
+                for (k, words) in (0..).zip(&words) {
+                    for (word, block) in words.iter().zip(&blocks) {
+                        assert_eq!(*word, stream.word(at(4 * block + k)));
+                    }
                 }
             }
         }

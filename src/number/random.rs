@@ -24,7 +24,7 @@ use super::philox::{RoundKeys, philox4x32_10};
 pub(super) const BATCH: usize = 128;
 
 /// How many are where there are no more: small buffers cost less to make.
-const FEW: usize = 32;
+pub(super) const FEW: usize = 32;
 
 /// The four words of some blocks, or what became of them: one row for each place in a block.
 pub(super) type Batch<T, const N: usize = BATCH> = [[T; N]; 4];
@@ -37,9 +37,10 @@ pub enum Purpose {
     CycleNoise = 1,
     /// Rounding of an expected number of pulses to an integer.
     CountRounding = 2,
-    /// The bits of the stochastic pulse trains on the rows. Index: the bit plane.
+    /// The bits of the stochastic pulse trains on the rows: of row r, binary digit d of the uniform numbers that its bits are made of
+    /// is that of cell `4 r + d mod 4`. Index: `⌊d/4⌋`.
     RowTrain = 3,
-    /// The bits of the stochastic pulse trains on the columns. Index: the bit plane.
+    /// The bits of the stochastic pulse trains on the columns, likewise.
     ColumnTrain = 4,
     /// Noise of a read-out. Index: the read within the step.
     ReadNoise = 5,

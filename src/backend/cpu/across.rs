@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::count::{Count, Fired, From, Piece, set_bits};
+use super::count::{Count, Fired, From, Piece};
 use super::sparse::Sparse;
 use super::{BLOCK, Fixed, Part, show};
 use crate::backend::{Request, Shape, StackVector};
@@ -15,7 +15,7 @@ use crate::number::{Draw, Purpose};
 /// Cells that are updated at a time: enough to outweigh what a loop costs before it runs, few enough for the fast caches.
 const CHUNK: usize = 2048;
 
-/// Coincidences a cell below which a row is gathered: about where times cross.
+/// Coincidences a cell, as they are expected of the numbers of ones, below which a row is gathered: about where times cross.
 const GATHER_BELOW: f64 = 0.55;
 
 /// Share of cells with pulses left below which the rest of a chunk is gathered: about where times cross.
@@ -34,14 +34,21 @@ pub(super) struct Across {
     /// The columns' part of the request.
     pub(super) columns: Vec<f32>,
     pub(super) column_bits: Vec<u32>,
-    /// How many columns have each bit.
-    with_bit: [u32; 32],
+    /// The rows' part of it, where the array is narrow.
+    pub(super) rows: Vec<f32>,
+    pub(super) row_bits: Vec<u32>,
+    /// Rows whose trains have fewer ones are gathered.
+    gather_below: u32,
     pub(super) sparse: Sparse,
 }
 
 impl Across {
     fn new(shape: Shape, cells: &Cells) -> Self {
         let chunk = CHUNK.min(shape.cells());
+        let members = match is_narrow(shape) {
+            true => shape.rows,
+            false => shape.columns,
+        };
         Self {
             counts: vec![0.0; chunk],
             // Numbers are drawn from whole blocks on.
@@ -51,10 +58,17 @@ impl Across {
             states: vec![0.0; chunk],
             columns: vec![0.0; shape.columns],
             column_bits: vec![0; shape.columns],
-            with_bit: [0; 32],
-            sparse: Sparse::new(shape.columns, chunk, cells),
+            rows: Vec::new(),
+            row_bits: Vec::new(),
+            gather_below: 0,
+            sparse: Sparse::new(members, chunk, cells),
         }
     }
+}
+
+/// Whether rows are so short that an array is better taken as a whole: all cells, or those with a pulse column by column.
+fn is_narrow(shape: Shape) -> bool {
+    shape.columns < TILE
 }
 
 /// Buffers of every band that an array is updated in: one for each thread, if the array is large enough.
@@ -136,10 +150,16 @@ impl Part<'_, Across> {
                 counting,
                 replica,
             };
+            let band = first_row..first_row + rows;
             self.take_columns(&job);
+            if self.is_gathered(&job, band.clone()) {
+                self.gather_columns(&job, band);
+                self.finish_gathered(&job);
+                continue;
+            }
             // Rows that wait to be updated whole.
             let mut whole = self.first..self.first;
-            for row in first_row..first_row + rows {
+            for row in band {
                 let cells = row * columns..(row + 1) * columns;
                 if self.is_sparse(&job, row) {
                     self.chunks(&job, whole);
@@ -208,31 +228,60 @@ impl Part<'_, Across> {
                 let bits = column_bits[replica..].iter().step_by(replicas);
                 let out = across.column_bits.iter_mut();
                 out.zip(bits).for_each(|(o, x)| *o = *x);
-                across.with_bit = [0; 32];
-                for &bits in &across.column_bits {
-                    for bit in set_bits(bits.into()) {
-                        across.with_bit[bit] += 1;
-                    }
-                }
                 across.sparse.clear();
             }
         }
     }
 
-    /// Whether few cells of a row get a pulse. Only the request decides, so that results cannot depend on it.
+    /// Decides by the numbers of ones which rows are gathered; whether all of these rows of a narrow array are, which are taken then. Only the
+    /// request decides, so that results cannot depend on it.
+    fn is_gathered(&mut self, job: &Job, rows: Range<usize>) -> bool {
+        let shape = self.fixed.shape;
+        let across = &mut *self.buffers;
+        across.gather_below = 0;
+        let Request::Trains {
+            rows: signs,
+            row_bits,
+            ..
+        } = job.request
+        else {
+            return false;
+        };
+        // Where cells are gathered, their numbers leave room for a sign.
+        if shape.cells() > i32::MAX as usize {
+            return false;
+        }
+        let ones: u32 = across.column_bits.iter().map(|b| b.count_ones()).sum();
+        let all = across.column_bits.iter().fold(0, |all, b| all | b);
+        let length = u32::BITS - all.leading_zeros();
+        // A one of a row meets one of every column with the share of ones among the columns' bits.
+        let coincidences = f64::from(ones) / f64::from(length.max(1));
+        let limit = GATHER_BELOW * shape.columns as f64;
+        if !is_narrow(shape) {
+            across.gather_below = (limit / coincidences).ceil() as u32;
+            return false;
+        }
+        let lanes = (rows.start * shape.replicas + job.replica)..rows.end * shape.replicas;
+        let bits = row_bits[lanes.clone()].iter().step_by(shape.replicas);
+        across.row_bits.clear();
+        across.row_bits.extend(bits);
+        let ones: u32 = across.row_bits.iter().map(|b| b.count_ones()).sum();
+        let gathered = f64::from(ones) * coincidences < limit * rows.len() as f64;
+        if gathered {
+            let signs = signs.all()[lanes].iter().step_by(shape.replicas);
+            across.rows.clear();
+            across.rows.extend(signs);
+        }
+        gathered
+    }
+
+    /// Whether few cells of a row get a pulse.
     fn is_sparse(&self, job: &Job, row: usize) -> bool {
         let Request::Trains { row_bits, .. } = job.request else {
             return false;
         };
-        // Where cells are gathered, their numbers leave room for a sign.
-        if self.fixed.shape.cells() > i32::MAX as usize {
-            return false;
-        }
         let train = row_bits[row * self.fixed.shape.replicas + job.replica];
-        let coincidences: u32 = set_bits(train.into())
-            .map(|bit| self.buffers.with_bit[bit])
-            .sum();
-        f64::from(coincidences) < GATHER_BELOW * self.fixed.shape.columns as f64
+        train.count_ones() < self.buffers.gather_below
     }
 
     /// Updates these cells, all of them.

@@ -146,8 +146,8 @@ struct Part<'a, B: ?Sized> {
 
 /// Whether updates run along replicas: what a loop costs before it runs comes once for four cells then, else once for a replica and a
 /// chunk of its cells. Reads and trains decide by the replicas alone.
-fn is_wide(shape: Shape) -> bool {
-    shape.replicas >= WIDE && (shape.replicas >= 4 * WIDE || shape.cells() <= 4 * shape.replicas)
+pub(super) fn is_wide(replicas: usize, cells: usize) -> bool {
+    replicas >= WIDE && (replicas >= 4 * WIDE || cells <= 4 * replicas)
 }
 
 impl<'a, B: ?Sized> Part<'a, B> {
@@ -186,7 +186,7 @@ impl Cpu {
     ) -> Self {
         let apart = cells.write_noise() > 0.0 || cells.is_read_out();
         let apparent = apart.then(|| vec![0.0; shape.cells() * shape.replicas]);
-        let walk = if is_wide(shape) {
+        let walk = if is_wide(shape.replicas, shape.cells()) {
             Walk::Along(Box::new(Wide::new(shape)))
         } else {
             Walk::Across(across::bands(shape, &cells))

@@ -17,13 +17,13 @@ const GROUP: usize = 1024;
 /// Cells to gather before they are updated: enough that no loop runs nearly empty.
 const WAITING: usize = 1024;
 
-/// Columns in one word of a set.
+/// Members in one word of a set.
 const WORD: usize = 64;
 
-/// Members of a word from which on they are looked up eight columns at a time instead of one by one: about where times cross.
+/// Members of a word from which on they are looked up eight at a time instead of one by one: about where times cross.
 const LOOKED_UP: u32 = 4;
 
-/// The members of every set of eight columns, in order; then any.
+/// The members of every set of eight, in order; then any.
 const MEMBERS: [[u32; 8]; 256] = {
     let mut all = [[0; 8]; 256];
     let mut set = 0;
@@ -41,7 +41,7 @@ const MEMBERS: [[u32; 8]; 256] = {
     all
 };
 
-/// The bit of a cell in [`Once`] that says that its pulse depresses.
+/// The bit of a cell in [`Once`], and of a member, that says that its pulse depresses.
 const DEPRESSED: u32 = 1 << 31;
 
 /// Cells that wait for one pulse, each with its sign in the highest bit, in a buffer that is longer than they are.
@@ -61,8 +61,7 @@ impl Once {
     }
 }
 
-/// Writes the cells `first + column` of a set of columns, some of them negative, from place `len` on; returns the place behind
-/// them.
+/// Writes the members of a set, counted from `first`, some of them negative, from place `len` on; returns the place behind them.
 #[inline(always)]
 fn push(buffer: &mut [u32], mut len: usize, set: u64, negative: u64, first: u32) -> usize {
     if set.count_ones() < LOOKED_UP {
@@ -157,12 +156,25 @@ impl Counted {
     }
 }
 
-/// Where the columns' trains have their bits, and the cells found so far.
+/// Cells of a line of the array, a row or a column: those of its members, the lines across.
+struct Line {
+    train: u32,
+    negative: bool,
+    /// The cell of the first member, and how many cells lie from one to the next.
+    first: u32,
+    stride: u32,
+}
+
+/// Where the members' trains have their bits, and the cells found so far.
 pub(super) struct Sparse {
-    /// For every bit of a train, the set of columns that have it, 64 columns a word.
-    columns_with: Vec<u64>,
-    /// The columns with a negative sign.
+    /// For every bit of a train, the set of members that have it, 64 a word.
+    with_bit: Vec<u64>,
+    /// The members with a negative sign.
     negative: Vec<u64>,
+    /// Their trains.
+    trains: Vec<u32>,
+    /// A buffer: the bits of all trains, 32 of them a column.
+    square: Vec<u32>,
     /// Whether the sets are those of the present request.
     known: bool,
     /// Cells of one pulse, and of more than one: the first need a shorter loop.
@@ -181,13 +193,15 @@ pub(super) struct Sparse {
 }
 
 impl Sparse {
-    /// For rows of so many columns, and chunks of so many cells.
-    pub(super) fn new(columns: usize, chunk: usize, cells: &Cells) -> Self {
-        let words = columns.div_ceil(WORD);
-        let waiting = WAITING + columns;
+    /// For lines of so many members, and chunks of so many cells.
+    pub(super) fn new(members: usize, chunk: usize, cells: &Cells) -> Self {
+        let words = members.div_ceil(WORD);
+        let waiting = WAITING + members;
         Self {
-            columns_with: vec![0; 32 * words],
+            with_bit: vec![0; 32 * words],
             negative: vec![0; words],
+            trains: Vec::with_capacity(members),
+            square: vec![0; 64 * words],
             known: false,
             once: Once::new(waiting),
             several: Counted::new(waiting),
@@ -221,7 +235,7 @@ impl Sparse {
         physics.own_of(arch, cells, &mut self.own)
     }
 
-    /// Forgets the columns of the last request.
+    /// Forgets the members of the last request.
     pub(super) fn clear(&mut self) {
         self.known = false;
     }
@@ -234,68 +248,116 @@ impl Sparse {
         }
     }
 
-    fn find(&mut self, columns: &[f32], column_bits: &[u32]) {
+    /// Takes the members: their signs and trains.
+    fn find(&mut self, arch: Arch, signs: &[f32], trains: &[u32]) {
         if self.known {
             return;
         }
         self.known = true;
-        let words = self.negative.len();
-        self.columns_with.fill(0);
-        self.negative.fill(0);
-        for (column, (sign, bits)) in columns.iter().zip(column_bits).enumerate() {
-            let (word, place) = (column / WORD, column % WORD);
-            self.negative[word] |= u64::from(sign.is_sign_negative()) << place;
-            for bit in set_bits((*bits).into()) {
-                self.columns_with[bit * words + word] |= 1 << place;
+        self.trains.clear();
+        self.trains.extend_from_slice(trains);
+        let words = trains.len().div_ceil(WORD);
+        arch.dispatch(Sets {
+            signs,
+            trains,
+            with_bit: &mut self.with_bit[..32 * words],
+            negative: &mut self.negative[..words],
+            square: &mut self.square[..64 * words],
+        });
+    }
+}
+
+/// Turns the trains of members into sets of members, bit by bit.
+struct Sets<'a> {
+    signs: &'a [f32],
+    trains: &'a [u32],
+    with_bit: &'a mut [u64],
+    negative: &'a mut [u64],
+    square: &'a mut [u32],
+}
+
+impl pulp::WithSimd for Sets<'_> {
+    type Output = ();
+
+    /// Squares of 32 × 32 bits lie side by side, and are transposed together: quarters, then quarters of these, change places.
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let square = self.square;
+        let squares = square.len() / 32;
+        square.fill(0);
+        for (k, trains) in self.trains.chunks(32).enumerate() {
+            for (row, train) in square.chunks_exact_mut(squares).zip(trains) {
+                row[k] = *train;
             }
+        }
+        for (half, mask) in [
+            (16, 0x0000_ffff),
+            (8, 0x00ff_00ff),
+            (4, 0x0f0f_0f0f),
+            (2, 0x3333_3333),
+            (1, 0x5555_5555),
+        ] {
+            for both in square.chunks_exact_mut(2 * half * squares) {
+                let (upper, lower) = both.split_at_mut(half * squares);
+                for (a, b) in upper.iter_mut().zip(lower) {
+                    let change = ((*a >> half) ^ *b) & mask;
+                    *a ^= change << half;
+                    *b ^= change;
+                }
+            }
+        }
+        for (set, halves) in self.with_bit.iter_mut().zip(square.as_chunks::<2>().0) {
+            *set = u64::from(halves[0]) | u64::from(halves[1]) << 32;
+        }
+        for (set, signs) in self.negative.iter_mut().zip(self.signs.chunks(WORD)) {
+            let signs = signs.iter().map(|s| u64::from(s.to_bits() >> 31));
+            *set = (0..).zip(signs).fold(0, |set, (k, sign)| set | sign << k);
         }
     }
 }
 
-/// Finds the cells of a row that get a pulse; returns how many pulses there are.
-struct FindRow<'a> {
-    train: u32,
-    negative: bool,
-    /// The cell of the first column.
-    first: u32,
-    column_bits: &'a [u32],
+/// Finds the cells of a line that get a pulse; returns how many pulses there are.
+struct Find<'a> {
+    line: Line,
     /// Whether negative pulses are none.
     one_sided: bool,
     sparse: &'a mut Sparse,
 }
 
-impl pulp::WithSimd for FindRow<'_> {
+impl pulp::WithSimd for Find<'_> {
     type Output = u64;
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) -> u64 {
         let Sparse {
-            columns_with,
+            with_bit,
             negative,
+            trains,
             once: single,
             several,
             most,
             ..
         } = self.sparse;
+        let line = self.line;
         // Lengths in registers, not behind the pointers that the loop writes through.
         let (mut singles, mut several_cells) = (single.len, several.len);
         let (single_cells, cells) = (&mut single.buffer[..], &mut several.cells[..]);
-        let words = negative.len();
+        let words = trains.len().div_ceil(WORD);
         let mut starts = [0; 32];
         let mut ones = 0;
-        for bit in set_bits(self.train.into()) {
+        for bit in set_bits(line.train.into()) {
             starts[ones] = bit * words;
             ones += 1;
         }
-        let flipped = if self.negative { u64::MAX } else { 0 };
+        let flipped = if line.negative { u64::MAX } else { 0 };
         let dropped = if self.one_sided { u64::MAX } else { 0 };
         let mut pulses = 0;
-        let mut first = self.first;
-        for (word, negative) in negative.iter().enumerate() {
-            // Columns with at least one coincidence, and with at least two.
+        let mut first = 0;
+        for (word, negative) in negative[..words].iter().enumerate() {
+            // Members with at least one coincidence, and with at least two.
             let (mut once, mut twice) = (0_u64, 0_u64);
             for start in &starts[..ones] {
-                let with = columns_with[start + word];
+                let with = with_bit[start + word];
                 twice |= once & with;
                 once |= with;
             }
@@ -307,12 +369,16 @@ impl pulp::WithSimd for FindRow<'_> {
             several_cells = push(cells, several_cells, twice, negative, first);
             first += WORD as u32;
         }
+        for cell in &mut single_cells[single.len..singles] {
+            let member = *cell & !DEPRESSED;
+            *cell = (line.first + line.stride * member) | *cell & DEPRESSED;
+        }
         let cells = cells[several.len..several_cells].iter_mut();
         for (cell, count) in cells.zip(&mut several.counts[several.len..]) {
             let sign = *cell & DEPRESSED;
-            *cell &= !DEPRESSED;
-            let column = (*cell - self.first) as usize;
-            let n = (self.train & self.column_bits[column]).count_ones();
+            let member = *cell & !DEPRESSED;
+            *cell = line.first + line.stride * member;
+            let n = (line.train & trains[member as usize]).count_ones();
             pulses += u64::from(n);
             *most = (*most).max(n);
             *count = f32::from_bits((n as f32).to_bits() | sign);
@@ -333,13 +399,41 @@ impl Part<'_, Across> {
             return;
         }
         let across = &mut *self.buffers;
-        let sparse = &mut across.sparse;
-        sparse.find(&across.columns, &across.column_bits);
-        self.pulses += self.fixed.arch.dispatch(FindRow {
+        let (signs, trains) = (&across.columns, &across.column_bits);
+        across.sparse.find(self.fixed.arch, signs, trains);
+        let line = Line {
             train,
             negative: rows.lanes(row)[job.replica].is_sign_negative(),
             first: (row * self.fixed.shape.columns) as u32,
-            column_bits: &across.column_bits,
+            stride: 1,
+        };
+        self.gather(job, line);
+    }
+
+    /// Finds the cells of some rows that get a pulse, column by column: columns of narrow arrays are longer.
+    pub(super) fn gather_columns(&mut self, job: &Job, rows: Range<usize>) {
+        let columns = self.fixed.shape.columns;
+        let across = &mut *self.buffers;
+        let (signs, trains) = (&across.rows, &across.row_bits);
+        across.sparse.find(self.fixed.arch, signs, trains);
+        for column in 0..columns {
+            let across = &*self.buffers;
+            let line = Line {
+                train: across.column_bits[column],
+                negative: across.columns[column].is_sign_negative(),
+                first: (rows.start * columns + column) as u32,
+                stride: columns as u32,
+            };
+            if line.train != 0 {
+                self.gather(job, line);
+            }
+        }
+    }
+
+    fn gather(&mut self, job: &Job, line: Line) {
+        let sparse = &mut self.buffers.sparse;
+        self.pulses += self.fixed.arch.dispatch(Find {
+            line,
             one_sided: self.fixed.cells.is_one_sided(),
             sparse,
         });

@@ -41,7 +41,7 @@ use crate::crossbar::ArrayModel;
 use crate::device::{CountMoments, Counting};
 use crate::error::Result;
 use crate::number::quadrature::hermite;
-use crate::training::network::{Examples, Network, Passes};
+use crate::training::network::{Examples, Network, Passes, transposed_product};
 
 /// Nodes for counts of Gaussian gradients.
 const NODES: usize = 41;
@@ -97,14 +97,14 @@ impl Modes {
 
     /// Means over weights of what is independent from weight to weight, for every mode.
     fn mix(&self, m: &DMatrix<f64>) -> DMatrix<f64> {
-        squares(&self.rows).tr_mul(m) * squares(&self.outputs)
+        transposed_product(&squares(&self.rows), m) * squares(&self.outputs)
     }
 
     /// Of variances in other modes, what these modes have of them.
     fn turn(&self, from: &Self, m: &DMatrix<f64>) -> DMatrix<f64> {
-        let rows = from.rows.tr_mul(&self.rows);
-        let outputs = from.outputs.tr_mul(&self.outputs);
-        squares(&rows).tr_mul(m) * squares(&outputs)
+        let rows = transposed_product(&from.rows, &self.rows);
+        let outputs = transposed_product(&from.outputs, &self.outputs);
+        transposed_product(&squares(&rows), m) * squares(&outputs)
     }
 }
 
@@ -230,8 +230,8 @@ impl NetworkSetting<'_> {
                 if per_sample {
                     out.push(passes.abs_gradient(k));
                     out.push(passes.signed_square_gradient(k));
-                    let of = count_moments(self.counting, per(k));
-                    out.extend(sample_means(passes, k, of));
+                    let counted = self.counted(passes, k, per(k), out);
+                    out.extend(counted);
                 }
             }
         });
@@ -240,7 +240,7 @@ impl NetworkSetting<'_> {
             let mut next = || layer.next().expect("as many as were made");
             let (gradient, square, along, curvature) = (next(), next(), next(), next());
             let modes = &modes[k];
-            let turned = modes.rows.tr_mul(&gradient) * &modes.outputs;
+            let turned = transposed_product(&modes.rows, &gradient) * &modes.outputs;
             let (batch, noise) = match self.gradient {
                 Gradient::PerSample { .. } => (Some(1), 0.0),
                 Gradient::Summed { batch, noise } => (batch, noise),
@@ -261,6 +261,42 @@ impl NetworkSetting<'_> {
             }
         };
         all.into_iter().enumerate().map(of).collect()
+    }
+
+    /// Means over the samples of what [`count_moments`] says, after the means `[ḡ, E g², …, E|g|, E g|g|]` of the same samples. Where the moments
+    /// are polynomials of all requests, they follow from these.
+    fn counted(
+        &self,
+        passes: &Passes,
+        layer: usize,
+        per: f64,
+        means: &[DMatrix<f64>],
+    ) -> [DMatrix<f64>; 4] {
+        let [linear, quadratic] = match self.counting {
+            Counting::Expected => [0.0; 2],
+            Counting::Coincidence { bits, .. }
+                if per * passes.largest_gradient(layer) <= f64::from(bits) =>
+            {
+                [per, -per * per / f64::from(bits)]
+            }
+            _ => return sample_means(passes, layer, count_moments(self.counting, per)),
+        };
+        let [gradient, square, .., size, signed_square] = means else {
+            panic!("means of this layer");
+        };
+        // Of one sign: half of the sum or the difference.
+        let part = |all: &DMatrix<f64>, signed: &DMatrix<f64>, sign: f64| {
+            all.zip_map(signed, |a, s| (0.5 * (a + sign * s)).max(0.0))
+        };
+        let [below, above] = [-1.0, 1.0].map(|sign| {
+            let (first, second) = (
+                part(size, gradient, sign),
+                part(square, signed_square, sign),
+            );
+            [&first * per, first * linear + second * quadratic]
+        });
+        let [[a, b], [c, d]] = [below, above];
+        [a, b, c, d]
     }
 
     fn layer_rates(

@@ -10,7 +10,7 @@ use super::super::gaussian::Normal;
 use super::NetworkSetting;
 use crate::crossbar::ArrayModel;
 use crate::device::Counting;
-use crate::training::network::{Examples, Network, Passes};
+use crate::training::network::{Examples, Network, Passes, transposed_product};
 
 /// Samples that are passed at once: few enough for caches, and so that threads have their share. Sums do not depend on the threads.
 const BLOCK: usize = 192;
@@ -197,7 +197,8 @@ fn made(
         } => {
             let [x, e] = clipped(setting, model, passes, layer, bits, update_management);
             let share = 1.0 / x.nrows() as f64;
-            Some([x.tr_mul(&*e) * share, x.abs().tr_mul(&e.abs()) * share])
+            let size = transposed_product(&x.abs(), &e.abs()) * share;
+            Some([transposed_product(&x, &e) * share, size])
         }
     }
 }

@@ -45,7 +45,7 @@ pub enum BoundManagement {
 }
 
 /// Sets `largest` to max |x| of every lane.
-pub(super) fn largest(arch: Arch, inputs: &StackVector, largest: &mut Vec<f32>) {
+pub(in crate::crossbar) fn largest(arch: Arch, inputs: &StackVector, largest: &mut Vec<f32>) {
     largest.clear();
     largest.resize(inputs.width(), 0.0);
     arch.dispatch(Largest { inputs, largest });

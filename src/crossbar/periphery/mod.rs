@@ -18,6 +18,7 @@ pub use self::adc::{Adc, AdcKind};
 pub use self::calibrate::{RangeRule, Scope, best_range};
 pub use self::compensate::{Compensation, Response};
 pub use self::dac::{Dac, Input};
+pub(super) use self::manage::largest;
 pub use self::manage::{BoundManagement, NoiseManagement};
 pub use self::mismatch::Errors;
 pub(super) use self::read::{Array, Converters, Driven};

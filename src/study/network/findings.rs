@@ -303,7 +303,7 @@ impl Bench<'_> {
         let centre = self.centre(k);
         let pull = pooled_pull(
             &device.sums[k],
-            &centre,
+            centre,
             self.task.start.is_shared(),
             true,
             |j| model.free_cells(j) > 0,

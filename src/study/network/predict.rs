@@ -35,7 +35,7 @@ impl Bench<'_> {
     /// [`Bench::centre`] of all layers, rows × outputs.
     pub(super) fn centres(&self) -> Vec<DMatrix<f64>> {
         let layers = 0..self.plans.len();
-        let all: Vec<Vec<f64>> = layers.map(|k| self.centre(k)).collect();
+        let all: Vec<Vec<f64>> = layers.map(|k| self.centre(k).to_vec()).collect();
         as_matrices(&self.network, &all)
     }
 

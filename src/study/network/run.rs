@@ -74,6 +74,8 @@ pub(super) struct Bench<'a> {
     pub(super) data: DataSet,
     /// The array that holds the weights of each layer.
     pub(super) plans: Vec<Plan>,
+    /// The points that offsets of weights are counted from, layer by layer.
+    centres: Vec<Vec<f64>>,
     /// Further arrays of the algorithm, layer by layer.
     pub(super) others: Vec<Vec<Plan>>,
     pub(super) train: Single,
@@ -158,7 +160,7 @@ impl<'a> Bench<'a> {
         let plan = |k, layer: &Dense| settings.plan_of(layer.rows(), layer.outputs, k);
         let plans = layers()
             .map(|(k, layer)| plan(k, layer))
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<Plan>>>()?;
         let arrays = settings.algorithm.arrays() as u32;
         let others = layers()
             .map(|(k, layer)| {
@@ -166,9 +168,11 @@ impl<'a> Bench<'a> {
                 further.collect::<Result<_>>()
             })
             .collect::<Result<_>>()?;
+        let centre = |p: &Plan| row_major(&Pull::of(&p.model).centre);
         Ok(Self {
             index,
             checkpoints,
+            centres: plans.iter().map(centre).collect(),
             settings,
             task,
             train: Single::new(&data.train),
@@ -201,12 +205,15 @@ impl<'a> Bench<'a> {
     }
 
     /// The point that offsets of a layer's weights are counted from (row-major): symmetric points, else where cells rest.
-    pub(super) fn centre(&self, layer: usize) -> Vec<f64> {
-        row_major(&Pull::of(&self.plans[layer].model).centre)
+    pub(super) fn centre(&self, layer: usize) -> &[f64] {
+        &self.centres[layer]
     }
 
     fn stacks(&self) -> Vec<(usize, usize)> {
-        stacks(self.settings.replicas, self.settings.replicas_at_once())
+        let replicas = self.settings.replicas;
+        let cells = self.plans.iter().map(|p| p.model.map.cells()).max();
+        let together = self.settings.place.together(replicas, cells.unwrap_or(0));
+        stacks(replicas, together.min(self.settings.replicas_at_once()))
     }
 
     /// Steps of all stacks of all networks.

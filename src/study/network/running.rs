@@ -123,7 +123,7 @@ impl<'a> Running<'a> {
         };
         let probe = |k: usize| {
             let model = (learner == Learner::Device).then(|| bench.plans[k].model.clone());
-            let (centre, counting) = (bench.centre(k), course.counting);
+            let (centre, counting) = (bench.centre(k).to_vec(), course.counting);
             let landscapes = Arc::default();
             Timed::new(
                 Recorder::new(

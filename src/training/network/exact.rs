@@ -19,6 +19,11 @@ fn product(a: MatRef<f64>, b: MatRef<f64>) -> DMatrix<f64> {
     out
 }
 
+/// `aᵀ b`
+pub(crate) fn transposed_product(a: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
+    product(view(a).transpose(), view(b))
+}
+
 /// Forward and backward pass of all samples of a set.
 #[derive(Debug, Clone)]
 pub struct Passes {
@@ -153,6 +158,14 @@ impl Passes {
         self.mean_product(&x, &e)
     }
 
+    /// The largest `|x_r ∂L/∂z_c|` of all samples.
+    pub fn largest_gradient(&self, layer: usize) -> f64 {
+        let rows = self.inputs[layer]
+            .row_iter()
+            .zip(self.errors[layer].row_iter());
+        rows.map(|(x, e)| x.amax() * e.amax()).fold(0.0, f64::max)
+    }
+
     /// `E[g|g|]` of the gradient of single samples, `g = x_r ∂L/∂z_c`.
     pub fn signed_square_gradient(&self, layer: usize) -> DMatrix<f64> {
         let square = |m: &DMatrix<f64>| m.map(|v| v * v.abs());
@@ -167,7 +180,7 @@ impl Passes {
 
     /// `E[x_r e_c]` of numbers of every sample, one sample a row.
     pub fn mean_product(&self, x: &DMatrix<f64>, e: &DMatrix<f64>) -> DMatrix<f64> {
-        product(view(x).transpose(), view(e)) / self.losses.len() as f64
+        transposed_product(x, e) / self.losses.len() as f64
     }
 
     /// Share of samples whose largest output is that of their class.

@@ -15,6 +15,7 @@ mod start;
 
 pub use activation::Activation;
 pub use curvature::largest_curvature;
+pub(crate) use exact::transposed_product;
 pub use exact::{Passes, gradient_errors};
 pub use examples::{Examples, Targets};
 pub use importance::importances;

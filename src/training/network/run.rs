@@ -255,10 +255,9 @@ impl Pass<'_> {
 impl Activation {
     /// `φ(z)` of all of them.
     fn apply(self, values: &mut [f32]) {
-        pulp::Arch::new().dispatch(|| {
-            for z in values.iter_mut() {
-                *z = self.value(*z);
-            }
+        pulp::Arch::new().dispatch(Apply {
+            activation: self,
+            values,
         });
     }
 
@@ -269,6 +268,35 @@ impl Activation {
                 *e *= self.slope(*a);
             }
         });
+    }
+}
+
+/// [`Activation::apply`] as a task: a closure would be called, not inlined, and stay scalar.
+struct Apply<'a> {
+    activation: Activation,
+    values: &'a mut [f32],
+}
+
+impl pulp::WithSimd for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let Self { activation, values } = self;
+        // Chosen before the loop.
+        match activation {
+            Activation::Identity => {}
+            Activation::Tanh => apply_all(Activation::Tanh, values),
+            Activation::Sigmoid => apply_all(Activation::Sigmoid, values),
+            Activation::Relu => apply_all(Activation::Relu, values),
+        }
+    }
+}
+
+#[inline(always)]
+fn apply_all(known: Activation, values: &mut [f32]) {
+    for z in values {
+        *z = known.value(*z);
     }
 }
 
