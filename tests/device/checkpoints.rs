@@ -234,6 +234,7 @@ fn goes_on(name: &str, course: &Course, build: &dyn Fn(&Network) -> Vec<Box<dyn 
     for (a, b) in arrays.iter_mut().zip(&mut again) {
         assert_eq!(a.pulses().unwrap(), b.pulses().unwrap(), "{name}");
         assert_eq!(a.resets(), b.resets(), "{name}");
+        assert!(a.resets() > 0 || !name.starts_with("pcm/"), "{name}");
         assert_eq!(a.usage().unwrap(), b.usage().unwrap(), "{name}");
     }
 }
@@ -406,7 +407,6 @@ fn whatever_stands_around_cells_goes_on() {
         },
         noise_management: NoiseManagement::Average { decay: 0.9 },
         bound_management: BoundManagement::Iterative { most_halvings: 3 },
-        ..Periphery::default()
     };
     let writes = Writes {
         scheme: Scheme::Half,
