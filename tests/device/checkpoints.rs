@@ -219,7 +219,7 @@ fn goes_on(name: &str, course: &Course, build: &dyn Fn(&Network) -> Vec<Box<dyn 
     let half = saved(&mut arrays);
     let losses = train(HALF..EPOCHS, &mut arrays);
     let whole = saved(&mut arrays);
-    assert_ne!(half, whole, "{name}: nothing moves");
+    assert!(half != whole, "{name}: nothing moves");
 
     let mut again = build(&network);
     let mut state = Saved::of("x".as_ref(), half).unwrap();
@@ -230,10 +230,11 @@ fn goes_on(name: &str, course: &Course, build: &dyn Fn(&Network) -> Vec<Box<dyn 
     state.end().unwrap();
     let later = train(HALF..EPOCHS, &mut again);
     assert_eq!(losses, later, "{name}: reads differ");
-    assert_eq!(whole, saved(&mut again), "{name}: states differ");
+    assert!(whole == saved(&mut again), "{name}: states differ");
     for (a, b) in arrays.iter_mut().zip(&mut again) {
         assert_eq!(a.pulses().unwrap(), b.pulses().unwrap(), "{name}");
         assert_eq!(a.resets(), b.resets(), "{name}");
+        assert!(a.resets() > 0 || !name.starts_with("pcm/"), "{name}");
         assert_eq!(a.usage().unwrap(), b.usage().unwrap(), "{name}");
     }
 }
@@ -407,17 +408,17 @@ fn whatever_stands_around_cells_goes_on() {
         },
         noise_management: NoiseManagement::Average { decay: 0.9 },
         bound_management: BoundManagement::Iterative { most_halvings: 3 },
-        ..Periphery::default()
     };
     let writes = Writes {
         scheme: Scheme::Half,
         selected: Selected::Cell,
-        every: 3,
+        // No divisor of the twelve steps before states are saved: voltages are older ones then.
+        every: 5,
         disturb: true,
         dependence: Some(VoltageDependence::Power(2.0)),
     };
     let reads = Wires {
-        every: Some(4),
+        every: Some(5),
         ..Wires::new(50.0, 50.0)
     };
     let case = |name: &str| Case::new(name, soft_bounds(""));
