@@ -146,10 +146,8 @@ fn text(outcome: &Outcome, out: &Path) -> String {
     if let Some(answer) = report::answer(s) {
         text.push_str(&format!("\n{answer}\n"));
     }
-    for point in &s.points {
-        for warning in &point.warnings {
-            text.push_str(&format!("warning: {}: {warning}\n", point.label));
-        }
+    for (points, warning) in report::warnings(s) {
+        text.push_str(&format!("warning: {}: {warning}\n", points.join("; ")));
     }
     let done = match s
         .points

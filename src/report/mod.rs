@@ -47,7 +47,7 @@ pub use array::array_figure;
 pub use cost::costs;
 pub use device::{DeviceCurve, device_figure};
 pub use fit::fit_figure;
-pub use page::page;
+pub use page::{page, warnings};
 pub use programming::{ProgrammingCurve, programming_figure};
 pub use table::{TABLE_STYLE, controls, expectations, table};
 

@@ -315,6 +315,25 @@ fn further_results(summary: &Summary) -> String {
     )
 }
 
+/// Every warning once, with the points that it is about: all of them are one.
+pub fn warnings(summary: &Summary) -> Vec<(Vec<&str>, &str)> {
+    let mut all: Vec<(Vec<&str>, &str)> = Vec::new();
+    for point in &summary.points {
+        for warning in &point.warnings {
+            match all.iter_mut().find(|(_, known)| known == warning) {
+                Some((points, _)) => points.push(&point.label),
+                None => all.push((vec![&point.label], warning)),
+            }
+        }
+    }
+    for (points, _) in &mut all {
+        if points.len() > 1 && points.len() == summary.points.len() {
+            *points = vec!["all points"];
+        }
+    }
+    all
+}
+
 fn verdicts(summary: &Summary) -> String {
     let mut items = String::new();
     for point in &summary.points {
@@ -325,12 +344,13 @@ fn verdicts(summary: &Summary) -> String {
                 escape(&point.verdict)
             ));
         }
-        for warning in &point.warnings {
-            items.push_str(&format!(
-                "<li class=\"warning\"><b>{name}</b>: {}</li>\n",
-                escape(warning)
-            ));
-        }
+    }
+    for (points, warning) in warnings(summary) {
+        items.push_str(&format!(
+            "<li class=\"warning\"><b>{}</b>: {}</li>\n",
+            escape(&points.join("; ")),
+            escape(warning)
+        ));
     }
     if items.is_empty() {
         return String::new();

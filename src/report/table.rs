@@ -192,7 +192,9 @@ fn network_tables(points: &[Point]) -> String {
             column("lost", &|n| set(&n.accuracy_lost)),
             column("first\ntask", &|n| set(&n.first_accuracy)),
             column("forgotten", &|n| set(&n.forgotten)),
-            column("by the\ntwin", &|n| significant(n.digital_forgotten.value, 3)),
+            column("by the\ntwin", &|n| {
+                significant(n.digital_forgotten.value, 3)
+            }),
             column("bias", &|n| significant(Some(n.bias_norm), 3)),
             column("P-t\nmisses %", &|n| percent(n.prediction_error_pt)),
             column("MC\n%", &|n| percent(Some(n.monte_carlo_error))),

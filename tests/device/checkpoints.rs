@@ -17,8 +17,8 @@ use memridge::training::algorithms::{
     TikiTaka,
 };
 use memridge::training::network::{
-    Activation, Course, Examples, Network, Objective, Single, Start, Targets, Watcher, score,
-    train_network,
+    Activation, Course, Examples, Layers, Network, Objective, Single, Start, Targets, Watcher,
+    score, train_network,
 };
 use memridge::training::{Schedule, Update};
 use nalgebra::DMatrix;
@@ -137,14 +137,9 @@ struct Log<'a> {
 }
 
 impl Watcher for Log<'_> {
-    fn epoch(
-        &mut self,
-        epoch: u32,
-        losses: &[f64],
-        arrays: &mut [Box<dyn Synapses>],
-    ) -> Result<()> {
+    fn epoch(&mut self, epoch: u32, losses: &[f64], layers: &mut Layers) -> Result<()> {
         self.losses.extend(losses);
-        let scores = score(self.network, self.data, epoch, arrays)?;
+        let scores = score(self.network, self.data, epoch, layers)?;
         self.losses.extend(scores.losses);
         Ok(())
     }
@@ -180,19 +175,16 @@ fn start(network: &Network, arrays: &mut [Box<dyn Synapses>]) {
     }
 }
 
-fn saved(arrays: &mut [Box<dyn Synapses>]) -> Vec<u8> {
+fn saved(layers: &mut Layers) -> Vec<u8> {
     let mut saved = Saved::new();
-    arrays
-        .iter_mut()
-        .try_for_each(|a| a.keep(&mut saved))
-        .unwrap();
+    layers.keep(&mut saved).unwrap();
     saved.bytes()
 }
 
 /// Trains from the start and from halfway; the second arrays are new, and never started.
 fn goes_on(name: &str, course: &Course, build: &dyn Fn(&Network) -> Vec<Box<dyn Synapses>>) {
     let (network, data) = (network(), Single::new(&examples()));
-    let train = |epochs, arrays: &mut Vec<Box<dyn Synapses>>| {
+    let train = |epochs, layers: &mut Layers| {
         let mut log = Log {
             network: &network,
             data: &data,
@@ -205,7 +197,7 @@ fn goes_on(name: &str, course: &Course, build: &dyn Fn(&Network) -> Vec<Box<dyn 
             epochs,
             SEED,
             4,
-            arrays,
+            layers,
             &mut [],
             &mut log,
             &|_| {},
@@ -213,25 +205,23 @@ fn goes_on(name: &str, course: &Course, build: &dyn Fn(&Network) -> Vec<Box<dyn 
         .unwrap_or_else(|e| panic!("{name}: {e}"));
         log.losses
     };
-    let mut arrays = build(&network);
-    start(&network, &mut arrays);
-    train(0..HALF, &mut arrays);
-    let half = saved(&mut arrays);
-    let losses = train(HALF..EPOCHS, &mut arrays);
-    let whole = saved(&mut arrays);
+    let mut layers = Layers::new(&network, build(&network));
+    start(&network, &mut layers.arrays);
+    train(0..HALF, &mut layers);
+    let half = saved(&mut layers);
+    let losses = train(HALF..EPOCHS, &mut layers);
+    let whole = saved(&mut layers);
     assert!(half != whole, "{name}: nothing moves");
 
-    let mut again = build(&network);
+    let mut again = Layers::new(&network, build(&network));
     let mut state = Saved::of("x".as_ref(), half).unwrap();
-    for array in &mut again {
-        let taken = array.keep(&mut state);
-        taken.unwrap_or_else(|e| panic!("{name}: {e}"));
-    }
+    let taken = again.keep(&mut state);
+    taken.unwrap_or_else(|e| panic!("{name}: {e}"));
     state.end().unwrap();
     let later = train(HALF..EPOCHS, &mut again);
     assert_eq!(losses, later, "{name}: reads differ");
     assert!(whole == saved(&mut again), "{name}: states differ");
-    for (a, b) in arrays.iter_mut().zip(&mut again) {
+    for (a, b) in layers.arrays.iter_mut().zip(&mut again.arrays) {
         assert_eq!(a.pulses().unwrap(), b.pulses().unwrap(), "{name}");
         assert_eq!(a.resets(), b.resets(), "{name}");
         assert!(a.resets() > 0 || !name.starts_with("pcm/"), "{name}");
@@ -517,7 +507,7 @@ fn states_of_other_arrays_are_refused() {
         })
         .collect();
     for a in &cases {
-        let bytes = saved(&mut a.arrays(&network));
+        let bytes = saved(&mut Layers::new(&network, a.arrays(&network)));
         for b in cases.iter().filter(|b| b.name != a.name) {
             let mut state = Saved::of("a.state".as_ref(), bytes.clone()).unwrap();
             let mut arrays = b.arrays(&network);

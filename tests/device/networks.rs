@@ -15,7 +15,7 @@ use memridge::device::{Cells, Counting, CycleNoise};
 use memridge::error::Result;
 use memridge::number::Stream;
 use memridge::training::network::{
-    Activation, Course, Examples, Network, Objective, Single, Start, Targets, Watcher,
+    Activation, Course, Examples, Layers, Network, Objective, Single, Start, Targets, Watcher,
     train_network,
 };
 use memridge::training::{Probe, Schedule, Update, parse_table};
@@ -121,8 +121,8 @@ fn held(network: &Network, arrays: &mut [Box<dyn Synapses>]) -> Result<Vec<Vec<D
 }
 
 impl Watcher for Scorer<'_> {
-    fn epoch(&mut self, _: u32, _: &[f64], arrays: &mut [Box<dyn Synapses>]) -> Result<()> {
-        let all = held(self.network, arrays)?;
+    fn epoch(&mut self, _: u32, _: &[f64], layers: &mut Layers) -> Result<()> {
+        let all = held(self.network, &mut layers.arrays)?;
         let scores = all
             .iter()
             .map(|w| exact_score(self.network, w, self.test).1.unwrap());
@@ -202,6 +202,7 @@ impl Case<'_> {
             accuracies: Vec::new(),
         };
         let data = Single::new(train);
+        let mut layers = Layers::new(network, arrays);
         let mut probes: Vec<&mut dyn Probe> =
             windows.iter_mut().map(|w| w as &mut dyn Probe).collect();
         train_network(
@@ -211,7 +212,7 @@ impl Case<'_> {
             0..course.epochs,
             SEED,
             0,
-            &mut arrays,
+            &mut layers,
             &mut probes,
             &mut scorer,
             &|_| (),
@@ -226,7 +227,7 @@ impl Case<'_> {
                 })
                 .collect()
         };
-        let last = held(network, &mut arrays).unwrap();
+        let last = held(network, &mut layers.arrays).unwrap();
         let middle = mean(&last);
         let deviation = |k: usize| {
             let squares: f64 = last

@@ -98,7 +98,9 @@ impl Bench<'_> {
 
         // Where replicas start apart their mean is no network, and no trajectory is theirs.
         let mean_course = predicted.filter(|_| shared);
-        let matched = |of| shared.then(|| self.matched(of)).into_iter().flatten();
+        // The exact gradient knows no normalization.
+        let known = shared && self.network.normalisation.is_none();
+        let matched = |of| known.then(|| self.matched(of)).into_iter().flatten();
         let (mut matched, mut ended) = (matched(device), matched(twin));
         let (mut layers, mut sums) = (Vec::new(), [0.0; 2]);
         let mut mean = Vec::new();
@@ -192,8 +194,7 @@ impl Bench<'_> {
                 .chunks(self.network.outputs())
                 .map(<[u64]>::to_vec)
                 .collect(),
-            seconds_per_epoch: device.seconds
-                / (f64::from(self.task.epochs()) * replicas as f64),
+            seconds_per_epoch: device.seconds / (f64::from(self.task.epochs()) * replicas as f64),
             epochs,
         };
         let complaint = |(name, e): (String, Estimate)| e.complaint(&name, replicas);
@@ -225,6 +226,9 @@ impl Bench<'_> {
 
     /// λ_max at the start and at the end of the digital twin; none where it is not found.
     fn curvature(&self, end: &[DMatrix<f64>]) -> Option<[f64; 2]> {
+        if self.network.normalisation.is_some() {
+            return None;
+        }
         let of = |w: &[DMatrix<f64>]| largest_curvature(&self.network, w, &self.data.train).ok();
         Some([of(&self.starts())?, of(end)?])
     }

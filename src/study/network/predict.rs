@@ -49,6 +49,11 @@ impl Bench<'_> {
                 "no prediction: theory speaks of plain gradient descent on one array, and training.algorithm is another".into(),
             ));
         }
+        if self.network.normalisation.is_some() {
+            return Ok(Err(
+                "no prediction, no λ by gradient matching and no λ_max: theory knows no batch normalization".into(),
+            ));
+        }
         if self.task.then.is_some() {
             return Ok(Err(
                 "no prediction: the trajectory is that of one task, and [task.network.then] is a second".into(),

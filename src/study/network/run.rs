@@ -220,7 +220,9 @@ impl<'a> Bench<'a> {
     fn work(&self) -> u64 {
         let explicit = &self.task.explicit;
         let networks = 2 + explicit.strengths.len() + usize::from(explicit.predicted);
-        networks as u64 * self.stacks().len() as u64 * u64::from(self.task.epochs() * self.task.course.steps_per_epoch(self.train.len()))
+        networks as u64
+            * self.stacks().len() as u64
+            * u64::from(self.task.epochs() * self.task.course.steps_per_epoch(self.train.len()))
     }
 
     /// One array a layer, not yet at their first weights.
@@ -320,7 +322,7 @@ impl<'a> Bench<'a> {
         let mut running = Running::new(self, learner, stack)?;
         let notes = running.train(name, progress)?;
         let Running {
-            mut arrays,
+            mut layers,
             probes,
             scorer,
             seconds,
@@ -328,11 +330,11 @@ impl<'a> Bench<'a> {
         } = running;
         let turn = self.turn_after();
         let last = self.then.as_ref().map_or(&self.train, |then| &then.train);
-        let training = score(&self.network, last, turn, &mut arrays)?;
+        let training = score(&self.network, last, turn, &mut layers)?;
         let validation = match (learner, &self.validation) {
             // Read without noise, so that no turn is taken.
             (Learner::Digital(Some(_)), Some(samples)) => {
-                Some(score(&self.network, samples, 0, &mut arrays)?)
+                Some(score(&self.network, samples, 0, &mut layers)?)
             }
             _ => None,
         };
@@ -346,7 +348,7 @@ impl<'a> Bench<'a> {
             notes,
             ..Trained::default()
         };
-        for ((k, array), probe) in arrays.iter_mut().enumerate().zip(probes) {
+        for ((k, array), probe) in layers.arrays.iter_mut().enumerate().zip(probes) {
             out.pulses.push(array.pulses()?);
             out.usage.push(array.usage()?);
             out.sums.push(probe.recorder.sums);

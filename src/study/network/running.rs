@@ -9,11 +9,10 @@ use super::super::simulate::Timed;
 use super::run::{Bench, Epoch, Learner};
 use crate::arrays::Saved;
 use crate::bias::{Log, Recorder};
-use crate::crossbar::Synapses;
 use crate::error::Result;
 use crate::training::Probe;
 use crate::training::network::{
-    Examples, Targets, Watcher, importances, score, train_network,
+    Examples, Layers, Targets, Watcher, importances, score, train_network,
 };
 
 /// All that the rest of a run depends on.
@@ -21,7 +20,7 @@ pub(super) struct Running<'a> {
     bench: &'a Bench<'a>,
     /// First replica, and how many.
     stack: (usize, usize),
-    pub(super) arrays: Vec<Box<dyn Synapses>>,
+    pub(super) layers: Layers,
     pub(super) probes: Vec<Timed>,
     pub(super) scorer: Scorer<'a>,
     /// Of the loop, with what probes and scorer took.
@@ -38,12 +37,7 @@ pub(super) struct Scorer<'a> {
 }
 
 impl Watcher for Scorer<'_> {
-    fn epoch(
-        &mut self,
-        epoch: u32,
-        losses: &[f64],
-        arrays: &mut [Box<dyn Synapses>],
-    ) -> Result<()> {
+    fn epoch(&mut self, epoch: u32, losses: &[f64], layers: &mut Layers) -> Result<()> {
         let start = Instant::now();
         let mut found = Epoch {
             losses: losses.to_vec(),
@@ -55,11 +49,11 @@ impl Watcher for Scorer<'_> {
         let test = then.map_or(bench.test.as_ref(), |then| then.test.as_ref());
         if let (Some(_), Some(earlier)) = (then, &bench.test) {
             let turn = bench.task.epochs() + (epoch - first);
-            let scores = score(&bench.network, earlier, turn, arrays)?;
+            let scores = score(&bench.network, earlier, turn, layers)?;
             found.first_accuracies = scores.accuracies.unwrap_or_default();
         }
         if let Some(test) = test {
-            let scores = score(&bench.network, test, epoch, arrays)?;
+            let scores = score(&bench.network, test, epoch, layers)?;
             found.test_losses = scores.losses;
             found.test_accuracies = scores.accuracies.unwrap_or_default();
             self.confusion = scores.confusion;
@@ -135,7 +129,7 @@ impl<'a> Running<'a> {
         Ok(Self {
             bench,
             stack,
-            arrays: bench.arrays(learner, stack)?,
+            layers: Layers::new(&bench.network, bench.arrays(learner, stack)?),
             probes: (0..bench.plans.len()).map(probe).collect(),
             scorer: Scorer {
                 bench,
@@ -148,7 +142,7 @@ impl<'a> Running<'a> {
     }
 
     fn keep(&mut self, saved: &mut Saved) -> Result<()> {
-        self.arrays.iter_mut().try_for_each(|a| a.keep(saved))?;
+        self.layers.keep(saved)?;
         self.probes.iter_mut().try_for_each(|p| p.keep(saved))?;
         self.scorer.keep(saved)?;
         saved.number("seconds", &mut self.seconds)
@@ -171,7 +165,7 @@ impl<'a> Running<'a> {
     fn start(&mut self) -> Result<()> {
         let (bench, (first, count)) = (self.bench, self.stack);
         let (start, seed) = (&bench.task.start, bench.settings.seed);
-        for (k, array) in self.arrays.iter_mut().enumerate() {
+        for (k, array) in self.layers.arrays.iter_mut().enumerate() {
             let range = bench.plans[k].model.map.range();
             array.start(&start.weights(&bench.network, k, range, seed, first, count))?;
         }
@@ -207,8 +201,8 @@ impl<'a> Running<'a> {
     fn consolidate(&mut self) -> Result<()> {
         let bench = self.bench;
         let turn = bench.turn_after() + 1;
-        let all = importances(&bench.network, &bench.train, turn, &mut self.arrays)?;
-        let mut layers = self.arrays.iter_mut().zip(&all);
+        let all = importances(&bench.network, &bench.train, turn, &mut self.layers)?;
+        let mut layers = self.layers.arrays.iter_mut().zip(&all);
         layers.try_for_each(|(array, own)| array.consolidate(own))
     }
 
@@ -245,7 +239,7 @@ impl<'a> Running<'a> {
                 epoch..epoch + 1,
                 bench.settings.seed,
                 self.stack.0,
-                &mut self.arrays,
+                &mut self.layers,
                 &mut watched,
                 &mut self.scorer,
                 &|steps| progress.advance(u64::from(steps)),

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::super::course::{counting, schedule, update};
 use super::super::dataset::{DataSpec, dataset};
 use crate::document::{Rule, Section, Value};
-use crate::training::{Schedule, Update};
 use crate::training::datasets::Answer;
-use crate::training::network::{Activation, Course, Network, Objective, Start};
+use crate::training::network::{Activation, Course, Network, Normalisation, Objective, Start};
+use crate::training::{Schedule, Update};
 use crate::units::Seconds;
 
 /// Name of the task.
@@ -21,6 +21,7 @@ pub struct NetworkTask {
     activation: Activation,
     objective: Objective,
     bias: bool,
+    normalisation: Option<Normalisation>,
     /// The data.
     pub data: DataSpec,
     /// How it is trained.
@@ -59,7 +60,10 @@ impl NetworkTask {
     /// The network for data with so many features and outputs.
     pub fn network(&self, features: usize, outputs: usize) -> Network {
         let sizes: Vec<usize> = self.hidden.iter().copied().chain([outputs]).collect();
-        Network::new(features, &sizes, self.bias, self.activation, self.objective)
+        Network {
+            normalisation: self.normalisation,
+            ..Network::new(features, &sizes, self.bias, self.activation, self.objective)
+        }
     }
 }
 
@@ -99,6 +103,14 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
         s.finish();
         then
     });
+    let normalisation = section.optional_section("batch-normalization").map(|s| {
+        let plan = Normalisation {
+            momentum: s.number("momentum", Rule::OpenBetween(0.0, 1.000_001)),
+            epsilon: s.number("epsilon", Rule::Positive),
+        };
+        s.finish();
+        plan
+    });
     let data_section = section.section("data");
     let data = dataset(&data_section, folder);
     data_section.finish();
@@ -137,6 +149,20 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
             "remove rescale, or write activation = \"relu\" and bias = false",
         );
     }
+    if normalisation.is_some() && batch < 2 {
+        training.violation(
+            "batch",
+            "batch normalization takes means over the samples of a step, and there is one",
+            "write for example batch = 32, or remove [task.network.batch-normalization]",
+        );
+    }
+    if normalisation.is_some() && (hidden.is_empty() || then.is_some()) {
+        training.violation(
+            "batch",
+            "batch normalization is that of hidden layers, and its running means are those of one task",
+            "remove [task.network.batch-normalization], or add hidden layers and remove [task.network.then]",
+        );
+    }
     if then.is_some() && course.schedule != Schedule::Constant {
         training.violation(
             "schedule",
@@ -153,6 +179,7 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
         activation,
         objective,
         bias,
+        normalisation,
         data,
         course,
         start,

@@ -1,16 +1,16 @@
 //! How much each weight matters to what a network has learned.
 
 use super::run::{APART, Pass};
-use super::{Network, Single};
+use super::{Layers, Network, Single};
 use crate::backend::StackVector;
-use crate::crossbar::Synapses;
 use crate::error::Result;
 
 /// Lanes that are read at once.
 const LANES: usize = 1024;
 
 /// The mean square `E[(x_r ∂L/∂z_c)²]` of the gradients of single samples, the diagonal of the empirical Fisher information, of every layer (row-major, one element a weight and
-/// replica), as the arrays are read forwards and backwards. `turn` as for [`score`](super::score()).
+/// replica), as the arrays are read forwards and backwards; a network that is normalised learns its means
+/// once more. `turn` as for [`score`](super::score()).
 ///
 /// # Errors
 /// Those of the arrays.
@@ -18,12 +18,13 @@ pub fn importances(
     network: &Network,
     data: &Single,
     turn: u32,
-    arrays: &mut [Box<dyn Synapses>],
+    layers: &mut Layers,
 ) -> Result<Vec<StackVector>> {
-    let replicas = arrays[0].replicas();
+    let replicas = layers.replicas();
     let mut pass = Pass::new(network, replicas);
-    let layers = network.layers.iter();
-    let mut sums: Vec<StackVector> = layers
+    let mut sums: Vec<StackVector> = network
+        .layers
+        .iter()
         .map(|l| StackVector::zeros(l.weights(), replicas))
         .collect();
     let mut losses = vec![0.0; replicas];
@@ -35,9 +36,9 @@ pub fn importances(
             .wrapping_add(first as u32);
         let step = APART.wrapping_add(read);
         let lanes = some.flat_map(|k| std::iter::repeat_n(k, replicas));
-        pass.forward(step, data, lanes, arrays)?;
+        pass.forward(step, data, lanes, layers, true)?;
         pass.compare(data, &mut losses);
-        pass.backward(step, arrays)?;
+        pass.backward(step, layers)?;
         for (k, sum) in sums.iter_mut().enumerate() {
             pass.add_squares(k, sum);
         }

@@ -8,6 +8,8 @@ mod curvature;
 mod exact;
 mod examples;
 mod importance;
+mod layers;
+mod normalisation;
 mod objective;
 mod run;
 mod score;
@@ -19,6 +21,8 @@ pub(crate) use exact::transposed_product;
 pub use exact::{Passes, gradient_errors};
 pub use examples::{Examples, Targets};
 pub use importance::importances;
+pub use layers::Layers;
+pub use normalisation::{Normalisation, Normaliser};
 pub use objective::{Objective, Target};
 pub use run::{APART, Course, Single, Watcher, train_network};
 pub use score::{Scores, score};
@@ -50,12 +54,14 @@ impl Dense {
 }
 
 /// Layers in the order of the forward pass, and what their outputs are compared by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     /// The layers.
     pub layers: Vec<Dense>,
     /// The loss of the last sums; the activation of the last layer is the identity.
     pub objective: Objective,
+    /// How the sums of hidden layers are normalised over batches, if they are. Exact passes know nothing of it.
+    pub normalisation: Option<Normalisation>,
 }
 
 impl Network {
@@ -87,6 +93,7 @@ impl Network {
                 })
                 .collect(),
             objective,
+            normalisation: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 
-use super::{Activation, Examples, Network, Target, Targets};
+use super::{Activation, Examples, Layers, Network, Target, Targets};
 use crate::backend::StackVector;
 use crate::crossbar::Synapses;
 use crate::device::Counting;
@@ -57,8 +57,7 @@ pub trait Watcher {
     ///
     /// # Errors
     /// Those of the arrays.
-    fn epoch(&mut self, epoch: u32, losses: &[f64], arrays: &mut [Box<dyn Synapses>])
-    -> Result<()>;
+    fn epoch(&mut self, epoch: u32, losses: &[f64], layers: &mut Layers) -> Result<()>;
 }
 
 /// Samples in single precision, as arrays are driven with them.
@@ -150,13 +149,14 @@ impl<'a> Pass<'a> {
     }
 
     /// Drives the first layer with these samples, one a lane, and reads layer after layer; sample b of a replica with the random numbers of
-    /// step `step` + b.
+    /// step `step` + b. Networks that `learn` normalise by the samples themselves, others by what they remember.
     pub(super) fn forward(
         &mut self,
         step: u32,
         data: &Single,
         samples: impl Iterator<Item = usize>,
-        arrays: &mut [Box<dyn Synapses>],
+        layers: &mut Layers,
+        learn: bool,
     ) -> Result<()> {
         self.samples.clear();
         self.samples.extend(samples);
@@ -175,7 +175,12 @@ impl<'a> Pass<'a> {
                 self.inputs[k].lanes_mut(layer.inputs).fill(1.0);
             }
             self.errors[k].reshape(layer.outputs, width);
-            arrays[k].multiply(step, &self.inputs[k], &mut self.errors[k])?;
+            layers.arrays[k].multiply(step, &self.inputs[k], &mut self.errors[k])?;
+            match layers.normalisers.get_mut(k) {
+                Some(normaliser) if learn => normaliser.learn(&mut self.errors[k]),
+                Some(normaliser) => normaliser.apply(&mut self.errors[k]),
+                None => {}
+            }
             if let Some(next) = self.network.layers.get(k + 1) {
                 let values = &mut self.inputs[k + 1];
                 values.reshape(next.rows(), width);
@@ -215,12 +220,12 @@ impl<'a> Pass<'a> {
     }
 
     /// Sends the errors of the last sums back through the arrays.
-    pub(super) fn backward(&mut self, step: u32, arrays: &mut [Box<dyn Synapses>]) -> Result<()> {
+    pub(super) fn backward(&mut self, step: u32, layers: &mut Layers) -> Result<()> {
         let width = self.samples.len();
         for k in (1..self.network.layers.len()).rev() {
             let layer = self.network.layers[k];
             self.back.reshape(layer.rows(), width);
-            arrays[k].multiply_transposed(step, &self.errors[k], &mut self.back)?;
+            layers.arrays[k].multiply_transposed(step, &self.errors[k], &mut self.back)?;
             let own = layer.inputs * width;
             let errors = self.errors[k - 1].all_mut();
             errors.copy_from_slice(&self.back.all()[..own]);
@@ -228,6 +233,9 @@ impl<'a> Pass<'a> {
             self.network.layers[k - 1]
                 .activation
                 .scale_back(values, errors);
+            if let Some(normaliser) = layers.normalisers.get_mut(k - 1) {
+                normaliser.send_back(&mut self.errors[k - 1]);
+            }
         }
         Ok(())
     }
@@ -326,13 +334,13 @@ pub fn train_network(
     epochs: Range<u32>,
     seed: u64,
     first_replica: usize,
-    arrays: &mut [Box<dyn Synapses>],
+    layers: &mut Layers,
     probes: &mut [&mut dyn Probe],
     watcher: &mut dyn Watcher,
     report: &(dyn Fn(u32) + Sync),
 ) -> Result<()> {
     const REPORT_EVERY: u32 = 64;
-    let replicas = arrays[0].replicas();
+    let replicas = layers.replicas();
     let (samples, steps) = (data.len(), course.steps(data.len()));
     let mut this = Loop {
         course,
@@ -359,10 +367,11 @@ pub fn train_network(
             let rate = course.schedule.rate(course.learning_rate, step, steps);
             let at = step * course.batch;
             let lanes = batch.flat_map(|b| orders.iter().map(move |o| o[b]));
-            this.pass.forward(at, data, lanes, arrays)?;
+            this.pass.forward(at, data, lanes, layers, true)?;
             this.pass.compare(data, &mut losses);
-            this.pass.backward(at, arrays)?;
-            for (k, array) in arrays.iter_mut().enumerate() {
+            this.pass.backward(at, layers)?;
+            layers.normalisers.iter_mut().for_each(|n| n.descend(rate));
+            for (k, array) in layers.arrays.iter_mut().enumerate() {
                 let array = &mut **array;
                 let mut nobody = ();
                 let probe: &mut dyn Probe = match probes.get_mut(k) {
@@ -393,7 +402,7 @@ pub fn train_network(
                 ),
             });
         }
-        watcher.epoch(epoch, &losses, arrays)?;
+        watcher.epoch(epoch, &losses, layers)?;
     }
     report((step - begun) % REPORT_EVERY);
     Ok(())
@@ -500,7 +509,7 @@ mod tests {
     use nalgebra::DMatrix;
     use rand::{RngExt, SeedableRng};
 
-    use super::super::{Objective, Start, score};
+    use super::super::{Normalisation, Objective, Start, score};
     use super::*;
     use crate::crossbar::Digital;
 
@@ -508,12 +517,7 @@ mod tests {
     struct Losses(Vec<Vec<f64>>);
 
     impl Watcher for Losses {
-        fn epoch(
-            &mut self,
-            _epoch: u32,
-            losses: &[f64],
-            _arrays: &mut [Box<dyn Synapses>],
-        ) -> Result<()> {
+        fn epoch(&mut self, _epoch: u32, losses: &[f64], _layers: &mut Layers) -> Result<()> {
             self.0.push(losses.to_vec());
             Ok(())
         }
@@ -550,14 +554,14 @@ mod tests {
     }
 
     /// Arrays of a digital network that start at random, and their weights.
-    fn digital(network: &Network, replicas: usize) -> (Vec<Box<dyn Synapses>>, Vec<DMatrix<f64>>) {
+    fn digital(network: &Network, replicas: usize) -> (Layers, Vec<DMatrix<f64>>) {
         let start = Start::Uniform {
             scale: 1.0,
             shared: true,
             rescale: 1.0,
         };
         let layers = network.layers.iter().enumerate();
-        layers
+        let (arrays, weights) = layers
             .map(|(k, layer)| {
                 let weights = start.weights(network, k, [-1.0, 1.0], 9, 0, replicas);
                 let (n, rows) = (layer.weights(), layer.rows());
@@ -574,7 +578,8 @@ mod tests {
                 let matrix = DMatrix::from_row_iterator(rows, layer.outputs, first);
                 (Box::new(array) as Box<dyn Synapses>, matrix)
             })
-            .unzip()
+            .unzip();
+        (Layers::new(network, arrays), weights)
     }
 
     fn run(course: &Course, replicas: usize) -> (Vec<Vec<Vec<f64>>>, Losses) {
@@ -594,7 +599,7 @@ mod tests {
             &|_| {},
         )
         .unwrap();
-        let layers = network.layers.iter().zip(&mut arrays);
+        let layers = network.layers.iter().zip(&mut arrays.arrays);
         let weights = layers.map(|(layer, array)| {
             // Row by row, with a unit vector.
             let (mut x, mut y) = (StackVector::default(), StackVector::default());
@@ -678,6 +683,55 @@ mod tests {
         let right: u64 = (0..3).map(|c| after.confusion[4 * c]).sum();
         let mean = after.accuracies.unwrap().iter().sum::<f64>() / 3.0;
         assert!((mean - right as f64 / 90.0).abs() < 1e-12 && mean > 0.95);
+    }
+
+    /// Weights before a normalization may have any size, and the network learns behind it; running means answer for single samples.
+    #[test]
+    fn normalised_networks_learn_and_do_not_see_the_size_of_weights() {
+        let network = Network {
+            normalisation: Some(Normalisation {
+                momentum: 0.1,
+                epsilon: 1e-12,
+            }),
+            ..network()
+        };
+        let data = Single::new(&examples(30));
+        let course = course(60, 10, Update::Summed);
+        let trained = |factor: f32, epochs: u32| {
+            let (mut layers, _) = digital(&network, 2);
+            let (rows, outputs) = (network.layers[0].rows(), network.layers[0].outputs);
+            let start = Start::Uniform {
+                scale: 1.0,
+                shared: true,
+                rescale: 1.0,
+            };
+            let mut first = start.weights(&network, 0, [-1.0, 1.0], 9, 0, 2);
+            assert_eq!(first.len(), rows * outputs);
+            first.all_mut().iter_mut().for_each(|w| *w *= factor);
+            layers.arrays[0].start(&first).unwrap();
+            let mut losses = Losses(Vec::new());
+            let (data, course) = (&data, &course);
+            train_network(
+                &network,
+                data,
+                course,
+                0..epochs,
+                3,
+                0,
+                &mut layers,
+                &mut [],
+                &mut losses,
+                &|_| {},
+            )
+            .unwrap();
+            (score(&network, data, 0, &mut layers).unwrap(), losses.0)
+        };
+        let first = trained(1.0, 1).1[0][0];
+        // Steps of weights that are thrice as large turn them less: within the epoch, of three steps, by little.
+        assert!((trained(3.0, 1).1[0][0] - first).abs() < 0.1 * first);
+        let (scores, losses) = trained(1.0, 60);
+        assert!(losses[59][0] < 0.3 * first, "{first} {:?}", losses[59]);
+        assert!(scores.accuracies.unwrap().iter().all(|a| *a > 0.9));
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! How well trained networks answer, as their arrays are read.
 
 use super::run::{APART, Pass};
-use super::{Network, Single, Target};
-use crate::crossbar::Synapses;
+use super::{Layers, Network, Single, Target};
 use crate::error::Result;
 
 /// Lanes that are read at once.
@@ -37,13 +36,8 @@ impl Scores {
 ///
 /// # Errors
 /// Those of the arrays.
-pub fn score(
-    network: &Network,
-    data: &Single,
-    turn: u32,
-    arrays: &mut [Box<dyn Synapses>],
-) -> Result<Scores> {
-    let replicas = arrays[0].replicas();
+pub fn score(network: &Network, data: &Single, turn: u32, layers: &mut Layers) -> Result<Scores> {
+    let replicas = layers.replicas();
     let outputs = network.outputs();
     let mut pass = Pass::new(network, replicas);
     let mut out = Scores {
@@ -61,7 +55,7 @@ pub fn score(
             .wrapping_add(first as u32);
         let step = APART.wrapping_add(read);
         let lanes = some.flat_map(|k| std::iter::repeat_n(k, replicas));
-        pass.forward(step, data, lanes, arrays)?;
+        pass.forward(step, data, lanes, layers, false)?;
         let read = pass.outputs();
         for lane in 0..read.width() {
             let (sample, replica) = (first + lane / replicas, lane % replicas);
