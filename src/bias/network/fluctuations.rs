@@ -139,7 +139,12 @@ impl OfSample<4> for Counts {
             true => (0.0, 1.0),
             false => (1.0, 0.0),
         };
-        [below * m.mean, below * m.variance, above * m.mean, above * m.variance]
+        [
+            below * m.mean,
+            below * m.variance,
+            above * m.mean,
+            above * m.variance,
+        ]
     }
 }
 
