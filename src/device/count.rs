@@ -87,6 +87,7 @@ pub fn piece<R: Real>(n: R, done: R, length: R) -> R {
 
 impl Counting {
     /// Moments of the count for a request of `m ≥ 0` nominal steps.
+    #[inline(always)]
     pub fn moments(&self, m: f64) -> CountMoments {
         match *self {
             Self::Expected => CountMoments {

@@ -96,7 +96,7 @@ const LAWS: [&str; 5] = [
 ];
 
 /// Arrays of one row and one column, of narrow rows, of more than a chunk and more than a list of gathered cells.
-const SHAPES: [(usize, usize); 6] = [(1, 7), (6, 1), (70, 9), (3, 600), (130, 64), (9, 131)];
+const SHAPES: [(usize, usize); 6] = [(1, 7), (6, 1), (701, 9), (3, 600), (130, 64), (9, 131)];
 
 /// Coincidences a cell, from gathered rows to whole ones, and a mixture.
 const MEANS: [f32; 4] = [0.02, 0.3, 0.7, 2.5];

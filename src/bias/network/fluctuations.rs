@@ -35,7 +35,7 @@ use super::super::closure::{Given, Gradient};
 use super::super::counts::train;
 use super::super::gaussian::Normal;
 use super::drift::assert_predictable;
-use super::requests::{Blocks, batch_variance, pulses, sample_means};
+use super::requests::{Blocks, OfSample, batch_variance, pulses, sample_means};
 use super::{NetworkSetting, Point, exact_score};
 use crate::crossbar::ArrayModel;
 use crate::device::{CountMoments, Counting};
@@ -125,13 +125,26 @@ impl Spread {
 }
 
 /// Mean and variance of counts, apart for gradients below and above zero, from those of gradients.
-fn count_moments(counting: Counting, per: f64) -> impl Fn(f64) -> [f64; 4] {
-    move |g| {
-        let m = counting.moments(per * g.abs());
-        match g > 0.0 {
-            true => [0.0, 0.0, m.mean, m.variance],
-            false => [m.mean, m.variance, 0.0, 0.0],
-        }
+#[derive(Clone, Copy)]
+struct Counts {
+    counting: Counting,
+    per: f64,
+}
+
+impl OfSample<4> for Counts {
+    #[inline(always)]
+    fn of(self, g: f64) -> [f64; 4] {
+        let m = self.counting.moments(self.per * g.abs());
+        let (below, above) = match g > 0.0 {
+            true => (0.0, 1.0),
+            false => (1.0, 0.0),
+        };
+        [
+            below * m.mean,
+            below * m.variance,
+            above * m.mean,
+            above * m.variance,
+        ]
     }
 }
 
@@ -263,7 +276,7 @@ impl NetworkSetting<'_> {
         all.into_iter().enumerate().map(of).collect()
     }
 
-    /// Means over the samples of what [`count_moments`] says, after the means `[ḡ, E g², …, E|g|, E g|g|]` of the same samples. Where the moments
+    /// Means over the samples of [`Counts`], after the means `[ḡ, E g², …, E|g|, E g|g|]` of the same samples. Where the moments
     /// are polynomials of all requests, they follow from these.
     fn counted(
         &self,
@@ -279,7 +292,7 @@ impl NetworkSetting<'_> {
             {
                 [per, -per * per / f64::from(bits)]
             }
-            _ => return sample_means(passes, layer, count_moments(self.counting, per)),
+            counting => return sample_means(passes, layer, Counts { counting, per }),
         };
         let [gradient, square, .., size, signed_square] = means else {
             panic!("means of this layer");
@@ -383,7 +396,7 @@ fn summed(
     [sampled, curvature]: [DMatrix<f64>; 2],
 ) -> Moments {
     let nodes = hermite(NODES);
-    let of = count_moments(counting, per);
+    let of = |g| Counts { counting, per }.of(g);
     let counts = |part: usize| {
         gradient.zip_map(variance, |g, v| {
             let terms = nodes.iter().map(|(z, p)| p * of(g + v.sqrt() * z)[part]);

@@ -186,10 +186,8 @@ fn made(
         Counting::Expected | Counting::StochasticRounding => None,
         Counting::Deterministic => {
             let per = pulses(setting.rate, model);
-            Some(sample_means(passes, layer, |g| {
-                let n = setting.counting.moments(per * g.abs()).mean / per;
-                [n.copysign(g), n]
-            }))
+            let counting = setting.counting;
+            Some(sample_means(passes, layer, Nearest { counting, per }))
         }
         Counting::Coincidence {
             bits,
@@ -203,29 +201,77 @@ fn made(
     }
 }
 
+/// Functions of the gradient of one weight and sample. A trait and not a closure: closures are called, not inlined, in a vector loop.
+pub(super) trait OfSample<const N: usize>: Copy {
+    fn of(self, gradient: f64) -> [f64; N];
+}
+
+/// Whole pulses of a request, as gradients: signed, and their number.
+#[derive(Clone, Copy)]
+struct Nearest {
+    counting: Counting,
+    per: f64,
+}
+
+impl OfSample<2> for Nearest {
+    #[inline(always)]
+    fn of(self, g: f64) -> [f64; 2] {
+        let n = self.counting.moments(self.per * g.abs()).mean / self.per;
+        [n.copysign(g), n]
+    }
+}
+
 /// Means over samples of functions of the gradient of each weight that no product gives.
 pub(super) fn sample_means<const N: usize>(
     passes: &Passes,
     layer: usize,
-    of: impl Fn(f64) -> [f64; N],
+    of: impl OfSample<N>,
 ) -> [DMatrix<f64>; N] {
     let (x, e) = (&passes.inputs[layer], &passes.errors[layer]);
-    let n = x.nrows();
-    let share = 1.0 / n as f64;
     let mut out: [_; N] = std::array::from_fn(|_| DMatrix::zeros(x.ncols(), e.ncols()));
-    for c in 0..e.ncols() {
-        for r in 0..x.ncols() {
-            let (x, e) = (&x.as_slice()[r * n..][..n], &e.as_slice()[c * n..][..n]);
-            let mut sums = [0.0; N];
-            for (x, e) in x.iter().zip(e) {
-                sums.iter_mut().zip(of(x * e)).for_each(|(s, v)| *s += v);
-            }
-            for (m, s) in out.iter_mut().zip(sums) {
-                m[(r, c)] = share * s;
+    pulp::Arch::new().dispatch(SampleMeans {
+        x,
+        e,
+        of,
+        out: &mut out,
+    });
+    out
+}
+
+struct SampleMeans<'a, O, const N: usize> {
+    x: &'a DMatrix<f64>,
+    e: &'a DMatrix<f64>,
+    of: O,
+    out: &'a mut [DMatrix<f64>; N],
+}
+
+/// Sums that are made side by side.
+const LANES: usize = 64;
+
+impl<O: OfSample<N>, const N: usize> pulp::WithSimd for SampleMeans<'_, O, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let n = self.x.nrows();
+        let share = 1.0 / n as f64;
+        for (c, e) in self.e.as_slice().chunks_exact(n).enumerate() {
+            for (r, x) in self.x.as_slice().chunks_exact(n).enumerate() {
+                let mut sums = [[0.0; LANES]; N];
+                for (x, e) in x.chunks(LANES).zip(e.chunks(LANES)) {
+                    for (lane, (x, e)) in x.iter().zip(e).enumerate().take(LANES) {
+                        let values = self.of.of(x * e);
+                        for (sums, v) in sums.iter_mut().zip(values) {
+                            sums[lane] += v;
+                        }
+                    }
+                }
+                for (m, sums) in self.out.iter_mut().zip(&sums) {
+                    m[(r, c)] = share * sums.iter().sum::<f64>();
+                }
             }
         }
     }
-    out
 }
 
 /// Inputs and errors as trains of `bits` make them: a probability is at most 1, which cuts what it stands for. Without update management
