@@ -727,6 +727,16 @@ fn training_cost() {
 }
 
 #[test]
+fn early_stopping() {
+    run("implicit-l2/early-stopping");
+}
+
+#[test]
+fn homotopy() {
+    run("networks/homotopy");
+}
+
+#[test]
 fn softmax_layers() {
     for name in ["digits-softmax", "batch-size", "learning-rate"] {
         let summary = run(&format!("networks/{name}")).summary;
@@ -837,6 +847,125 @@ fn networks_keep_their_bits() {
     }
 }
 
+/// Without strength it is the digital twin itself; with the λ that is predicted of every weight it is nearer to the device than to the twin.
+#[test]
+fn explicit_strengths_are_compared_with_the_device() {
+    let text = irises(
+        "",
+        "[training.explicit-l2]\nstrengths = [0.0, 0.01, 10.0]\npredicted = true",
+    );
+    let text = text
+        .replace("shared = false", "shared = true")
+        .replace("test = 0.2", "test = 0.2, validation = 0.2");
+    let summary = run_study(&study_of(&text).unwrap(), &()).unwrap().summary;
+    let network = summary.points[0].network.as_ref().unwrap();
+    let [none, weak, strong] = &network.explicit[..] else {
+        panic!("three strengths");
+    };
+    assert_eq!(none.test_loss.value, network.digital_test_loss.value);
+    assert!((none.from_device - 1.0).abs() < 1e-12);
+    // λ = 10 leaves nothing of the weights: every class is as likely, ln 3.
+    assert!((strong.test_loss.value.unwrap() - 3_f64.ln()).abs() < 0.05);
+    let best = network.best_explicit.unwrap();
+    assert!(best.lambda == weak.lambda || best.lambda == none.lambda);
+    let foreseen = network.foreseen_explicit.unwrap();
+    // The predicted λ is that of the end, and fluctuations raise it: a third of the bias is left open.
+    assert!(foreseen.from_device < 0.4, "{}", foreseen.from_device);
+    let [start, end] = network.curvature.unwrap();
+    assert!(start > 0.0 && end > 0.0);
+}
+
+/// Two tasks: what holds the first keeps more of it, and the second is learned all the same without.
+#[test]
+fn a_second_task_is_learned_and_the_first_held() {
+    let of = |strength: &str| {
+        let training = format!(
+            "[training.algorithm.digital-sgd]\n[training.algorithm.digital-sgd.penalty]\nconsolidation = {strength}\nread-every = 5"
+        );
+        let text = irises("then = { permute-features = 2, epochs = 60 }", &training)
+            .replace("per-sample", "summed");
+        let outcome = run_study(&study_of(&text).unwrap(), &()).unwrap();
+        assert_eq!(outcome.epochs.len(), 2 * 60 * 20);
+        let point = &outcome.summary.points[0];
+        assert!(point.warnings.iter().any(|w| w.contains("no prediction")));
+        let network = point.network.clone().unwrap();
+        let value = |e: memridge::study::summary::Estimate| e.value.unwrap();
+        (
+            value(network.forgotten),
+            value(network.test_accuracy),
+            value(network.digital_forgotten),
+        )
+    };
+    let (free, held) = (of("0.0"), of("1000.0"));
+    assert!(free.0 > 0.1 && free.1 > 0.85, "{free:?}");
+    assert!(
+        held.0 < 0.5 * free.0 && held.1 < free.1,
+        "{held:?} {free:?}"
+    );
+    // The twin has no penalty.
+    assert_eq!(held.2, free.2);
+}
+
+#[test]
+fn normalised_networks_learn_irises() {
+    let text = irises(
+        "batch-normalization = { momentum = 0.1, epsilon = 1e-5 }",
+        "",
+    )
+    .replace("batch = 4", "batch = 8");
+    let summary = run_study(&study_of(&text).unwrap(), &()).unwrap().summary;
+    let point = &summary.points[0];
+    assert!(
+        point
+            .warnings
+            .iter()
+            .any(|w| w.contains("no batch normalization"))
+    );
+    let network = point.network.as_ref().unwrap();
+    assert!(network.digital_test_accuracy.value.unwrap() > 0.9);
+    assert!(network.test_accuracy.value.unwrap() > 0.7);
+    assert!(network.curvature.is_none() && network.layers[0].lambda_e2.value.is_none());
+}
+
+/// Beyond 2/λ_max a warning says so.
+#[test]
+fn unstable_learning_rates_are_said() {
+    let text = irises("", "").replace("learning-rate = 0.1", "learning-rate = 8.0");
+    let outcome = run_study(
+        &study_of(&text.replace("epochs = 60", "epochs = 2")).unwrap(),
+        &(),
+    );
+    let warnings = &outcome.unwrap().summary.points[0].warnings;
+    assert!(
+        warnings.iter().any(|w| w.contains("2/λ_max")),
+        "{warnings:?}"
+    );
+}
+
+/// Other data are used, and said, where a file is missing, and are not looked at where none is.
+#[test]
+fn other_data_stand_in_for_missing_files() {
+    let other = path("data/wine").with_extension("csv");
+    let otherwise = format!(
+        "[task.network.data.otherwise]\nscaling = \"standardise\"\nsplit = {{ test = 0.25, seed = 1, stratify = true }}\n[task.network.data.otherwise.source.table]\nfile = {other:?}\nlabel = \"cultivar\"\n[training]"
+    );
+    let text = irises("", "")
+        .replace("epochs = 60", "epochs = 1")
+        .replacen("[training]", &otherwise, 1);
+    let of = |text: &str| run_study(&study_of(text).unwrap(), &()).unwrap().summary;
+    let there = of(&text);
+    assert_eq!(there.features.len(), 4);
+    let missing = of(&text.replace("iris.csv", "missing.csv"));
+    assert_eq!(missing.features.len(), 13);
+    let said = |s: &memridge::study::summary::Summary| {
+        s.points[0]
+            .warnings
+            .iter()
+            .any(|w| w.contains("missing.csv is not there"))
+    };
+    assert!(said(&missing) && !said(&there));
+}
+
 #[test]
 fn impossible_networks_are_refused() {
     let cases = [
@@ -870,6 +999,27 @@ fn impossible_networks_are_refused() {
             "digital twin is trained anyway",
         ),
         (irises("layers = [3]", ""), "layers"),
+        (
+            irises("", "explicit-l2 = { strengths = [0.1] }"),
+            "chosen by samples for validation",
+        ),
+        (
+            irises("", "").replace("shared = false", "shared = false, rescale = 2.0"),
+            "rectified sums without bias lines",
+        ),
+        (
+            irises(
+                "batch-normalization = { momentum = 0.1, epsilon = 1e-5 }",
+                "",
+            )
+            .replace("batch = 4", "batch = 1"),
+            "means over the samples of a step",
+        ),
+        (
+            irises("then = { permute-features = 2, epochs = 60 }", "")
+                .replace("\"constant\"", "{ geometric = { last = 0.1 } }"),
+            "its course would end with the first",
+        ),
     ];
     for (text, expected) in cases {
         let message = study_of(&text).err().expect(expected);
