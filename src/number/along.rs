@@ -114,11 +114,12 @@ impl WithSimd for Blocks<'_> {
         let mut out = self.out;
         for (start, blocks) in (0..).step_by(FEW).zip(self.blocks.chunks(FEW)) {
             own[..blocks.len()].copy_from_slice(blocks);
-            for i in 0..whole_vectors(blocks.len()).min(FEW) {
+            let lanes = whole_vectors(blocks.len()).min(FEW);
+            for (i, &block) in own.iter().enumerate().take(lanes) {
                 put(
                     &mut words,
                     i,
-                    philox4x32_10([step, own[i], replica, label], &keys),
+                    philox4x32_10([step, block, replica, label], &keys),
                 );
             }
             for (out, words) in out.iter_mut().zip(&words) {
