@@ -896,7 +896,7 @@ fn a_second_task_is_learned_and_the_first_held() {
             value(network.digital_forgotten),
         )
     };
-    let (free, held) = (of("0.0"), of("1000.0"));
+    let (free, held) = (of("0.0"), of("30.0"));
     assert!(free.0 > 0.1 && free.1 > 0.85, "{free:?}");
     assert!(
         held.0 < 0.5 * free.0 && held.1 < free.1,
