@@ -2,7 +2,7 @@
 
 use crate::device::Counting;
 use crate::document::{Rule, Section};
-use crate::training::{Schedule, Update};
+use crate::training::{Decay, Schedule, Update};
 
 /// `update`
 pub(super) fn update(section: &Section) -> Update {
@@ -12,16 +12,29 @@ pub(super) fn update(section: &Section) -> Update {
     }
 }
 
-/// `schedule`
+/// `schedule` and `warm-up`
 pub(super) fn schedule(section: &Section) -> Schedule {
-    match section.choice("schedule", &["constant", "geometric", "inverse"]) {
-        ("geometric", s) => Schedule::Geometric {
-            last: s.number("last", Rule::OpenBetween(0.0, 1.0)),
+    const PART: Rule = Rule::OpenBetween(0.0, 1.0);
+    const DECAYS: [&str; 5] = ["constant", "geometric", "inverse", "step", "cosine"];
+    let decay = match section.choice("schedule", &DECAYS) {
+        ("geometric", s) => Decay::Geometric {
+            last: s.number("last", PART),
         },
-        ("inverse", s) => Schedule::Inverse {
+        ("inverse", s) => Decay::Inverse {
             half: s.number("half", Rule::Positive),
         },
-        _ => Schedule::Constant,
+        ("step", s) => Decay::Step {
+            factor: s.number("factor", PART),
+            every: s.number("every", PART),
+        },
+        ("cosine", s) => Decay::Cosine {
+            last: s.number("last", PART),
+        },
+        _ => Decay::Constant,
+    };
+    Schedule {
+        warm_up: section.optional_number("warm-up", PART).unwrap_or(0.0),
+        decay,
     }
 }
 

@@ -80,7 +80,7 @@ fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
     trains
         && t.update == Update::PerSample
         && t.batch == Batch::Samples(1)
-        && t.schedule == Schedule::Constant
+        && t.schedule == Schedule::CONSTANT
         && model.map.mapping() == Mapping::ReferenceColumn
         && model.cells.law().name() == SoftBounds::NAME
         && noise.multiplicative() == 0.0
@@ -309,13 +309,13 @@ impl Problem {
         (v * c).add_scalar(self.start)
     }
 
-    /// Mean of [`Problem::free`] over times from `a` to `b`, each with this density, which changes slowly.
-    pub fn free_mean(&self, a: f64, b: f64, density: impl Fn(f64) -> f64) -> DVector<f64> {
+    /// Mean of [`Problem::free`] over the steps between times `a` and `b`, given the step at a time.
+    pub fn free_mean(&self, a: f64, b: f64, step_at: impl Fn(f64) -> f64) -> DVector<f64> {
         const STRIPS: u32 = 400;
         let width = (b - a) / f64::from(STRIPS);
         let strips: Vec<(f64, f64)> = (0..STRIPS)
             .map(|i| a + width * f64::from(i))
-            .map(|from| (from, density(from + 0.5 * width)))
+            .map(|from| (from, step_at(from + width) - step_at(from)))
             .collect();
         let total: f64 = strips.iter().map(|(_, p)| p).sum();
         self.approached(|d| {

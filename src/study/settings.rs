@@ -366,7 +366,7 @@ impl Settings {
 fn untrained() -> Training {
     Training {
         learning_rate: 0.0,
-        schedule: Schedule::Constant,
+        schedule: Schedule::CONSTANT,
         steps: 0,
         batch: Batch::Full,
         update: Update::Summed,
@@ -426,11 +426,11 @@ fn check_refresh(section: &Section, training: &Training, refresh: Option<Refresh
     let Some(refresh) = refresh else {
         return;
     };
-    if training.schedule != Schedule::Constant {
+    if training.schedule != Schedule::CONSTANT {
         section.violation(
             "schedule",
             "refreshes are predicted at a constant learning rate only: how full a pair gets between two looks changes with it",
-            "write schedule = \"constant\"",
+            "write schedule = \"constant\", without warm-up",
         );
     }
     let each = training.firings().max(refresh.rounds);
@@ -484,10 +484,10 @@ fn check_retention(section: &Section, device: &Device, training: &Training) {
             "remove the key, or give the device a [device.retention.exponential] with rest and lifetime, or another kind of retention",
         ),
         // P-t and the λ of channel C speak of one learning rate.
-        (true, true) if device.retention().is_some() && training.schedule != Schedule::Constant => section.violation(
+        (true, true) if device.retention().is_some() && training.schedule != Schedule::CONSTANT => section.violation(
             "schedule",
             "retention is predicted at a constant learning rate only: its pull, over the learning rate, changes with it",
-            "write schedule = \"constant\"",
+            "write schedule = \"constant\", without warm-up",
         ),
         _ => {}
     }

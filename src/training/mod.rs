@@ -13,6 +13,6 @@ mod task;
 pub use data::{Standardisation, Table, parse_table, read_table};
 pub use loss::{Loss, gradient_error};
 pub use run::{Batch, Probe, Training, Update, train};
-pub use schedule::Schedule;
+pub use schedule::{Decay, Schedule};
 pub use stability::{stability_limit, stability_limit_gaussian};
 pub use task::{Samples, Source, Task};

@@ -30,7 +30,7 @@ pub enum Update {
 /// How one array is trained.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Training {
-    /// First learning rate η.
+    /// Largest learning rate η.
     pub learning_rate: f64,
     /// Its course.
     pub schedule: Schedule,
@@ -68,9 +68,9 @@ impl Training {
 }
 
 impl Training {
-    /// Steps in a unit of training time at `time`: what averages over steps weigh times with.
-    pub fn steps_per_time(&self, time: f64) -> f64 {
-        1.0 / self.schedule.rate_at(self.learning_rate, time, self.steps)
+    /// The step, a real number, at training time `time`: averages over steps weigh times with its increments.
+    pub fn step_at(&self, time: f64) -> f64 {
+        self.schedule.step_at(self.learning_rate, time, self.steps)
     }
 
     /// What happens after the updates of a step.

@@ -17,6 +17,7 @@ mod physical;
 mod pulses;
 mod pulsing;
 mod readouts;
+mod rest_points;
 mod retention;
 mod seen;
 mod statistics;
