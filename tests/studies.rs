@@ -130,6 +130,7 @@ fn algorithms() {
         "mixed-precision",
         "momentum",
         "nesterov",
+        "proximal",
         "reference-offset",
         "residual-learning",
         "sparse-features",

@@ -40,9 +40,10 @@ pub(super) fn schedule(section: &Section) -> Schedule {
 
 /// `pulses`
 pub(super) fn counting(section: &Section, update: Update) -> Counting {
-    const PULSES: [&str; 4] = [
+    const PULSES: [&str; 5] = [
         "stochastic-rounding",
         "coincidence",
+        "mean-count",
         "deterministic",
         "expected",
     ];
@@ -51,14 +52,18 @@ pub(super) fn counting(section: &Section, update: Update) -> Counting {
             bits: s.integer("bit-length", Rule::Between(1.0, 32.0)),
             update_management: s.bool("update-management"),
         },
+        ("mean-count", s) => Counting::MeanCount {
+            bits: s.integer("bit-length", Rule::Between(1.0, 32.0)),
+            update_management: s.bool("update-management"),
+        },
         ("deterministic", _) => Counting::Deterministic,
         ("expected", _) => Counting::Expected,
         _ => Counting::StochasticRounding,
     };
-    if update == Update::Summed && matches!(counting, Counting::Coincidence { .. }) {
+    if update == Update::Summed && counting.trains().is_some() {
         section.violation(
             "pulses",
-            "bit trains make outer products of single samples",
+            "bit trains, drawn or counted in the mean, make outer products of single samples",
             "write update = \"per-sample\", or other pulses",
         );
     }

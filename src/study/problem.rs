@@ -13,7 +13,7 @@ use crate::crossbar::{ArrayModel, Mapping, Refresh};
 use crate::device::{Counting, Law, SoftBounds};
 use crate::error::{Error, Result};
 use crate::training::algorithms::Algorithm;
-use crate::training::{Batch, Schedule, Source, Update};
+use crate::training::{Batch, Schedule, Source, StepRule, Update};
 
 /// One problem: replica r has problem `r mod problems`.
 pub struct Problem {
@@ -103,6 +103,10 @@ fn unpredictable(settings: &Settings, model: &ArrayModel) -> Option<String> {
         let what = "theory speaks of plain gradient descent on one array, and training.algorithm is another";
         return Some(what.to_owned());
     }
+    if settings.training.step_rule == StepRule::Proximal {
+        let what = "theory speaks of explicit steps, and training.step-rule is proximal";
+        return Some(what.to_owned());
+    }
     model.cells.unpredictable().map(|why| why.to_string())
 }
 
@@ -185,7 +189,8 @@ impl Problems {
                         label_noise: *label_noise,
                         features: d,
                     });
-                    let plain = settings.algorithm == Algorithm::Sgd;
+                    let plain = settings.algorithm == Algorithm::Sgd
+                        && settings.training.step_rule == StepRule::Explicit;
                     let other = unpredictable(settings, model).filter(|_| !plain);
                     let (lambda, unpredicted) = match law.filter(|_| plain) {
                         Some(law) => found(law.lambda(truth.norm_squared()))?,

@@ -28,8 +28,8 @@ use crate::error::{Error, Result, Violation};
 use crate::number::Stream;
 use crate::training::algorithms::{Algorithm, OWN_STEPS};
 use crate::training::{
-    Batch, Loss, Samples, Schedule, Source, Standardisation, Task, Training, Update, read_table,
-    stability_limit, stability_limit_gaussian,
+    Batch, Loss, Samples, Schedule, Source, Standardisation, StepRule, Task, Training, Update,
+    read_table, stability_limit, stability_limit_gaussian,
 };
 use crate::units::{Seconds, Siemens};
 
@@ -370,6 +370,7 @@ fn untrained() -> Training {
         steps: 0,
         batch: Batch::Full,
         update: Update::Summed,
+        step_rule: StepRule::Explicit,
         gradient_noise: 0.0,
         counting: Counting::Deterministic,
         loss: Loss::SquaredError,
@@ -616,6 +617,10 @@ fn training(section: &Section, task: &TaskSpec) -> (Training, f64, u32) {
         steps,
         batch,
         update,
+        step_rule: match section.optional_one_of("step-rule", &["explicit", "proximal"]) {
+            Some("proximal") => StepRule::Proximal,
+            _ => StepRule::Explicit,
+        },
         gradient_noise,
         counting,
         loss,
@@ -1014,12 +1019,12 @@ impl Settings {
     }
 
     /// Fails if the first learning rate is beyond the mean-square stability limit of the digital twin. Of algorithms that do not descend the
-    /// gradient at this rate nothing is known.
+    /// gradient at this rate nothing is known, and proximal steps have no limit.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the limit.
     pub fn check_stability(&self, task: &Task) -> Result<()> {
-        if !self.algorithm.descends() {
+        if !self.algorithm.descends() || self.training.step_rule == StepRule::Proximal {
             return Ok(());
         }
         let batch = match self.training.batch {

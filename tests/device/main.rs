@@ -10,6 +10,7 @@ mod faults;
 mod laws;
 mod library;
 mod mapping;
+mod mean_counts;
 mod networks;
 mod onesided;
 mod periphery;

@@ -173,3 +173,37 @@ fn zero_shifted_descent_rests_at_its_own_zero() {
     }
     assert!(plain.weights.iter().any(|w| w.measured.abs() > 0.05));
 }
+
+/// Proximal steps of the whole set settle at least squares at a hundred times the largest explicit rate, on an ideal device as well; those of single samples
+/// where samples count by `1/(1 + η|x|²)`.
+#[test]
+fn proximal_steps_find_least_squares_at_any_rate() {
+    let run = |rate: f64, more: &str| {
+        let training = format!(
+            "learning-rate = {rate}\nsteps = 60\naverage-from = 0.5\n{more}\nstep-rule = \"proximal\"\n"
+        );
+        // H = 1: 2/λ_max is 2.
+        settle("constant-step\"", &factorial(&[-0.3, 0.3]), &training)
+    };
+    for pulses in ["expected", "stochastic-rounding"] {
+        let whole = format!("batch = \"full\"\nupdate = \"summed\"\npulses = \"{pulses}\"");
+        let point = run(200.0, &whole);
+        // Errors of single precision, times the rate; rounding to a step of 0.001 leaves √64 replicas less of it.
+        let tolerance = if pulses == "expected" { 2e-5 } else { 5e-4 };
+        assert!(point.bias_norm < tolerance, "{pulses}: {}", point.bias_norm);
+        assert!(point.lambda_predicted.is_none());
+        let words = "theory speaks of explicit steps";
+        assert!(
+            point.warnings.iter().any(|w| w.contains(words)),
+            "{:?}",
+            point.warnings
+        );
+    }
+    // y/x = 1 at x = 1 and 0 at x = 2: by weights of 1/(1 + 3) and 1/(1 + 3 · 4), (1/4)/(1/4 + 4/13) = 13/29, where least squares are 1/5.
+    let data = "x,y\n1,1\n-1,-1\n2,0\n-2,0\n";
+    let training = "learning-rate = 3.0\nsteps = 4000\naverage-from = 0.1\nbatch = 1\nupdate = \"per-sample\"\npulses = \"expected\"\nstep-rule = \"proximal\"";
+    let w = &settle("constant-step\"", data, training).weights[0];
+    assert!((w.free - 0.2).abs() < 1e-12);
+    // Deviations of 0.3 that forget within a step or two: 64 · 3600 of them.
+    assert!((w.measured - 13.0 / 29.0).abs() < 0.005, "{w:?}");
+}

@@ -117,6 +117,13 @@ fn the_drift_of_a_single_layer_is_the_linear_one() {
             (per_sample.clone(), Counting::Deterministic),
             (per_sample.clone(), trains(true)),
             (per_sample.clone(), trains(false)),
+            (
+                per_sample.clone(),
+                Counting::MeanCount {
+                    bits: 3,
+                    update_management: true,
+                },
+            ),
             (summed(Some(5), 0.2), Counting::StochasticRounding),
             (summed(None, 0.0), Counting::Expected),
         ];
