@@ -171,11 +171,11 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
             "remove [task.network.batch-normalization], or add hidden layers and remove [task.network.then]",
         );
     }
-    if then.is_some() && course.schedule != Schedule::Constant {
+    if then.is_some() && course.schedule != Schedule::CONSTANT {
         training.violation(
             "schedule",
             "with a second task ([task.network.then]) the learning rate stays: its course would end with the first",
-            "write schedule = \"constant\"",
+            "write schedule = \"constant\", without warm-up",
         );
     }
     let explicit = training
