@@ -1493,6 +1493,8 @@ fn every_way_to_count_pulses_and_to_batch_runs() {
     for schedule in [
         "schedule = { geometric = { last = 0.1 } }",
         "schedule = { inverse = { half = 100.0 } }",
+        "schedule = { step = { factor = 0.3, every = 0.25 } }",
+        "schedule = { cosine = { last = 0.1 } }\nwarm-up = 0.2",
     ] {
         measures(&Place::with(&[("schedule = \"constant\"", schedule)]));
     }

@@ -224,14 +224,23 @@ fn full_trains_make_less_than_is_asked() {
 /// rounded in single precision.
 #[test]
 fn averages_are_over_steps_where_learning_rates_fall() {
-    let case = Case {
-        data: "x,y\n0.0707107,0.0707107\n-0.0707107,-0.0707107\n",
-        schedule: "{ inverse = { half = 100.0 } }",
-        ..wide("learning-rate = 1.0\nbatch = \"full\"\nupdate = \"summed\"\npulses = \"expected\"")
-    };
-    let weight = case.run().weights.remove(0);
-    println!("{weight:?}");
-    assert!((weight.pt - weight.measured).abs() < 2e-3, "{weight:?}");
+    for (schedule, rate) in [
+        ("{ inverse = { half = 100.0 } }", 1.0),
+        ("{ step = { factor = 0.1, every = 0.375 } }", 0.3),
+        ("{ cosine = { last = 0.001 } }\nwarm-up = 0.4", 0.3),
+    ] {
+        let training = format!(
+            "learning-rate = {rate}\nbatch = \"full\"\nupdate = \"summed\"\npulses = \"expected\""
+        );
+        let case = Case {
+            data: "x,y\n0.0707107,0.0707107\n-0.0707107,-0.0707107\n",
+            schedule,
+            ..wide(&training)
+        };
+        let weight = case.run().weights.remove(0);
+        println!("{weight:?}");
+        assert!((weight.pt - weight.measured).abs() < 2e-3, "{weight:?}");
+    }
 }
 
 /// Pairs that are read through wires which take a third: weights grow by what reads lose, so that gradient matching, which compares with

@@ -125,8 +125,15 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
 fn algorithms() {
     for name in [
         "explicit-l2",
+        "feature-scales",
+        "manhattan",
         "mixed-precision",
         "momentum",
+        "nesterov",
+        "proximal",
+        "reference-offset",
+        "residual-learning",
+        "sparse-features",
         "symmetric-points",
         "tiki-taka",
         "tiki-taka-v2",

@@ -177,12 +177,11 @@ impl Request<'_> {
     /// Asserts that `counting` makes pulses of this request.
     ///
     /// # Panics
-    /// For [`Counting::Coincidence`] without [`Request::Trains`]: coincidences are counted between trains, and a request that has
+    /// For [`Counting::Coincidence`] (or [`Counting::MeanCount`], which arrays ask for as rounded products) without [`Request::Trains`]: coincidences are counted between trains, and a request that has
     /// none would be applied without rounding.
     pub fn assert_countable(&self, counting: Counting) {
-        let coincidence = matches!(counting, Counting::Coincidence { .. });
         assert!(
-            !coincidence || matches!(self, Request::Trains { .. }),
+            counting.trains().is_none() || matches!(self, Request::Trains { .. }),
             "coincidences are counted between bit trains: ask with Request::Trains, or count in another way"
         );
     }

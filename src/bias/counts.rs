@@ -15,6 +15,8 @@ struct Bits {
     rows: Vec<f64>,
     /// Whether the balance of rows and columns follows the error.
     managed: bool,
+    /// Whether trains are counted in the mean, which is rounded.
+    rounded: bool,
 }
 
 impl Bits {
@@ -27,10 +29,13 @@ impl Bits {
             true => 0.5 * (free(row) + free(self.column)),
             false => free(self.column),
         };
-        let moments = CountMoments {
-            mean: n * p,
-            variance: n * p * (1.0 - p),
-            factorial: n * (n - 1.0) * p * p,
+        let moments = match self.rounded {
+            true => Counting::StochasticRounding.moments(n * p),
+            false => CountMoments {
+                mean: n * p,
+                variance: n * p * (1.0 - p),
+                factorial: n * (n - 1.0) * p * p,
+            },
         };
         (moments, power)
     }
@@ -97,10 +102,8 @@ pub(super) fn train(
 impl Closure<'_> {
     /// Whether requests may be lost: below half a pulse, or above a full train.
     pub(super) fn may_lose(&self) -> bool {
-        matches!(
-            self.setting.counting,
-            Counting::Deterministic | Counting::Coincidence { .. }
-        )
+        let counting = self.setting.counting;
+        counting == Counting::Deterministic || counting.trains().is_some()
     }
 
     /// Adds sample `i`'s share of what whole pulses do: residual `r`, requests `-a r`, `h = Cov(s, r)`.
@@ -152,7 +155,9 @@ impl Closure<'_> {
                     Counting::Deterministic if sd * a[k].abs() > 0.05 * delta => {
                         (train.made - train.linear) * z / sd
                     }
-                    Counting::Coincidence { .. } if residual != 0.0 => {
+                    Counting::Coincidence { .. } | Counting::MeanCount { .. }
+                        if residual != 0.0 =>
+                    {
                         (power * train.made - train.linear) / residual
                     }
                     _ => 0.0,
@@ -161,7 +166,7 @@ impl Closure<'_> {
                     step.jacobian[(k, l)] += p * lost * u;
                 }
             }
-            if let Some(bits) = bits {
+            if let Some(bits) = bits.filter(|b| !b.rounded) {
                 self.add_shared_trains(p, &bits, &made, step);
             }
         }
@@ -210,13 +215,7 @@ impl Closure<'_> {
 
     /// The bit trains of sample `i` for this residual; none where counts are no coincidences.
     fn bits(&self, i: usize, residual: f64, a: &DVector<f64>) -> Option<Bits> {
-        let Counting::Coincidence {
-            bits,
-            update_management: managed,
-        } = self.setting.counting
-        else {
-            return None;
-        };
+        let (bits, managed) = self.setting.counting.trains()?;
         let (setting, delta) = (self.setting, self.model.step());
         let (n, per) = (f64::from(bits), self.model.map.cells_per_weight() as f64);
         let asked = setting.rate * residual.abs() / (per * delta);
@@ -235,6 +234,7 @@ impl Closure<'_> {
             column: column.min(1.0),
             rows: a.iter().map(|&a| row(a).min(1.0)).collect(),
             managed,
+            rounded: matches!(self.setting.counting, Counting::MeanCount { .. }),
         })
     }
 

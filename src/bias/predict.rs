@@ -232,8 +232,8 @@ pub struct Trajectory {
 }
 
 impl Trajectory {
-    /// Mean of the weights over training times of at least `from`, each with this density (trapezoidal rule).
-    pub fn mean_from(&self, from: f64, density: impl Fn(f64) -> f64) -> DVector<f64> {
+    /// Mean of the weights over the steps at training times of at least `from`, given the step at a time (trapezoidal rule).
+    pub fn mean_from(&self, from: f64, step_at: impl Fn(f64) -> f64) -> DVector<f64> {
         let mut sum = self.weights[0].clone() * 0.0;
         let mut width = 0.0;
         for k in 1..self.times.len() {
@@ -244,9 +244,9 @@ impl Trajectory {
             // The part of the interval that lies behind `from`, linear between its ends.
             let part = (a - self.times[k - 1]) / (b - self.times[k - 1]);
             let first = &self.weights[k - 1] * (1.0 - part) + &self.weights[k] * part;
-            let (p, q) = (0.5 * (b - a) * density(a), 0.5 * (b - a) * density(b));
-            sum += first * p + &self.weights[k] * q;
-            width += p + q;
+            let steps = step_at(b) - step_at(a);
+            sum += (first + &self.weights[k]) * (0.5 * steps);
+            width += steps;
         }
         match width > 0.0 {
             true => sum / width,

@@ -35,6 +35,8 @@ pub(super) struct Tile {
     /// is metered.
     pub(super) drive: Option<[Vec<f64>; 2]>,
     columns: StackVector,
+    /// What mean counts ask of rows.
+    rows: StackVector,
     scale: Vec<f32>,
     /// The largest |input| and |change| of every replica.
     largest: [Vec<f32>; 2],
@@ -96,6 +98,7 @@ impl Tile {
             input_sum: vec![0.0; replicas],
             currents: StackVector::zeros(shape.columns, replicas),
             columns: StackVector::zeros(shape.columns, replicas),
+            rows: StackVector::default(),
             scale: vec![0.0; replicas],
             largest: Default::default(),
             row_bits: vec![0; shape.rows * replicas],
@@ -230,11 +233,7 @@ impl Tile {
                 *d = factor * change;
             }
         }
-        let Counting::Coincidence {
-            bits,
-            update_management,
-        } = counting
-        else {
+        let Some((bits, managed)) = counting.trains() else {
             let request = Request::Outer {
                 rows: inputs,
                 columns: &self.columns,
@@ -243,12 +242,11 @@ impl Tile {
             return pulsing::pulse(&mut self.pulsing, backend, step, &request, counting);
         };
         let per_bit = 1.0 / bits as f32;
-        self.row_scale(
-            inputs,
-            per_bit,
-            update_management,
-            (rate / self.model.step()) as f32,
-        );
+        let gain = (rate / self.model.step()) as f32;
+        self.row_scale(inputs, per_bit, managed, gain);
+        if matches!(counting, Counting::MeanCount { .. }) {
+            return self.update_by_mean_counts(step, inputs, bits as f32);
+        }
         self.trains(step, Purpose::RowTrain, bits, inputs);
         for s in &mut self.scale {
             *s = if *s > 0.0 { per_bit / *s } else { 0.0 };
@@ -265,6 +263,30 @@ impl Tile {
         let done = pulsing::pulse(&mut self.pulsing, backend, step, &request, counting);
         self.columns = columns;
         done
+    }
+
+    /// What is asked of lines is cut where the probability of a train would be 1; mean counts are products then.
+    fn update_by_mean_counts(&mut self, step: u32, inputs: &StackVector, bits: f32) -> Result<()> {
+        self.rows.reshape(inputs.len(), inputs.width());
+        self.rows.all_mut().copy_from_slice(inputs.all());
+        // Where all rows or all columns are zero, so is the scale; nothing is asked for then.
+        let cut = |v: &mut StackVector, most: &dyn Fn(f32) -> f32, scale: &[f32]| {
+            for i in 0..v.len() {
+                for (v, &s) in v.lanes_mut(i).iter_mut().zip(scale) {
+                    let most = most(s);
+                    *v = v.clamp(-most, most);
+                }
+            }
+        };
+        cut(&mut self.rows, &|s| 1.0 / s, &self.scale);
+        cut(&mut self.columns, &|s| bits * s, &self.scale);
+        let request = Request::Outer {
+            rows: &self.rows,
+            columns: &self.columns,
+        };
+        let backend = &mut *self.backend;
+        let counting = Counting::StochasticRounding;
+        pulsing::pulse(&mut self.pulsing, backend, step, &request, counting)
     }
 
     /// Asks every weight (row-major) for its own change.

@@ -18,6 +18,14 @@ pub enum Counting {
         /// Whether row and column probabilities are balanced by the largest input and error.
         update_management: bool,
     },
+    /// The mean number of these coincidences, rounded at random: what lines cut is cut, without the noise of the trains (as the mean count of
+    /// M. J. Rasch et al., AICAS 2021, <https://doi.org/10.1109/AICAS51828.2021.9458494>).
+    MeanCount {
+        /// Length of the trains.
+        bits: u32,
+        /// Whether row and column probabilities are balanced by the largest input and error.
+        update_management: bool,
+    },
 }
 
 /// First moments of the number of pulses that a request of `m ≥ 0` nominal steps gets.
@@ -86,6 +94,22 @@ pub fn piece<R: Real>(n: R, done: R, length: R) -> R {
 }
 
 impl Counting {
+    /// Length of the trains whose coincidences are counted, drawn or in the mean, and whether their probabilities are balanced: only products of two
+    /// lines are counted so.
+    pub fn trains(&self) -> Option<(u32, bool)> {
+        match *self {
+            Self::Coincidence {
+                bits,
+                update_management,
+            }
+            | Self::MeanCount {
+                bits,
+                update_management,
+            } => Some((bits, update_management)),
+            _ => None,
+        }
+    }
+
     /// Moments of the count for a request of `m ≥ 0` nominal steps.
     #[inline(always)]
     pub fn moments(&self, m: f64) -> CountMoments {
@@ -112,6 +136,9 @@ impl Counting {
                     factorial: m * m + variance - m,
                 }
             }
+            Self::MeanCount { bits, .. } => {
+                Self::StochasticRounding.moments(m.min(f64::from(bits)))
+            }
             Self::Coincidence { bits, .. } => {
                 let bits = f64::from(bits);
                 let p = (m / bits).min(1.0);
@@ -132,6 +159,9 @@ impl Counting {
             Self::StochasticRounding => {
                 let (n, part) = (m.floor() as u32, m - m.floor());
                 (1.0 - part) * f(n) + part * f(n + 1)
+            }
+            Self::MeanCount { bits, .. } => {
+                Self::StochasticRounding.average(m.min(f64::from(bits)), f)
             }
             Self::Coincidence { bits, .. } => {
                 let p = (m / f64::from(bits)).min(1.0);
@@ -165,6 +195,10 @@ mod tests {
             Counting::Coincidence {
                 bits: 31,
                 update_management: false,
+            },
+            Counting::MeanCount {
+                bits: 10,
+                update_management: true,
             },
         ];
         for scheme in schemes {

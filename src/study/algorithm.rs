@@ -184,7 +184,7 @@ pub(super) fn check_algorithm(
     mapping: Mapping,
     periphery: &Periphery,
 ) {
-    if algorithm.writes_matrices() && matches!(counting, Counting::Coincidence { .. }) {
+    if algorithm.writes_matrices() && counting.trains().is_some() {
         section.violation(
             "pulses",
             "this algorithm forms the gradient digitally and writes a matrix, while bit trains make outer products of single samples",

@@ -11,7 +11,7 @@ use crate::bias::tikhonov::Norm;
 use crate::bias::{Prediction, Sums, Trajectory};
 use crate::crossbar::{ArrayModel, Cost};
 use crate::training::algorithms::Algorithm;
-use crate::training::{Schedule, Training};
+use crate::training::{Decay, Training};
 
 /// A functional of one problem and its mean weights.
 type Functional<'a> = &'a (dyn Fn(&Problem, &DVector<f64>) -> Option<f64> + Sync);
@@ -503,7 +503,7 @@ impl Analysis<'_> {
             .flatten();
         let pt = trajectory
             .as_ref()
-            .map(|p| p.mean_from(begin, |time| t.steps_per_time(time)));
+            .map(|p| p.mean_from(begin, |time| t.step_at(time)));
         let e2: Functional = &|p, w| p.squares().gradient_matching(w, centre).ok();
         let nearest =
             |p: &Problem, w: &DVector<f64>, norm| p.spectrum.nearest_on_path(w, centre, norm).ok();
@@ -799,7 +799,7 @@ pub(super) fn verdict(
             100.0 * part
         ));
     }
-    if training.schedule != Schedule::Constant {
+    if training.schedule.decay != Decay::Constant {
         out.push_str("; P1 and its λ are those of the last learning rate, while the window averages over many");
     }
     if let Some(stuck) = model.and_then(stuck) {

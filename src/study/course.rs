@@ -2,7 +2,7 @@
 
 use crate::device::Counting;
 use crate::document::{Rule, Section};
-use crate::training::{Schedule, Update};
+use crate::training::{Decay, Schedule, Update};
 
 /// `update`
 pub(super) fn update(section: &Section) -> Update {
@@ -12,24 +12,38 @@ pub(super) fn update(section: &Section) -> Update {
     }
 }
 
-/// `schedule`
+/// `schedule` and `warm-up`
 pub(super) fn schedule(section: &Section) -> Schedule {
-    match section.choice("schedule", &["constant", "geometric", "inverse"]) {
-        ("geometric", s) => Schedule::Geometric {
-            last: s.number("last", Rule::OpenBetween(0.0, 1.0)),
+    const PART: Rule = Rule::OpenBetween(0.0, 1.0);
+    const DECAYS: [&str; 5] = ["constant", "geometric", "inverse", "step", "cosine"];
+    let decay = match section.choice("schedule", &DECAYS) {
+        ("geometric", s) => Decay::Geometric {
+            last: s.number("last", PART),
         },
-        ("inverse", s) => Schedule::Inverse {
+        ("inverse", s) => Decay::Inverse {
             half: s.number("half", Rule::Positive),
         },
-        _ => Schedule::Constant,
+        ("step", s) => Decay::Step {
+            factor: s.number("factor", PART),
+            every: s.number("every", PART),
+        },
+        ("cosine", s) => Decay::Cosine {
+            last: s.number("last", PART),
+        },
+        _ => Decay::Constant,
+    };
+    Schedule {
+        warm_up: section.optional_number("warm-up", PART).unwrap_or(0.0),
+        decay,
     }
 }
 
 /// `pulses`
 pub(super) fn counting(section: &Section, update: Update) -> Counting {
-    const PULSES: [&str; 4] = [
+    const PULSES: [&str; 5] = [
         "stochastic-rounding",
         "coincidence",
+        "mean-count",
         "deterministic",
         "expected",
     ];
@@ -38,14 +52,18 @@ pub(super) fn counting(section: &Section, update: Update) -> Counting {
             bits: s.integer("bit-length", Rule::Between(1.0, 32.0)),
             update_management: s.bool("update-management"),
         },
+        ("mean-count", s) => Counting::MeanCount {
+            bits: s.integer("bit-length", Rule::Between(1.0, 32.0)),
+            update_management: s.bool("update-management"),
+        },
         ("deterministic", _) => Counting::Deterministic,
         ("expected", _) => Counting::Expected,
         _ => Counting::StochasticRounding,
     };
-    if update == Update::Summed && matches!(counting, Counting::Coincidence { .. }) {
+    if update == Update::Summed && counting.trains().is_some() {
         section.violation(
             "pulses",
-            "bit trains make outer products of single samples",
+            "bit trains, drawn or counted in the mean, make outer products of single samples",
             "write update = \"per-sample\", or other pulses",
         );
     }

@@ -10,6 +10,7 @@ use crate::backend::Place;
 use crate::device::{COMMON, LIBRARY, device_document, laws};
 use crate::document::{Document, Entry, Node, Rule, Section, Table, Value, Violations};
 use crate::error::{Error, Result, Violation};
+use crate::training::StepRule;
 
 /// Tables that hold exactly one named table.
 const CHOICES: [&str; 18] = [
@@ -183,6 +184,19 @@ impl Study {
                 controls.point,
                 study.points.len(),
             ));
+        }
+        let proximal = |p: &Settings| p.training.step_rule == StepRule::Proximal;
+        if study.controls.is_some() && study.points.iter().any(proximal) {
+            return Err(Violation {
+                file: path.display().to_string(),
+                line: None,
+                column: None,
+                key: "controls".into(),
+                value: None,
+                rule: "controls compare with what is known of explicit steps".into(),
+                way_out: "remove [controls], or training.step-rule".into(),
+            }
+            .into());
         }
         if !study.is_read() && study.points.iter().any(|p| p.task.reading().is_some()) {
             return Err(Violation {

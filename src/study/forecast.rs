@@ -157,7 +157,7 @@ fn one(point: &Prepared) -> Result<Forecast> {
         bias_norm_p0: mean(&|p| Some((&p.p0.as_ref()?.weights - &p.minimum).norm())),
         bias_norm_p1: mean(&|p| Some((&p.p1.as_ref()?.weights - &p.minimum).norm())),
         bias_norm_pt: pt
-            .map(|p| (p.mean_from(begin, |time| t.steps_per_time(time)) - &first.minimum).norm()),
+            .map(|p| (p.mean_from(begin, |time| t.step_at(time)) - &first.minimum).norm()),
         read_gain: (point.settings.wires())
             .and_then(|_| mean(&|p| p.best()?.read_gain(p.squares().h()))),
         weight_deviation: mean(&|p| {

@@ -13,7 +13,7 @@ use crate::crossbar::{ArrayModel, Mapping, Refresh};
 use crate::device::{Counting, Law, SoftBounds};
 use crate::error::{Error, Result};
 use crate::training::algorithms::Algorithm;
-use crate::training::{Batch, Schedule, Source, Update};
+use crate::training::{Batch, Schedule, Source, StepRule, Update};
 
 /// One problem: replica r has problem `r mod problems`.
 pub struct Problem {
@@ -80,7 +80,7 @@ fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
     trains
         && t.update == Update::PerSample
         && t.batch == Batch::Samples(1)
-        && t.schedule == Schedule::Constant
+        && t.schedule == Schedule::CONSTANT
         && model.map.mapping() == Mapping::ReferenceColumn
         && model.cells.law().name() == SoftBounds::NAME
         && noise.multiplicative() == 0.0
@@ -101,6 +101,10 @@ fn lawful(settings: &Settings, model: &ArrayModel) -> bool {
 fn unpredictable(settings: &Settings, model: &ArrayModel) -> Option<String> {
     if settings.algorithm != Algorithm::Sgd {
         let what = "theory speaks of plain gradient descent on one array, and training.algorithm is another";
+        return Some(what.to_owned());
+    }
+    if settings.training.step_rule == StepRule::Proximal {
+        let what = "theory speaks of explicit steps, and training.step-rule is proximal";
         return Some(what.to_owned());
     }
     model.cells.unpredictable().map(|why| why.to_string())
@@ -185,7 +189,8 @@ impl Problems {
                         label_noise: *label_noise,
                         features: d,
                     });
-                    let plain = settings.algorithm == Algorithm::Sgd;
+                    let plain = settings.algorithm == Algorithm::Sgd
+                        && settings.training.step_rule == StepRule::Explicit;
                     let other = unpredictable(settings, model).filter(|_| !plain);
                     let (lambda, unpredicted) = match law.filter(|_| plain) {
                         Some(law) => found(law.lambda(truth.norm_squared()))?,
@@ -309,13 +314,13 @@ impl Problem {
         (v * c).add_scalar(self.start)
     }
 
-    /// Mean of [`Problem::free`] over times from `a` to `b`, each with this density, which changes slowly.
-    pub fn free_mean(&self, a: f64, b: f64, density: impl Fn(f64) -> f64) -> DVector<f64> {
+    /// Mean of [`Problem::free`] over the steps between times `a` and `b`, given the step at a time.
+    pub fn free_mean(&self, a: f64, b: f64, step_at: impl Fn(f64) -> f64) -> DVector<f64> {
         const STRIPS: u32 = 400;
         let width = (b - a) / f64::from(STRIPS);
         let strips: Vec<(f64, f64)> = (0..STRIPS)
             .map(|i| a + width * f64::from(i))
-            .map(|from| (from, density(from + 0.5 * width)))
+            .map(|from| (from, step_at(from + width) - step_at(from)))
             .collect();
         let total: f64 = strips.iter().map(|(_, p)| p).sum();
         self.approached(|d| {

@@ -442,12 +442,12 @@ impl ControlRun {
         let t = &settings.training;
         let time = |step| t.schedule.time(t.learning_rate, step, t.steps);
         let (a, b) = (time(settings.first_averaged()), time(t.steps));
-        let density = |time| t.steps_per_time(time);
+        let step_at = |time| t.step_at(time);
         let n = analysis.output.replicas;
         let misses: Vec<DVector<f64>> = (0..n)
             .map(|r| {
                 analysis.output.mean_weights(r)
-                    - self.prepared.problems.of(r).free_mean(a, b, density)
+                    - self.prepared.problems.of(r).free_mean(a, b, step_at)
             })
             .collect();
         let mean = misses.iter().sum::<DVector<f64>>() / n as f64;
@@ -469,7 +469,7 @@ impl ControlRun {
         let free = problems.iter().map(|p| {
             let e2 = p
                 .squares()
-                .gradient_matching(&p.free_mean(a, b, density), &self.prepared.problems.centre);
+                .gradient_matching(&p.free_mean(a, b, step_at), &self.prepared.problems.centre);
             e2.unwrap_or(f64::NAN)
         });
         let e2 = Estimate {

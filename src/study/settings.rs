@@ -28,8 +28,8 @@ use crate::error::{Error, Result, Violation};
 use crate::number::Stream;
 use crate::training::algorithms::{Algorithm, OWN_STEPS};
 use crate::training::{
-    Batch, Loss, Samples, Schedule, Source, Standardisation, Task, Training, Update, read_table,
-    stability_limit, stability_limit_gaussian,
+    Batch, Loss, Samples, Schedule, Source, Standardisation, StepRule, Task, Training, Update,
+    read_table, stability_limit, stability_limit_gaussian,
 };
 use crate::units::{Seconds, Siemens};
 
@@ -366,10 +366,11 @@ impl Settings {
 fn untrained() -> Training {
     Training {
         learning_rate: 0.0,
-        schedule: Schedule::Constant,
+        schedule: Schedule::CONSTANT,
         steps: 0,
         batch: Batch::Full,
         update: Update::Summed,
+        step_rule: StepRule::Explicit,
         gradient_noise: 0.0,
         counting: Counting::Deterministic,
         loss: Loss::SquaredError,
@@ -426,11 +427,11 @@ fn check_refresh(section: &Section, training: &Training, refresh: Option<Refresh
     let Some(refresh) = refresh else {
         return;
     };
-    if training.schedule != Schedule::Constant {
+    if training.schedule != Schedule::CONSTANT {
         section.violation(
             "schedule",
             "refreshes are predicted at a constant learning rate only: how full a pair gets between two looks changes with it",
-            "write schedule = \"constant\"",
+            "write schedule = \"constant\", without warm-up",
         );
     }
     let each = training.firings().max(refresh.rounds);
@@ -484,10 +485,10 @@ fn check_retention(section: &Section, device: &Device, training: &Training) {
             "remove the key, or give the device a [device.retention.exponential] with rest and lifetime, or another kind of retention",
         ),
         // P-t and the λ of channel C speak of one learning rate.
-        (true, true) if device.retention().is_some() && training.schedule != Schedule::Constant => section.violation(
+        (true, true) if device.retention().is_some() && training.schedule != Schedule::CONSTANT => section.violation(
             "schedule",
             "retention is predicted at a constant learning rate only: its pull, over the learning rate, changes with it",
-            "write schedule = \"constant\"",
+            "write schedule = \"constant\", without warm-up",
         ),
         _ => {}
     }
@@ -616,6 +617,10 @@ fn training(section: &Section, task: &TaskSpec) -> (Training, f64, u32) {
         steps,
         batch,
         update,
+        step_rule: match section.optional_one_of("step-rule", &["explicit", "proximal"]) {
+            Some("proximal") => StepRule::Proximal,
+            _ => StepRule::Explicit,
+        },
         gradient_noise,
         counting,
         loss,
@@ -1014,12 +1019,12 @@ impl Settings {
     }
 
     /// Fails if the first learning rate is beyond the mean-square stability limit of the digital twin. Of algorithms that do not descend the
-    /// gradient at this rate nothing is known.
+    /// gradient at this rate nothing is known, and proximal steps have no limit.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the limit.
     pub fn check_stability(&self, task: &Task) -> Result<()> {
-        if !self.algorithm.descends() {
+        if !self.algorithm.descends() || self.training.step_rule == StepRule::Proximal {
             return Ok(());
         }
         let batch = match self.training.batch {

@@ -143,6 +143,26 @@ pub struct Weight {
     pub abs_gradient: f64,
 }
 
+impl Weight {
+    /// One of which every number exists.
+    fn template() -> Self {
+        Self {
+            name: String::new(),
+            measured: 1.0,
+            standard_error: 1.0,
+            deviation: 1.0,
+            deviation_predicted: 1.0,
+            p0: 1.0,
+            p1: 1.0,
+            pt: 1.0,
+            free: 1.0,
+            symmetric_point: Some(1.0),
+            lambda: Some(1.0),
+            abs_gradient: 1.0,
+        }
+    }
+}
+
 /// One eigenmode of H.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -517,6 +537,7 @@ impl Point {
             programmed: Some(Programmed::template()),
             network: Some(TrainedNetwork::template()),
             reads: vec![Read::template()],
+            weights: vec![Weight::template(); 64],
             ..Self::default()
         }
     }

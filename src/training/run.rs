@@ -1,6 +1,7 @@
 //! The training loop of one stack of arrays.
 
 use super::loss::Loss;
+use super::proximal::turn_errors;
 use super::schedule::Schedule;
 use super::task::{Draws, Source, Task};
 use crate::backend::StackVector;
@@ -27,10 +28,21 @@ pub enum Update {
     Summed,
 }
 
+/// Where the gradient of a step is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StepRule {
+    /// Where the step begins.
+    #[default]
+    Explicit,
+    /// Where it ends: the proximal point step of squared errors, stable at any learning rate (P. Toulis, E. M. Airoldi, Ann. Statist. 45 (2017) 1694,
+    /// <https://doi.org/10.1214/16-AOS1506>).
+    Proximal,
+}
+
 /// How one array is trained.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Training {
-    /// First learning rate η.
+    /// Largest learning rate η.
     pub learning_rate: f64,
     /// Its course.
     pub schedule: Schedule,
@@ -40,6 +52,8 @@ pub struct Training {
     pub batch: Batch,
     /// What fires the pulses.
     pub update: Update,
+    /// Where the gradient of a step is taken.
+    pub step_rule: StepRule,
     /// Standard deviation of Gaussian noise added to every component of a summed gradient.
     pub gradient_noise: f64,
     /// How requests become pulses.
@@ -68,9 +82,18 @@ impl Training {
 }
 
 impl Training {
-    /// Steps in a unit of training time at `time`: what averages over steps weigh times with.
-    pub fn steps_per_time(&self, time: f64) -> f64 {
-        1.0 / self.schedule.rate_at(self.learning_rate, time, self.steps)
+    /// The step, a real number, at training time `time`: averages over steps weigh times with its increments.
+    pub fn step_at(&self, time: f64) -> f64 {
+        self.schedule.step_at(self.learning_rate, time, self.steps)
+    }
+
+    /// Samples of a step.
+    fn samples(&self, task: &Task) -> u32 {
+        match (self.batch, &task.source) {
+            (Batch::Full, Source::Sets(sets)) => sets[0].len() as u32,
+            (Batch::Samples(n), _) => n,
+            (Batch::Full, Source::Gaussian { .. }) => 1,
+        }
     }
 
     /// What happens after the updates of a step.
@@ -155,9 +178,10 @@ pub fn train(
     const REPORT_EVERY: u32 = 256;
     let replicas = synapses.replicas();
     let (inputs, outputs) = synapses.dimensions();
-    let kept = match (training.update, training.batch) {
-        (Update::PerSample, Batch::Samples(n)) => n as usize,
-        _ => 1,
+    let proximal = training.step_rule == StepRule::Proximal;
+    let kept = match training.update {
+        Update::Summed if !proximal => 1,
+        _ => training.samples(task) as usize,
     };
     let mut this = Loop {
         task,
@@ -239,6 +263,9 @@ impl Loop<'_> {
         for b in 0..n {
             self.read(b as usize, step, b, step * n + b, synapses)?;
         }
+        if self.training.step_rule == StepRule::Proximal {
+            turn_errors(&mut self.samples, rate)?;
+        }
         for b in 0..n {
             let (x, error) = &mut self.samples[b as usize];
             let wanted = probe.wants(step);
@@ -269,16 +296,22 @@ impl Loop<'_> {
         synapses: &mut dyn Synapses,
         probe: &mut dyn Probe,
     ) -> Result<()> {
-        let n = match (self.training.batch, &self.task.source) {
-            (Batch::Full, Source::Sets(sets)) => sets[0].len() as u32,
-            (Batch::Samples(n), _) => n,
-            (Batch::Full, Source::Gaussian { .. }) => 1,
-        };
+        let n = self.training.samples(self.task);
         self.gradient.fill(0.0);
-        for b in 0..n {
-            self.read(0, step, b, step * n + b, synapses)?;
-            let (x, error) = &self.samples[0];
-            add_outer(&mut self.gradient, x, error);
+        if self.training.step_rule == StepRule::Proximal {
+            for b in 0..n {
+                self.read(b as usize, step, b, step * n + b, synapses)?;
+            }
+            turn_errors(&mut self.samples, rate / f64::from(n))?;
+            for (x, error) in &self.samples {
+                add_outer(&mut self.gradient, x, error);
+            }
+        } else {
+            for b in 0..n {
+                self.read(0, step, b, step * n + b, synapses)?;
+                let (x, error) = &self.samples[0];
+                add_outer(&mut self.gradient, x, error);
+            }
         }
         let mean = 1.0 / n as f32;
         for g in self.gradient.all_mut() {

@@ -101,6 +101,10 @@ fn follow<S: Clone>(
     mut next: impl FnMut(&mut S, &DMatrix<f64>, &mut DMatrix<f64>),
 ) {
     let mut synapses = build(algorithm, made);
+    if algorithm.calibration().is_some() {
+        let zeros = StackVector::zeros(INPUTS * OUTPUTS, REPLICAS);
+        synapses.start(&zeros).unwrap();
+    }
     let mut rng = Pcg64::seed_from_u64(11);
     let mut states = vec![state.clone(); REPLICAS];
     let mut expected = vec![DMatrix::zeros(INPUTS, OUTPUTS); REPLICAS];
@@ -176,8 +180,11 @@ fn moments() -> Moments {
 fn momentum_and_adaptive_rates_are_their_equations() {
     for (made, tolerance) in SINGLE {
         let ask = |descent| Algorithm::Optimizer(optimizer(descent));
-        let plain = ask(Descent::Plain);
-        follow(&plain, made, &(), tolerance, |(), g, w| *w -= RATE * g);
+        // Alternating pulses of equal steps leave cells where they are, and zero with them.
+        let shifted = Algorithm::ZeroShifting(Calibration { pairs: 3, reads: 2 });
+        for plain in [Algorithm::Sgd, ask(Descent::Plain), shifted] {
+            follow(&plain, made, &(), tolerance, |(), g, w| *w -= RATE * g);
+        }
         let mu = 0.7;
         let heavy = ask(Descent::Momentum { momentum: mu });
         follow(&heavy, made, &moments(), tolerance, |s, g, w| {
@@ -264,9 +271,9 @@ fn adam_and_its_penalties_are_their_equations() {
             }),
             ..optimizer(Descent::Plain)
         });
-        let mut left = [1.0, 0.5].into_iter();
-        follow(&fading, made, &moments(), tolerance, |_, g, w| {
-            let factor = 0.2 * left.next().unwrap_or(0.0);
+        follow(&fading, made, &0, tolerance, |updates, g, w| {
+            let factor = 0.2 * [1.0, 0.5].get(*updates).unwrap_or(&0.0);
+            *updates += 1;
             *w -= RATE * (g + factor * w.add_scalar(-0.5));
         });
     }
@@ -416,9 +423,12 @@ impl Both {
             }
         }
         self.reads[i] += 1;
-        if let Some(Chopper::Regular(every)) = p.chopper
-            && self.reads[i].is_multiple_of(every)
-        {
+        let turns = match p.chopper {
+            None => false,
+            Some(Chopper::Regular(every)) => self.reads[i].is_multiple_of(every),
+            Some(Chopper::Random(probability)) => probability == 1.0,
+        };
+        if turns {
             self.signs[i] = -self.signs[i];
             for c in 0..OUTPUTS {
                 self.past[(i, c)] = self.mean[(i, c)];
@@ -448,6 +458,15 @@ fn the_family_of_tiki_taka_is_its_equations() {
         chopper: Some(Chopper::Regular(5)),
         ..v2
     };
+    // Signs that turn for sure turn after every read.
+    let turning = TikiTaka {
+        chopper: Some(Chopper::Random(1.0)),
+        ..v2
+    };
+    let calibrated = TikiTaka {
+        reference: Reference::Calibrated(Calibration { pairs: 3, reads: 1 }),
+        ..v1
+    };
     let residual = TikiTaka {
         lines: None,
         gamma: 0.5,
@@ -466,7 +485,7 @@ fn the_family_of_tiki_taka_is_its_equations() {
         ..chopped
     };
     for (made, tolerance) in SINGLE {
-        for p in [v1, v2, chopped, residual, agad] {
+        for p in [v1, calibrated, v2, chopped, turning, residual, agad] {
             let algorithm = Algorithm::TikiTaka(p);
             // Reads of cells are rounded, so that a sum that meets a step exactly may take it one read later.
             let tolerance = match (made, p.buffered) {

@@ -20,7 +20,7 @@ use memridge::training::network::{
     Activation, Course, Examples, Layers, Network, Objective, Single, Start, Targets, Watcher,
     score, train_network,
 };
-use memridge::training::{Schedule, Update};
+use memridge::training::{Decay, Schedule, Update};
 use nalgebra::DMatrix;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -65,7 +65,10 @@ impl Case {
     fn course(&self) -> Course {
         Course {
             learning_rate: 0.1,
-            schedule: Schedule::Inverse { half: 20.0 },
+            schedule: Schedule {
+                warm_up: 0.0,
+                decay: Decay::Inverse { half: 20.0 },
+            },
             epochs: EPOCHS,
             batch: 4,
             update: self.update,

@@ -273,7 +273,7 @@ impl Case<'_> {
 fn course(epochs: u32) -> Course {
     Course {
         learning_rate: 0.01,
-        schedule: Schedule::Constant,
+        schedule: Schedule::CONSTANT,
         epochs,
         batch: 1,
         update: Update::PerSample,
@@ -312,8 +312,8 @@ impl Case<'_> {
             times: &times,
             tolerance: Timeline::TOLERANCE,
         };
-        let path = setting.trajectory(&start, &timeline, |_| 1.0).unwrap();
-        let free = setting.digital(None).trajectory(&start, &timeline, |_| 1.0);
+        let path = setting.trajectory(&start, &timeline, |t| t).unwrap();
+        let free = setting.digital(None).trajectory(&start, &timeline, |t| t);
         let spreads = setting.fluctuations(&path.curve, |_| setting.rate).unwrap();
         let ends = (self.from as usize + 1..=epochs).map(|e| e * PARTS);
         let of = |k: usize| {

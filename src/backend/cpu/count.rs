@@ -101,7 +101,7 @@ impl pulp::WithSimd for Count<'_> {
                     *n = round_request(*n, 0.5);
                 }
             }
-            Counting::Expected | Counting::Coincidence { .. } => {}
+            Counting::Expected | Counting::Coincidence { .. } | Counting::MeanCount { .. } => {}
         }
         fired(counts, one_sided)
     }

@@ -330,7 +330,9 @@ impl Backend for GpuStack {
             _ if request_code == TRAINS => AS_ASKED,
             Counting::StochasticRounding => RANDOM,
             Counting::Deterministic => WHOLE,
-            Counting::Expected | Counting::Coincidence { .. } => AS_ASKED,
+            Counting::Expected | Counting::Coincidence { .. } | Counting::MeanCount { .. } => {
+                AS_ASKED
+            }
         };
         let arguments = Arguments {
             step,

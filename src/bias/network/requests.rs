@@ -192,6 +192,10 @@ fn made(
         Counting::Coincidence {
             bits,
             update_management,
+        }
+        | Counting::MeanCount {
+            bits,
+            update_management,
         } => {
             let [x, e] = clipped(setting, model, passes, layer, bits, update_management);
             let share = 1.0 / x.nrows() as f64;

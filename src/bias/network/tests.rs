@@ -117,6 +117,13 @@ fn the_drift_of_a_single_layer_is_the_linear_one() {
             (per_sample.clone(), Counting::Deterministic),
             (per_sample.clone(), trains(true)),
             (per_sample.clone(), trains(false)),
+            (
+                per_sample.clone(),
+                Counting::MeanCount {
+                    bits: 3,
+                    update_management: true,
+                },
+            ),
             (summed(Some(5), 0.2), Counting::StochasticRounding),
             (summed(None, 0.0), Counting::Expected),
         ];
@@ -161,8 +168,8 @@ fn a_single_layer_follows_the_linear_trajectory() {
         let squares = linear(&samples, &own, &model);
         let expected = trajectory(&squares, &[0.1; 10], TIMELINE.duration).unwrap();
         let start = [DMatrix::from_element(10, 1, 0.1)];
-        let density = |t: f64| 1.0 / (1.0 + t);
-        let path = own.trajectory(&start, &TIMELINE, density).unwrap();
+        let step_at = |t: f64| t.ln_1p();
+        let path = own.trajectory(&start, &TIMELINE, step_at).unwrap();
         let near = |a: &[DMatrix<f64>], b: &DVector<f64>, tolerance: f64| {
             let apart = (a[0].column(0) - b).amax();
             assert!(apart < tolerance, "{:?}: {apart}", own.gradient);
@@ -171,7 +178,7 @@ fn a_single_layer_follows_the_linear_trajectory() {
         let last = expected.weights.last().unwrap();
         near(&path.end, last, 1e-6);
         near(&path.curve[2].weights, last, 1e-6);
-        near(&path.mean, &expected.mean_from(20.0, density), 1e-5);
+        near(&path.mean, &expected.mean_from(20.0, step_at), 1e-5);
         near(
             &path.curve[0].weights,
             &DVector::from_element(10, 0.1),
@@ -240,7 +247,7 @@ fn symmetric_devices_follow_the_twin() {
         let per_sample = Gradient::PerSample { batch: 1 };
         let soft = setting(&network, &examples, held(false), per_sample.clone());
         let symmetric = setting(&network, &examples, held(true), per_sample);
-        let run = |s: &NetworkSetting| s.trajectory(&start, &timeline, |_| 1.0).unwrap();
+        let run = |s: &NetworkSetting| s.trajectory(&start, &timeline, |t| t).unwrap();
         let (soft, symmetric, free) = (run(&soft), run(&symmetric), run(&symmetric.digital(None)));
         // Errors of 1e-8 a step.
         assert!(distance(&symmetric.mean, &free.mean) < 1e-5);
@@ -285,7 +292,7 @@ fn penalties_are_matched_layer_by_layer() {
         times: &[],
         tolerance: 1e-7,
     };
-    let path = twin.trajectory(&start, &timeline, |_| 1.0).unwrap();
+    let path = twin.trajectory(&start, &timeline, |t| t).unwrap();
     let found = match_gradients(&network, &examples, &path.end, &centres);
     for (found, expected) in found.into_iter().zip(strengths) {
         // e^-30 of the way is left, and the tolerance.

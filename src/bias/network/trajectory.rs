@@ -74,15 +74,27 @@ pub fn exact_score(
     (passes.loss(), accuracy)
 }
 
-/// Nodes and weights of Gauss and Legendre on (0, 1): exact for the cubic of a step times a linear density.
+/// Nodes and weights of Gauss and Legendre on (0, 1).
 const GAUSS: [(f64, f64); 3] = [
     (0.112_701_665_379_258_31, 5.0 / 18.0),
     (0.5, 8.0 / 18.0),
     (0.887_298_334_620_741_7, 5.0 / 18.0),
 ];
 
+/// The time between two at which the step is `step`, halved out: what averages are taken of is smooth in steps, however rates jump.
+fn when(step_at: impl Fn(f64) -> f64, step: f64, [mut a, mut b]: [f64; 2]) -> f64 {
+    for _ in 0..50 {
+        let middle = 0.5 * (a + b);
+        match step_at(middle) < step {
+            true => a = middle,
+            false => b = middle,
+        }
+    }
+    0.5 * (a + b)
+}
+
 impl NetworkSetting<'_> {
-    /// The trajectory from `start` (rows × outputs of every layer); averages weigh times by `density`, the steps in a unit of training time.
+    /// The trajectory from `start` (rows × outputs of every layer); averages are over steps, `step_at` being the step at a training time.
     ///
     /// # Errors
     /// [`Error::NotConverged`] if weights leave all bounds, modes are so unlike that the steps do not reach the end, or a layer is held by
@@ -94,7 +106,7 @@ impl NetworkSetting<'_> {
         &self,
         start: &[DMatrix<f64>],
         timeline: &Timeline,
-        density: impl Fn(f64) -> f64,
+        step_at: impl Fn(f64) -> f64,
     ) -> Result<Path> {
         let drift = Drift::new(self)?;
         let mut passes = 0;
@@ -117,9 +129,10 @@ impl NetworkSetting<'_> {
                 timeline.window[1].min(step.time + step.h),
             );
             if a < b {
+                let [first, last] = [a, b].map(&step_at);
                 for (s, weight) in GAUSS {
-                    let time = a + s * (b - a);
-                    let p = weight * (b - a) * density(time);
+                    let time = when(&step_at, first + s * (last - first), [a, b]);
+                    let p = weight * (last - first);
                     sum.axpy(p, &step.at((time - step.time) / step.h), 1.0);
                     width += p;
                 }

@@ -124,8 +124,10 @@ impl Bench<'_> {
             times: &times,
             tolerance: Timeline::TOLERANCE,
         };
-        let rate_at = |t: f64| course.schedule.rate_at(course.learning_rate, t, steps);
-        let path = setting.trajectory(&self.starts(), &timeline, |t| 1.0 / rate_at(t))?;
+        let (schedule, rate) = (course.schedule, course.learning_rate);
+        let rate_at = |t: f64| schedule.rate_at(rate, t, steps);
+        let step_at = |t: f64| schedule.step_at(rate, t, steps);
+        let path = setting.trajectory(&self.starts(), &timeline, step_at)?;
         let spreads =
             setting.fluctuations(&path.curve, |t| firing * rate_at(t) / course.learning_rate)?;
         let test = self.data.test.as_ref().zip(spreads.last());

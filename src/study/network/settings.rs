@@ -126,6 +126,14 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
         );
     }
     let epochs = training.integer("epochs", Rule::Between(1.0, 1e6));
+    training.node("step-rule");
+    if training.has("step-rule") {
+        training.violation(
+            "step-rule",
+            "the proximal step is solved for squared errors of one linear layer, and this is a network",
+            "remove it",
+        );
+    }
     let batch = training.integer("batch", Rule::Between(1.0, 4096.0));
     let update = update(training);
     let counting = counting(training, update);
@@ -163,11 +171,11 @@ pub(in crate::study) fn task(task: &Section, training: &Section, folder: &Path) 
             "remove [task.network.batch-normalization], or add hidden layers and remove [task.network.then]",
         );
     }
-    if then.is_some() && course.schedule != Schedule::Constant {
+    if then.is_some() && course.schedule != Schedule::CONSTANT {
         training.violation(
             "schedule",
             "with a second task ([task.network.then]) the learning rate stays: its course would end with the first",
-            "write schedule = \"constant\"",
+            "write schedule = \"constant\", without warm-up",
         );
     }
     let explicit = training
@@ -243,6 +251,7 @@ impl NetworkTask {
             steps: 0,
             batch: crate::training::Batch::Samples(course.batch),
             update: course.update,
+            step_rule: crate::training::StepRule::Explicit,
             gradient_noise: 0.0,
             counting: course.counting,
             loss: crate::training::Loss::SquaredError,

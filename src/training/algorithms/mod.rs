@@ -160,9 +160,9 @@ fn whole(counting: Counting) -> Counting {
 
 /// How a matrix of changes of any size is written: bit trains, which make outer products alone, leave it to rounding.
 fn fractional(counting: Counting) -> Counting {
-    match counting {
-        Counting::Coincidence { .. } => Counting::StochasticRounding,
-        other => other,
+    match counting.trains() {
+        Some(_) => Counting::StochasticRounding,
+        None => counting,
     }
 }
 

@@ -526,7 +526,7 @@ mod tests {
     fn course(epochs: u32, batch: u32, update: Update) -> Course {
         Course {
             learning_rate: 0.2,
-            schedule: Schedule::Constant,
+            schedule: Schedule::CONSTANT,
             epochs,
             batch,
             update,
