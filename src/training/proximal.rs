@@ -133,9 +133,13 @@ mod tests {
         let mut array = Digital::new(features, 1, 2, 0.0, zeros.clone(), &zeros);
         let stream = Stream::new(3);
         train(&task, &training, &stream, 0, &mut array, &mut (), &|_| {}).unwrap();
-        let mut values = vec![vec![0.0; 2]; features];
-        array.inspect(&mut values).unwrap();
-        values.into_iter().map(|v| v[0]).collect()
+        let read = |j: usize| {
+            let (mut x, mut y) = (StackVector::zeros(features, 2), StackVector::zeros(1, 2));
+            x.lanes_mut(j).fill(1.0);
+            array.multiply(0, &x, &mut y).unwrap();
+            f64::from(y.lanes(0)[0])
+        };
+        (0..features).map(read).collect()
     }
 
     /// One step of the whole set is the minimum, at any learning rate, and many steps are least squares where explicit steps explode.
