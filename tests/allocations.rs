@@ -21,6 +21,7 @@ fn check(study: &str) {
     let coincidence = Counting::Coincidence {
         bits: 31,
         update_management: true,
+        length_management: false,
     };
     // What is predicted of each way of counting is nothing to the loop.
     let point = Prepared::new(study.points[1].clone()).unwrap();

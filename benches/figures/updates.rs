@@ -209,6 +209,7 @@ fn study(c: &mut Criterion) {
     settings.training.counting = Counting::Coincidence {
         bits: BITS,
         update_management: true,
+        length_management: false,
     };
     let alone = Prepared::new(settings).expect("the study predicts with trains too");
     group.throughput(Throughput::Elements(u64::from(STEPS)));

@@ -38,6 +38,8 @@ pub(super) struct Tile {
     /// What mean counts ask of rows.
     rows: StackVector,
     scale: Vec<f32>,
+    /// Bits of the trains of every replica.
+    lengths: Vec<u32>,
     /// The largest |input| and |change| of every replica.
     largest: [Vec<f32>; 2],
     row_bits: Vec<u32>,
@@ -100,6 +102,7 @@ impl Tile {
             columns: StackVector::zeros(shape.columns, replicas),
             rows: StackVector::default(),
             scale: vec![0.0; replicas],
+            lengths: vec![0; replicas],
             largest: Default::default(),
             row_bits: vec![0; shape.rows * replicas],
             column_bits: vec![0; shape.columns * replicas],
@@ -179,9 +182,14 @@ impl Tile {
         }
     }
 
-    /// Sets `scale` to the factor from |input| to a row's probability.
-    fn row_scale(&mut self, inputs: &StackVector, per_bit: f32, managed: bool, gain: f32) {
-        if !managed {
+    /// Sets the lengths of trains, and `scale` to the factor from |input| to a row's probability.
+    fn row_scale(&mut self, inputs: &StackVector, counting: Counting, gain: f32) {
+        let Some((bits, managed)) = counting.trains() else {
+            return;
+        };
+        let per_bit = 1.0 / bits as f32;
+        self.lengths.fill(bits);
+        if !managed && !counting.shortens() {
             self.scale.fill((gain * per_bit).sqrt());
             return;
         }
@@ -189,16 +197,23 @@ impl Tile {
         let arch = pulp::Arch::new();
         largest(arch, inputs, x);
         largest(arch, &self.columns, d);
-        for (scale, (x, d)) in self.scale.iter_mut().zip(x.iter().zip(d)) {
-            *scale = if *x > 0.0 {
-                (*d / x * per_bit).sqrt()
-            } else {
-                0.0
+        let lanes = self.scale.iter_mut().zip(&mut self.lengths);
+        for ((scale, length), (x, d)) in lanes.zip(x.iter().zip(d)) {
+            let mut per_bit = per_bit;
+            if counting.shortens() {
+                // As many bits as the largest request has steps: its probability is nearly 1.
+                *length = ((*x * *d).ceil() as u32).clamp(1, bits);
+                per_bit = 1.0 / *length as f32;
+            }
+            *scale = match managed {
+                false => (gain * per_bit).sqrt(),
+                true if *x > 0.0 => (*d / x * per_bit).sqrt(),
+                true => 0.0,
             };
         }
     }
 
-    fn trains(&mut self, step: u32, purpose: Purpose, bits: u32, values: &StackVector) {
+    fn trains(&mut self, step: u32, purpose: Purpose, values: &StackVector) {
         let out = match purpose {
             Purpose::RowTrain => &mut self.row_bits,
             _ => &mut self.column_bits,
@@ -207,10 +222,9 @@ impl Tile {
             step,
             first_replica: self.first_replica,
             purpose,
-            bits,
         };
         self.drawer
-            .draw(&self.stream, place, values, &self.scale, out);
+            .draw(&self.stream, place, values, &self.lengths, &self.scale, out);
     }
 
     /// Pulses as `counting` says. Without update management the gain η/δ sets how a train's probability is shared between
@@ -233,7 +247,7 @@ impl Tile {
                 *d = factor * change;
             }
         }
-        let Some((bits, managed)) = counting.trains() else {
+        let Some((bits, _)) = counting.trains() else {
             let request = Request::Outer {
                 rows: inputs,
                 columns: &self.columns,
@@ -241,18 +255,18 @@ impl Tile {
             let backend = &mut *self.backend;
             return pulsing::pulse(&mut self.pulsing, backend, step, &request, counting);
         };
-        let per_bit = 1.0 / bits as f32;
         let gain = (rate / self.model.step()) as f32;
-        self.row_scale(inputs, per_bit, managed, gain);
+        self.row_scale(inputs, counting, gain);
         if matches!(counting, Counting::MeanCount { .. }) {
             return self.update_by_mean_counts(step, inputs, bits as f32);
         }
-        self.trains(step, Purpose::RowTrain, bits, inputs);
-        for s in &mut self.scale {
+        self.trains(step, Purpose::RowTrain, inputs);
+        for (s, &length) in self.scale.iter_mut().zip(&self.lengths) {
+            let per_bit = 1.0 / length as f32;
             *s = if *s > 0.0 { per_bit / *s } else { 0.0 };
         }
         let columns = std::mem::replace(&mut self.columns, StackVector::zeros(0, 0));
-        self.trains(step, Purpose::ColumnTrain, bits, &columns);
+        self.trains(step, Purpose::ColumnTrain, &columns);
         let request = Request::Trains {
             rows: inputs,
             columns: &columns,

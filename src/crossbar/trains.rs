@@ -17,13 +17,12 @@ const PLANES: u32 = 4;
 /// Binary digits of a probability below 1.
 const DIGITS: u32 = 32;
 
-/// Where trains are drawn, and of how many bits.
+/// Where trains are drawn.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub step: u32,
     pub first_replica: u32,
     pub purpose: Purpose,
-    pub bits: u32,
 }
 
 /// Draws trains; it is its buffers.
@@ -39,12 +38,13 @@ pub(super) struct Drawer {
 }
 
 impl Drawer {
-    /// Draws one train for every element of `values` into `out`, with probability `min(1, |value| · scale[replica])`.
+    /// Draws one train for every element of `values` into `out`, of `bits[replica]` bits with probability `min(1, |value| · scale[replica])`.
     pub fn draw(
         &mut self,
         stream: &Stream,
         place: Place,
         values: &StackVector,
+        bits: &[u32],
         scale: &[f32],
         out: &mut [u32],
     ) {
@@ -52,7 +52,8 @@ impl Drawer {
         let arch = Arch::new();
         if replicas < WIDE {
             for (replica, &scale) in scale.iter().enumerate() {
-                self.across(arch, stream, place, replica, values, scale, out);
+                let keep = keep(bits[replica]);
+                self.across(arch, stream, place, replica, values, keep, scale, out);
             }
         } else {
             for line in 0..values.len() {
@@ -63,6 +64,7 @@ impl Drawer {
                     place,
                     line as u32,
                     values.lanes(line),
+                    bits,
                     scale,
                     own,
                 );
@@ -79,10 +81,11 @@ impl Drawer {
         place: Place,
         replica: usize,
         values: &StackVector,
+        keep: u32,
         scale: f32,
         out: &mut [u32],
     ) {
-        let (replicas, keep) = (values.width(), u32::MAX >> (32 - place.bits));
+        let replicas = values.width();
         let own = values.all()[replica..].iter().step_by(replicas);
         self.fit(values.len(), keep);
         let mut found = 0;
@@ -131,13 +134,15 @@ impl Drawer {
         place: Place,
         line: u32,
         values: &[f32],
+        bits: &[u32],
         scale: &[f32],
         out: &mut [u32],
     ) {
-        let (replicas, keep) = (values.len(), u32::MAX >> (32 - place.bits));
-        self.fit(replicas, keep);
+        let replicas = values.len();
+        self.fit(replicas, 0);
         let mut open = 0;
         for (k, (value, scale)) in values.iter().zip(scale).enumerate() {
+            let keep = keep(bits[k]);
             let probability = value.abs() * scale;
             let digits = digits(probability);
             self.digits[k] = digits;
@@ -179,6 +184,12 @@ impl Drawer {
             open: &mut self.open[..trains],
         })
     }
+}
+
+/// The bits of trains of this length, 1 to 32.
+#[inline(always)]
+fn keep(bits: u32) -> u32 {
+    u32::MAX >> (32 - bits)
 }
 
 /// The binary digits of a probability below 1, `⌊2³² p⌋`; none of others.
@@ -236,14 +247,13 @@ mod tests {
         step: 9,
         first_replica: 0,
         purpose: Purpose::RowTrain,
-        bits: 31,
     };
 
-    fn drawn(place: Place, values: &StackVector, scale: f32) -> Vec<u32> {
+    fn drawn(place: Place, bits: u32, values: &StackVector, scale: f32) -> Vec<u32> {
         let replicas = values.width();
         let mut out = vec![0; values.len() * replicas];
-        let scale = vec![scale; replicas];
-        Drawer::default().draw(&Stream::new(5), place, values, &scale, &mut out);
+        let (bits, scale) = (vec![bits; replicas], vec![scale; replicas]);
+        Drawer::default().draw(&Stream::new(5), place, values, &bits, &scale, &mut out);
         out
     }
 
@@ -261,13 +271,13 @@ mod tests {
             first_replica,
             ..PLACE
         };
-        let together = drawn(at(100), &values, 0.7);
+        let together = drawn(at(100), 31, &values, 0.7);
         for r in 0..18 {
             let mut one = StackVector::zeros(10, 1);
             for (i, v) in one.all_mut().iter_mut().enumerate() {
                 *v = value(i, r);
             }
-            let alone = drawn(at(100 + r as u32), &one, 0.7);
+            let alone = drawn(at(100 + r as u32), 31, &one, 0.7);
             let own: Vec<u32> = together[r..].iter().step_by(18).copied().collect();
             assert_eq!(alone, own);
         }
@@ -281,7 +291,7 @@ mod tests {
         for (i, v) in values.all_mut().iter_mut().enumerate() {
             *v = (i as f32 / 39.0).powi(3);
         }
-        let trains = drawn(PLACE, &values, 1.0);
+        let trains = drawn(PLACE, 31, &values, 1.0);
         for (line, train) in (0..).zip(trains) {
             for bit in 0..31 {
                 let number = (0..32).fold(0_u64, |number, digit| {
@@ -310,7 +320,7 @@ mod tests {
             for p in [1e-3, 0.25, 0.4, 0.999] {
                 let mut values = StackVector::zeros(TRAINS, 1);
                 values.fill(p);
-                let trains = drawn(Place { bits, ..PLACE }, &values, 1.0);
+                let trains = drawn(PLACE, bits, &values, 1.0);
                 let mut seen = vec![0.0; bits as usize + 1];
                 let mut each = vec![0.0; bits as usize];
                 for train in &trains {
@@ -357,7 +367,7 @@ mod tests {
                 for width in [1, 20] {
                     let mut values = StackVector::zeros(3, width);
                     values.fill(p);
-                    let trains = drawn(Place { bits, ..PLACE }, &values, 1.0);
+                    let trains = drawn(PLACE, bits, &values, 1.0);
                     assert!(trains.iter().all(|t| *t == train), "{bits} {p}");
                 }
             }

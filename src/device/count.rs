@@ -17,6 +17,8 @@ pub enum Counting {
         bits: u32,
         /// Whether row and column probabilities are balanced by the largest input and error.
         update_management: bool,
+        /// Whether trains are only as long as the largest request of a sample needs, at most `bits`: counts vary less then, as fewer and more probable bits do.
+        length_management: bool,
     },
     /// The mean number of these coincidences, rounded at random: what lines cut is cut, without the noise of the trains (as the mean count of
     /// M. J. Rasch et al., AICAS 2021, <https://doi.org/10.1109/AICAS51828.2021.9458494>).
@@ -101,6 +103,7 @@ impl Counting {
             Self::Coincidence {
                 bits,
                 update_management,
+                ..
             }
             | Self::MeanCount {
                 bits,
@@ -108,6 +111,17 @@ impl Counting {
             } => Some((bits, update_management)),
             _ => None,
         }
+    }
+
+    /// Whether trains are shortened to what a sample needs.
+    pub fn shortens(&self) -> bool {
+        matches!(
+            self,
+            Self::Coincidence {
+                length_management: true,
+                ..
+            }
+        )
     }
 
     /// Moments of the count for a request of `m ≥ 0` nominal steps.
@@ -195,6 +209,7 @@ mod tests {
             Counting::Coincidence {
                 bits: 31,
                 update_management: false,
+                length_management: false,
             },
             Counting::MeanCount {
                 bits: 10,

@@ -64,6 +64,9 @@ impl Point {
     }
 }
 
+/// Of trains that are shortened.
+pub(super) const SHORTENED: &str = "predictions take trains at their full length: with length-management counts vary less, and means are the same";
+
 fn finite(v: f64) -> Option<f64> {
     v.is_finite().then_some(v)
 }
@@ -724,6 +727,8 @@ impl Analysis<'_> {
             ));
         }
         out.extend(self.model.and_then(stuck));
+        let shortened = self.settings.training.counting.shortens();
+        out.extend(shortened.then(|| SHORTENED.to_owned()));
         out.extend(self.model.and_then(trapped));
         out.extend(self.model.and_then(|_| converted(self.settings)));
         out.extend(self.model.and_then(|_| wired(self.settings, self.problems)));

@@ -51,6 +51,7 @@ pub(super) fn counting(section: &Section, update: Update) -> Counting {
         ("coincidence", s) => Counting::Coincidence {
             bits: s.integer("bit-length", Rule::Between(1.0, 32.0)),
             update_management: s.bool("update-management"),
+            length_management: s.optional_bool("length-management").unwrap_or(false),
         },
         ("mean-count", s) => Counting::MeanCount {
             bits: s.integer("bit-length", Rule::Between(1.0, 32.0)),

@@ -424,6 +424,7 @@ fn whatever_stands_around_cells_goes_on() {
             counting: Counting::Coincidence {
                 bits: 8,
                 update_management: true,
+                length_management: false,
             },
             ..case("trains")
         },

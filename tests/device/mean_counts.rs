@@ -77,6 +77,7 @@ fn mean_counts_are_products_rounded() {
         let drawn = Counting::Coincidence {
             bits,
             update_management,
+            length_management: false,
         };
         let found = pulses(Mapping::ReferenceColumn, mean, &X, &d);
         let trains = pulses(Mapping::ReferenceColumn, drawn, &X, &d);

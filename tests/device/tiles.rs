@@ -203,6 +203,7 @@ fn a_tile_is_an_array_of_its_own() {
     let counting = Counting::Coincidence {
         bits: 31,
         update_management: true,
+        length_management: false,
     };
     let rows = |v: &StackVector, own: std::ops::Range<usize>| {
         let mut out = StackVector::zeros(own.len(), v.width());

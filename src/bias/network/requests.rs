@@ -192,6 +192,7 @@ fn made(
         Counting::Coincidence {
             bits,
             update_management,
+            ..
         }
         | Counting::MeanCount {
             bits,

@@ -109,6 +109,7 @@ fn the_drift_of_a_single_layer_is_the_linear_one() {
     let trains = |update_management| Counting::Coincidence {
         bits: 3,
         update_management,
+        length_management: false,
     };
     let summed = |batch, noise| Gradient::Summed { batch, noise };
     for mapping in [Mapping::ReferenceColumn, Mapping::DifferentialPair] {

@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use super::super::analyse::pooled_pull;
+use super::super::analyse::{SHORTENED, pooled_pull};
 use super::super::over::{LEVEL, of_all, of_interval, of_values};
 use super::super::summary::{Estimate, Point};
 use super::predict::Predicted;
@@ -158,6 +158,11 @@ impl Bench<'_> {
         });
         let free = as_matrices(&self.network, &free.collect::<Vec<_>>());
         let curvature = self.curvature(&free);
+        // A single layer is balanced against nothing.
+        let balance = |values: &[f64], predicted: Option<f64>| match last_layer {
+            0 => Estimate::default(),
+            _ => of_values(values, predicted),
+        };
         let network = TrainedNetwork {
             samples: Sizes {
                 training: self.data.train.len(),
@@ -179,11 +184,11 @@ impl Bench<'_> {
             forgotten: over(&forgotten(device)),
             digital_first_accuracy: over(&digital.first_accuracies),
             digital_forgotten: over(&forgotten(twin)),
-            balance: of_values(
+            balance: balance(
                 &balances.iter().map(|b| b[0]).collect::<Vec<_>>(),
                 mean_course.map(|p| p.mean[0].norm_squared() - p.mean[last_layer].norm_squared()),
             ),
-            digital_balance: over(&balances.iter().map(|b| b[1]).collect::<Vec<_>>()),
+            digital_balance: balance(&balances.iter().map(|b| b[1]).collect::<Vec<_>>(), None),
             curvature,
             best_explicit: best(&explicit),
             explicit,
@@ -207,7 +212,9 @@ impl Bench<'_> {
             )
         });
         let own = why.into_iter().chain(trained.notes()).cloned();
-        let further = own.chain(unstable).chain(replaced);
+        let shortened = self.task.course.counting.shortens();
+        let shortened = shortened.then(|| SHORTENED.to_owned());
+        let further = own.chain(unstable).chain(replaced).chain(shortened);
         let warnings = complaints.chain(further).collect();
         let (model, course) = (&self.plans[0].model, &self.task.course);
         let noise = model.cells.noise();
