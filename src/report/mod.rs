@@ -15,6 +15,7 @@ mod canvas;
 mod cost;
 mod curve;
 mod device;
+mod explicit;
 mod fit;
 mod format;
 mod html;

@@ -7,7 +7,7 @@ use super::format::{clip, finite, percent, short, significant};
 use super::html::{Cell, grid, measured, name, number};
 use super::panel::{HEIGHT, LEFT, Panel, RIGHT, Sign, WIDTH, header};
 use super::scale::Scale;
-use super::{Figure, representative, title_at};
+use super::{Figure, explicit, representative, title_at};
 use crate::study::summary::{
     Band, EpochFound, ExplicitFound, LayerFound, Point, Summary, TrainedNetwork,
 };
@@ -20,7 +20,7 @@ pub(super) const TRAINED: &str = "A network is trained on arrays of devices: rea
     λ by regression (E1) is from the logged updates of single steps, by gradient matching (E2) from the gradient at the mean weights; both are in the units of the penalty ½ λ ‖w − w⋄‖².";
 
 /// The points with networks.
-fn networks(summary: &Summary) -> impl Iterator<Item = (&Point, &TrainedNetwork)> {
+pub(super) fn networks(summary: &Summary) -> impl Iterator<Item = (&Point, &TrainedNetwork)> {
     let points = summary.points.iter();
     points.filter_map(|p| Some((p, p.network.as_ref()?)))
 }
@@ -34,6 +34,8 @@ pub(super) fn is_trained(summary: &Summary) -> bool {
 pub(super) fn figures(summary: &Summary) -> Result<Vec<Figure>, String> {
     let mut out = Vec::new();
     out.extend(curves(summary)?);
+    out.extend(first_task(summary)?);
+    out.extend(explicit::figure(summary)?);
     let Some(point) = representative(summary, |p| p.network.is_some()) else {
         return Ok(out);
     };
@@ -45,7 +47,7 @@ pub(super) fn figures(summary: &Summary) -> Result<Vec<Figure>, String> {
     Ok(out)
 }
 
-type Pick = fn(&EpochFound) -> &Band;
+type Pick = fn(&EpochFound) -> Option<&Band>;
 
 /// Accuracy (or loss) over epochs.
 fn curves(summary: &Summary) -> Result<Option<Figure>, String> {
@@ -56,22 +58,49 @@ fn curves(summary: &Summary) -> Result<Option<Figure>, String> {
     let tested = all.iter().any(|(_, n)| finite(n.test_loss.value).is_some());
     let (own, twin, what): (Pick, Pick, &str) = match (classified, tested) {
         (true, _) => (
-            |e| &e.test_accuracy,
-            |e| &e.digital_test_accuracy,
+            |e| Some(&e.test_accuracy),
+            |e| Some(&e.digital_test_accuracy),
             "test accuracy",
         ),
-        (false, true) => (|e| &e.test_loss, |e| &e.digital_training_loss, "loss"),
+        (false, true) => (
+            |e| Some(&e.test_loss),
+            |e| Some(&e.digital_training_loss),
+            "loss",
+        ),
         (false, false) => (
-            |e| &e.training_loss,
-            |e| &e.digital_training_loss,
+            |e| Some(&e.training_loss),
+            |e| Some(&e.digital_training_loss),
             "training loss",
         ),
     };
+    over_epochs(&all, own, twin, "learning-curves", "Learning curves", what)
+}
+
+/// Accuracy of the first of two tasks, while the second is learned.
+fn first_task(summary: &Summary) -> Result<Option<Figure>, String> {
+    let all: Vec<_> = networks(summary).collect();
+    over_epochs(
+        &all,
+        |e| e.first_accuracy.as_ref(),
+        |e| e.digital_first_accuracy.as_ref(),
+        "first-task",
+        "What is left of the first task while the second is learned",
+        "test accuracy of the first task",
+    )
+}
+
+fn over_epochs(
+    all: &[(&Point, &TrainedNetwork)],
+    own: Pick,
+    twin: Pick,
+    name: &str,
+    title: &str,
+    what: &str,
+) -> Result<Option<Figure>, String> {
     let bands = all.iter().flat_map(|(_, n)| {
         let bands = |e| {
-            let [a, b]: [&Band; 2] = [own(e), twin(e)];
-            let tenths = a.tenths.into_iter().flatten();
-            tenths.chain([a.mean.value, b.mean.value].into_iter().flatten())
+            let both = [own(e), twin(e)].into_iter().flatten();
+            both.flat_map(|b| b.tenths.into_iter().flatten().chain(b.mean.value))
         };
         n.epochs.iter().flat_map(bands)
     });
@@ -81,7 +110,7 @@ fn curves(summary: &Summary) -> Result<Option<Figure>, String> {
         return Ok(None);
     };
     let x = Scale::between(1.0, last as f64, 10);
-    let title = "Learning curves".to_owned();
+    let title = title.to_owned();
     let colours: Vec<RGBColor> = (0..all.len()).map(|k| colour(k, all.len())).collect();
     let mut legend: Vec<(Sign, String)> = all
         .iter()
@@ -101,7 +130,7 @@ fn curves(summary: &Summary) -> Result<Option<Figure>, String> {
             let edge = |k: usize| {
                 let places = epochs
                     .iter()
-                    .filter_map(move |e| Some((f64::from(e.epoch), own(e).tenths?[k])));
+                    .filter_map(move |e| Some((f64::from(e.epoch), own(e)?.tenths?[k])));
                 places
                     .filter_map(|(x, y)| panel.at(x, y))
                     .collect::<Vec<_>>()
@@ -112,7 +141,7 @@ fn curves(summary: &Summary) -> Result<Option<Figure>, String> {
             let line = |pick: Pick| -> Vec<(f64, f64)> {
                 let places = epochs.iter();
                 places
-                    .filter_map(|e| Some((f64::from(e.epoch), finite(pick(e).mean.value)?)))
+                    .filter_map(|e| Some((f64::from(e.epoch), finite(pick(e)?.mean.value)?)))
                     .collect()
             };
             panel.curve(canvas, &line(twin), Pen::new(*colour, 1.2).dashed());
@@ -120,7 +149,7 @@ fn curves(summary: &Summary) -> Result<Option<Figure>, String> {
         }
     })?;
     Ok(Some(Figure {
-        name: "learning-curves".into(),
+        name: name.into(),
         title,
         caption: format!(
             "Mean {what} over epochs, as the arrays are read, with the band that holds eight of ten replicas; dashed, that of the digital twin, which has the same start and the same samples."

@@ -45,7 +45,11 @@ pub(super) fn algorithm(training: &Section) -> Algorithm {
                 .optional_number("dead-zone", Rule::NonNegative)
                 .unwrap_or(0.0),
         }),
-        "mixed-precision" => Algorithm::MixedPrecision,
+        "mixed-precision" => Algorithm::MixedPrecision {
+            granularity: section
+                .optional_integer("granularity", Rule::Between(1.0, 1e6))
+                .unwrap_or(1),
+        },
         "zero-shifting" => Algorithm::ZeroShifting(calibration(&section)),
         "tiki-taka" | "tiki-taka-v2" | "chopped-tiki-taka" | "agad" | "residual-learning" => {
             Algorithm::TikiTaka(tiki_taka(&section, name))
@@ -121,9 +125,7 @@ fn penalty(section: &Section) -> Penalty {
         consolidation,
         centre: centre.unwrap_or(0.0),
         read_every: section.integer("read-every", Rule::AtLeast(1.0)),
-        fade: section
-            .has("fade")
-            .then(|| section.integer("fade", Rule::AtLeast(1.0))),
+        fade: section.optional_integer("fade", Rule::AtLeast(1.0)),
     }
 }
 

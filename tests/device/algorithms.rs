@@ -335,13 +335,16 @@ fn clipped_and_penalised_gradients_are_their_equations() {
 fn whole_steps_are_written_exactly() {
     let zeros = DMatrix::<f64>::zeros(INPUTS, OUTPUTS);
     for made in [Made::Digital, Made::Mean] {
-        let mixed = Algorithm::MixedPrecision;
-        follow(&mixed, made, &zeros, 0.0, |chi, g, w| {
-            *chi -= RATE * g;
-            let written = chi.map(|chi| (chi / QUANTUM).trunc() * QUANTUM);
-            *chi -= &written;
-            *w += written;
-        });
+        for granularity in [1, 8] {
+            let mixed = Algorithm::MixedPrecision { granularity };
+            let step = f64::from(granularity) * QUANTUM;
+            follow(&mixed, made, &zeros, 0.0, |chi, g, w| {
+                *chi -= RATE * g;
+                let written = chi.map(|chi| (chi / step).trunc() * step);
+                *chi -= &written;
+                *w += written;
+            });
+        }
         let sign = Algorithm::Sign(Sign {
             pulses: 3,
             dead_zone: 0.1,

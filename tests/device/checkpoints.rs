@@ -303,7 +303,7 @@ fn algorithms() -> Vec<Algorithm> {
             pulses: 1,
             dead_zone: 0.05,
         }),
-        Algorithm::MixedPrecision,
+        Algorithm::MixedPrecision { granularity: 3 },
         tiki_taka(false, None, Reference::Nominal),
         tiki_taka(true, None, Reference::Calibrated(calibration)),
         tiki_taka(true, Some(Chopper::Random(0.3)), Reference::Nominal),

@@ -206,10 +206,9 @@ impl Bench<'_> {
         let complaints = network.estimates().into_iter().filter_map(complaint);
         let unstable = curvature.and_then(|c| self.unstable(c));
         let replaced = self.task.data.missing().map(|file| {
-            format!(
-                "{} is not there: trained on the data of [task.network.data.otherwise] instead; {MNIST}",
-                file.display()
-            )
+            let file = file.display().to_string();
+            let how = if file.contains("idx") { format!("; {MNIST}") } else { String::new() };
+            format!("{file} is not there: trained on the data of [task.network.data.otherwise] instead{how}")
         });
         let own = why.into_iter().chain(trained.notes()).cloned();
         let shortened = self.task.course.counting.shortens();

@@ -1,7 +1,8 @@
-//! Mixed precision: changes are added up digitally, and the device is asked for whole steps.
+//! Mixed precision: changes are added up digitally, and the device is asked for whole steps, or for so many at once.
 //!
-//! `χ ← χ + Δ`, `n = χ/ε` rounded towards zero, n pulses are written, `χ ← χ - n ε`. What the device misses of its steps is not made up for, but every
-//! gradient counts, however small, and cells get far fewer pulses.
+//! `χ ← χ + Δ`, `n = χ/ε` rounded towards zero, n pulses are written, `χ ← χ - n ε`, with the granularity ε of writing. What the device misses of its steps is not made up for, but every
+//! gradient counts, however small, and cells get far fewer pulses: those of
+//! gradients that cancel within ε are never made, and do not pull.
 //!
 //! # Reference
 //! S. R. Nandakumar et al., Mixed-precision deep learning based on computational memory, Front. Neurosci. 14 (2020) 406,
@@ -17,7 +18,7 @@ use crate::error::Result;
 
 /// The digital memory of one array.
 pub(super) struct MixedPrecision {
-    /// χ, below one step in size.
+    /// χ, below ε in size.
     left: StackVector,
     quantum: f32,
 }

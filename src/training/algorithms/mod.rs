@@ -46,7 +46,10 @@ pub enum Algorithm {
     /// Pulses by the sign of the gradient alone.
     Sign(Sign),
     /// Changes are added up digitally, and whole steps of the device are written.
-    MixedPrecision,
+    MixedPrecision {
+        /// Steps of the device that are written at once, at least 1: gradients that cancel before are never written.
+        granularity: u32,
+    },
     /// Gradients go to a fast array, which is read and handed on to a slow one: the family of Tiki-Taka.
     TikiTaka(TikiTaka),
 }
@@ -75,7 +78,7 @@ impl Algorithm {
     pub fn writes_matrices(&self) -> bool {
         matches!(
             self,
-            Self::Optimizer(_) | Self::Sign(_) | Self::MixedPrecision
+            Self::Optimizer(_) | Self::Sign(_) | Self::MixedPrecision { .. }
         )
     }
 
@@ -84,14 +87,14 @@ impl Algorithm {
         match self {
             Self::Optimizer(optimizer) => optimizer.penalty.is_some(),
             Self::ZeroShifting(_) | Self::TikiTaka(_) => true,
-            Self::Sgd | Self::Sign(_) | Self::MixedPrecision => false,
+            Self::Sgd | Self::Sign(_) | Self::MixedPrecision { .. } => false,
         }
     }
 
     /// Whether weights follow the gradient at the learning rate of the loop, as those of plain gradient descent do.
     pub fn descends(&self) -> bool {
         match self {
-            Self::Sgd | Self::ZeroShifting(_) | Self::MixedPrecision => true,
+            Self::Sgd | Self::ZeroShifting(_) | Self::MixedPrecision { .. } => true,
             Self::Optimizer(o) => o.descent == Descent::Plain && o.clip.is_none(),
             Self::Sign(_) | Self::TikiTaka(_) => false,
         }
@@ -132,8 +135,9 @@ impl Algorithm {
                 let rule = sign.rule(context.quantum);
                 Box::new(Planned::new(first, rule))
             }
-            Self::MixedPrecision => {
-                let rule = MixedPrecision::new(&*first, context.quantum);
+            Self::MixedPrecision { granularity } => {
+                let quantum = f64::from(*granularity) * context.quantum;
+                let rule = MixedPrecision::new(&*first, quantum);
                 Box::new(Planned::new(first, Box::new(rule)))
             }
             Self::TikiTaka(plan) => {
