@@ -998,7 +998,7 @@ fn impossible_networks_are_refused() {
                     "\"stochastic-rounding\"",
                     "{ coincidence = { bit-length = 31, update-management = true } }",
                 ),
-            "bit trains make outer products",
+            "make outer products of single samples",
         ),
         (
             irises("", "")
