@@ -109,7 +109,9 @@ fn over_epochs(
     let (Some(y), true) = (Scale::linear(values, 8), last > 1) else {
         return Ok(None);
     };
-    let x = Scale::between(1.0, last as f64, 10);
+    let begun = all.iter().flat_map(|(_, n)| &n.epochs);
+    let begun = begun.filter(|e| own(e).is_some()).map(|e| e.epoch).min();
+    let x = Scale::between(f64::from(begun.unwrap_or(1)), last as f64, 10);
     let title = title.to_owned();
     let colours: Vec<RGBColor> = (0..all.len()).map(|k| colour(k, all.len())).collect();
     let mut legend: Vec<(Sign, String)> = all

@@ -1,12 +1,9 @@
 //! How much each weight matters to what a network has learned.
 
-use super::run::{APART, Pass};
+use super::run::Pass;
 use super::{Layers, Network, Single};
 use crate::backend::StackVector;
 use crate::error::Result;
-
-/// Lanes that are read at once.
-const LANES: usize = 1024;
 
 /// The mean square `E[(x_r ∂L/∂z_c)²]` of the gradients of single samples, the diagonal of the empirical Fisher information, of every layer (row-major, one element a weight and
 /// replica), as the arrays are read forwards and backwards; a network that is normalised learns its means
@@ -28,21 +25,14 @@ pub fn importances(
         .map(|l| StackVector::zeros(l.weights(), replicas))
         .collect();
     let mut losses = vec![0.0; replicas];
-    let at_once = (LANES / replicas).max(1);
-    for first in (0..data.len()).step_by(at_once) {
-        let some = first..data.len().min(first + at_once);
-        let read = turn
-            .wrapping_mul(data.len() as u32)
-            .wrapping_add(first as u32);
-        let step = APART.wrapping_add(read);
-        let lanes = some.flat_map(|k| std::iter::repeat_n(k, replicas));
-        pass.forward(step, data, lanes, layers, true)?;
+    pass.each(data, turn, layers, true, |pass, _, step, layers| {
         pass.compare(data, &mut losses);
         pass.backward(step, layers)?;
         for (k, sum) in sums.iter_mut().enumerate() {
             pass.add_squares(k, sum);
         }
-    }
+        Ok(())
+    })?;
     let share = 1.0 / data.len() as f32;
     for sum in &mut sums {
         sum.all_mut().iter_mut().for_each(|s| *s *= share);

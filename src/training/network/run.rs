@@ -51,6 +51,9 @@ const DIVERGED: f64 = 1e3;
 /// less than 2³⁰ of them.
 pub const APART: u32 = 3 << 30;
 
+/// Lanes that are read at once where nothing is trained.
+const LANES: usize = 1024;
+
 /// Looks at a run between epochs.
 pub trait Watcher {
     /// Shown after epoch `epoch`, counted from 0, with the mean loss of every replica as its samples were read.
@@ -242,6 +245,31 @@ impl<'a> Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// Reads all samples, many at once and the replicas of a sample side by side, and hands what was read on: the first of these samples and the step of their reads. Reads of `turn` and
+    /// those of another share no random numbers with each other or with training, as long as all turns together have fewer than 2³⁰ samples.
+    pub(super) fn each(
+        &mut self,
+        data: &Single,
+        turn: u32,
+        layers: &mut Layers,
+        learn: bool,
+        mut then: impl FnMut(&mut Self, usize, u32, &mut Layers) -> Result<()>,
+    ) -> Result<()> {
+        let replicas = self.replicas;
+        let at_once = (LANES / replicas).max(1);
+        for first in (0..data.len()).step_by(at_once) {
+            let some = first..data.len().min(first + at_once);
+            let read = turn
+                .wrapping_mul(data.len() as u32)
+                .wrapping_add(first as u32);
+            let step = APART.wrapping_add(read);
+            let lanes = some.flat_map(|k| std::iter::repeat_n(k, replicas));
+            self.forward(step, data, lanes, layers, learn)?;
+            then(self, first, step, layers)?;
+        }
+        Ok(())
+    }
+
     /// Adds the squared gradients of all samples of a layer to `sums`, after both passes.
     pub(super) fn add_squares(&self, layer: usize, sums: &mut StackVector) {
         let (x, e) = (&self.inputs[layer], &self.errors[layer]);

@@ -1,11 +1,8 @@
 //! How well trained networks answer, as their arrays are read.
 
-use super::run::{APART, Pass};
+use super::run::Pass;
 use super::{Layers, Network, Single, Target};
 use crate::error::Result;
-
-/// Lanes that are read at once.
-const LANES: usize = 1024;
 
 /// What replicas make of a set of samples.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,16 +43,8 @@ pub fn score(network: &Network, data: &Single, turn: u32, layers: &mut Layers) -
         confusion: Vec::new(),
     };
     let mut right = vec![0_u32; replicas];
-    let at_once = (LANES / replicas).max(1);
     let (mut z, mut e) = (vec![0.0; outputs], vec![0.0; outputs]);
-    for first in (0..data.len()).step_by(at_once) {
-        let some = first..data.len().min(first + at_once);
-        let read = turn
-            .wrapping_mul(data.len() as u32)
-            .wrapping_add(first as u32);
-        let step = APART.wrapping_add(read);
-        let lanes = some.flat_map(|k| std::iter::repeat_n(k, replicas));
-        pass.forward(step, data, lanes, layers, false)?;
+    pass.each(data, turn, layers, false, |pass, first, _, _| {
         let read = pass.outputs();
         for lane in 0..read.width() {
             let (sample, replica) = (first + lane / replicas, lane % replicas);
@@ -72,7 +61,8 @@ pub fn score(network: &Network, data: &Single, turn: u32, layers: &mut Layers) -
                 right[replica] += u32::from(best == class);
             }
         }
-    }
+        Ok(())
+    })?;
     let n = data.len() as f64;
     out.losses.iter_mut().for_each(|l| *l /= n);
     if !out.confusion.is_empty() {
