@@ -46,7 +46,17 @@ fn check(study: &str) {
                         let mut array = Crossbar::new(&point.plan, 0, replicas).unwrap();
                         array.write(0, &[0.1; 10]).unwrap();
                         let (task, stream) = (&point.material.task, &point.plan.stream);
-                        train(task, &training, stream, 0, &mut array, &mut (), &|_| ()).unwrap();
+                        train(
+                            task,
+                            &training,
+                            0..training.steps,
+                            stream,
+                            0,
+                            &mut array,
+                            &mut (),
+                            &|_| (),
+                        )
+                        .unwrap();
                     })
                     .count_total
                 };

@@ -71,6 +71,50 @@ combine = "product"
 "array.read-noise" = [0.0, 0.02]
 "#;
 
+/// A linear task on devices that forget and pairs of arrays; a second or two where states are written after every part.
+const LINEAR: &str = r#"title = "Small"
+claim = "None"
+cite = []
+seed = 3
+replicas = 70
+
+[device]
+model = "ideal/soft-bounds"
+write-noise = 0.2
+
+[device.retention.exponential]
+lifetime = "1000 s"
+rest = 0.3
+
+[array]
+read-noise = 0.02
+
+[array.mapping.differential-pair]
+conductance-per-weight = "half-window"
+zero = "symmetric-point"
+
+[task]
+random-problems = { features = 6, samples = 30, input-deviation = 1.0, truth-deviation = 0.3, label-noise = 0.1 }
+
+[training]
+loss = "squared-error"
+learning-rate = 0.02
+schedule = { cosine = { last = 0.1 } }
+steps = 6000
+batch = 2
+update = "per-sample"
+pulses = "stochastic-rounding"
+average-from = 0.5
+log-every = 3
+seconds-per-step = "0.1 s"
+
+[training.algorithm.tiki-taka-v2]
+fast-rate = 1.0
+transfer-every = 1
+lines = 1
+transfer-rate = 0.05
+"#;
+
 /// A line whose digital twin diverges after some epochs: its rate is beyond what the curvature allows, a little.
 const DIVERGES: &str = r#"title = "Steep"
 claim = "None"
@@ -169,7 +213,9 @@ impl Place {
         let text = |name: &str| fs::read_to_string(self.path(name)).unwrap();
         let mut summary = serde_json::from_str(&text("out/summary.json")).unwrap();
         forget_times(&mut summary);
-        (summary, text("out/epochs.csv"))
+        let rows = ["out/epochs.csv", "out/runs.csv"];
+        let rows = rows.iter().find(|name| self.path(name).exists());
+        (summary, text(rows.expect("rows of all replicas")))
     }
 }
 
@@ -192,7 +238,35 @@ fn forget_times(value: &mut Value) {
 
 #[test]
 fn a_run_that_was_killed_twice_finds_what_one_in_peace_does() {
-    let place = Place::of(STUDY);
+    killed_twice(STUDY);
+}
+
+#[test]
+fn linear_tasks_go_on_too_and_with_their_own_settings_alone() {
+    let place = killed_twice(LINEAR);
+    let mut running = place.command(&["--checkpoint-every", "0 s"]);
+    let running = running.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut running = running.unwrap();
+    let begun = Instant::now();
+    while place.states().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    running.kill().unwrap();
+    running.wait().unwrap();
+    place.write(
+        "study.toml",
+        LINEAR.replace("learning-rate = 0.02", "learning-rate = 0.01"),
+    );
+    let text = place.refused(&["--resume"]);
+    assert!(
+        text.contains("training.learning-rate was 0.02 and is 0.01"),
+        "{text}"
+    );
+}
+
+fn killed_twice(study: &str) -> Place {
+    let place = Place::of(study);
     place.runs(&[]);
     // Such a short run has left no checkpoints.
     assert!(!place.path("out/checkpoint").exists());
@@ -221,6 +295,7 @@ fn a_run_that_was_killed_twice_finds_what_one_in_peace_does() {
     assert_eq!(said(&output), "");
     assert_eq!(place.found(), whole);
     assert!(!place.path("out/checkpoint").exists());
+    place
 }
 
 #[test]

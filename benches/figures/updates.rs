@@ -198,7 +198,16 @@ fn study(c: &mut Criterion) {
         array.write(0, &[0.0; 10]).expect("the CPU does not fail");
         let (task, training) = (&point.material.task, &point.settings.training);
         let stream = &point.plan.stream;
-        train(task, training, stream, 0, &mut array, &mut (), &|_| ())
+        train(
+            task,
+            training,
+            0..training.steps,
+            stream,
+            0,
+            &mut array,
+            &mut (),
+            &|_| (),
+        )
     };
     let mut group = c.benchmark_group("study");
     let work = u64::from(STEPS) * 10 * REPLICAS as u64;

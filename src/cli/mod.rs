@@ -84,12 +84,12 @@ struct RunArgs {
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = Backend::Cpu)]
     backend: Backend,
-    /// Go on with a run that was interrupted or has diverged, from the checkpoints in its folder, or from the start where there are none. Of the study, learning-rate,
+    /// Go on with a run that was interrupted or has diverged, from the checkpoints in its folder, or from the start where there are none. Of a network, learning-rate,
     /// schedule, epochs, average-from and log-every of [training] may be others than they were.
     #[arg(long)]
     resume: bool,
-    /// Least time between two checkpoints of a network that is trained. They are written at the ends of epochs to the folder `checkpoint` of the results, and go when
-    /// these are written.
+    /// Least time between two checkpoints of what is trained on the CPU. They are written at the ends of epochs, or of parts of a linear task, to the folder `checkpoint` of the
+    /// results, and go when these are written.
     #[arg(long, value_name = "TIME", default_value = "1 min", value_parser = time)]
     checkpoint_every: Duration,
     /// Compute on the graphics processor whose name contains this text; `memridge backends` lists them.

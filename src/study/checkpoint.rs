@@ -1,20 +1,21 @@
 //! Checkpoints: states of a run that may be interrupted and go on later, one file a stack.
 //!
 //! A file says first what it is the state of: version, settings of the point, a checksum of the data and the drawn cells, the way that was done. It is taken up by a
-//! run of the same settings alone, but for those of [`FREE`].
+//! run of the same settings alone, but for those that are [free](About::free).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::arrays::Saved;
+use crate::crossbar::Plan;
 use crate::error::{Error, Result};
 
 /// Folder of checkpoints in a folder of results.
 pub(super) const FOLDER: &str = "checkpoint";
 
-/// Settings that a run may go on with other values of; tables with all that is in them.
-const FREE: [&str; 5] = [
+/// Settings that the training of a network may go on with other values of.
+pub(super) const FREE: [&str; 5] = [
     "training.learning-rate",
     "training.schedule",
     "training.epochs",
@@ -76,10 +77,12 @@ pub(super) struct About {
     pub(super) part: String,
     /// What it is called.
     pub(super) label: String,
-    /// Epochs that the run is to have.
+    /// Epochs that the run is to have, or parts that it is kept after.
     pub(super) epochs: u32,
     /// First step that is averaged, and every how many steps.
     pub(super) averaged: [u32; 2],
+    /// Settings that a run may go on with other values of; tables with all that is in them.
+    pub(super) free: &'static [&'static str],
 }
 
 /// The checkpoints of one stack.
@@ -134,7 +137,7 @@ impl<'a> Keeper<'a> {
         );
         let (mut fixed, free): (Vec<_>, Vec<_>) = changes(&there.settings, &self.about.settings)
             .into_iter()
-            .partition(|c| !FREE.iter().any(|f| is_within(&c.key, f)));
+            .partition(|c| !self.about.free.iter().any(|f| is_within(&c.key, f)));
         if let Some(change) = fixed.pop() {
             return Err(saved.refused(
                 format!("is of a run with other settings: {change}"),
@@ -277,6 +280,26 @@ fn texts(name: &str, texts: &mut Vec<String>, saved: &mut Saved) -> Result<()> {
     texts.iter_mut().try_for_each(|t| saved.text(name, t))
 }
 
+/// Adds numbers to a checksum.
+pub(super) fn hash_numbers(numbers: &[f64], hasher: &mut crc32fast::Hasher) {
+    for number in numbers {
+        hasher.update(&number.to_le_bytes());
+    }
+}
+
+/// Adds the drawn cells of arrays to a checksum.
+pub(super) fn hash_cells<'a>(
+    plans: impl Iterator<Item = &'a Plan>,
+    hasher: &mut crc32fast::Hasher,
+) {
+    for plan in plans {
+        let cells = &plan.model.cells;
+        for k in 0..cells.len() {
+            hash_numbers(cells.double(k).parameters, hasher);
+        }
+    }
+}
+
 /// A key with another value, or none, here or there.
 #[derive(Debug, PartialEq, Eq)]
 struct Change {
@@ -328,6 +351,7 @@ mod tests {
         About {
             settings: settings.map(|(k, v)| (k.into(), v.into())).into(),
             digest: 7,
+            free: &FREE,
             part: "point-0-device-0".into(),
             label: "the device".into(),
             epochs: 5,

@@ -12,8 +12,9 @@ use super::measure::{self, ReadRow};
 use super::network::{self, EpochRow};
 use super::problem::{Problems, explicit};
 use super::settings::{Material, Settings, TaskSpec};
-use super::simulate::{Learner, Output, stacks};
+use super::simulate::{Kept, Learner, Output, stacks};
 use super::summary::{Control, Estimate, Point, SCHEMA, Summary, TestError};
+use crate::backend::Place;
 use crate::crossbar::Plan;
 use crate::error::{Error, Result, Violation};
 use crate::training::algorithms::Algorithm;
@@ -78,13 +79,19 @@ impl Prepared {
         Learner::Device(first.chain(&self.others).cloned().collect())
     }
 
-    fn simulate(&self, learner: &Learner, progress: &dyn Progress) -> Result<Output> {
-        let run = self.settings.run(
+    fn simulate(
+        &self,
+        learner: &Learner,
+        kept: Option<Kept>,
+        progress: &dyn Progress,
+    ) -> Result<Output> {
+        let mut run = self.settings.run(
             &self.material.task,
             learner,
             self.problems.centre.iter().copied().collect(),
             Arc::new(self.problems.landscapes()),
         );
+        run.kept = kept;
         run.simulate(&|units| progress.advance(units))
     }
 
@@ -167,7 +174,17 @@ pub fn run_study(study: &Study, progress: &dyn Progress) -> Result<Outcome> {
 
     let outputs: Vec<Output> = points
         .par_iter()
-        .map(|p| p.simulate(&p.device(), progress))
+        .enumerate()
+        .map(|(index, p)| {
+            let kept = study.checkpoints.as_ref().map(|checkpoints| Kept {
+                checkpoints,
+                index,
+                settings: &p.settings.lines,
+            });
+            // Stacks on other devices save no states.
+            let kept = kept.filter(|_| matches!(p.settings.place, Place::Cpu));
+            p.simulate(&p.device(), kept, progress)
+        })
         .collect::<Result<_>>()?;
     let mut findings: Vec<Point> = points
         .par_iter()
@@ -365,7 +382,7 @@ fn known(value: f64) -> Estimate {
 
 impl ControlRun {
     fn run(&self, progress: &dyn Progress) -> Result<Control> {
-        let output = self.prepared.simulate(&self.learner, progress)?;
+        let output = self.prepared.simulate(&self.learner, None, progress)?;
         let device = !matches!(self.learner, Learner::Digital { .. });
         let analysis = self.prepared.analysis(&output, device);
         let found = analysis.point(false);
@@ -541,7 +558,9 @@ impl Folds {
     }
 
     fn test(&self, progress: &dyn Progress) -> Result<TestError> {
-        let output = self.prepared.simulate(&self.prepared.device(), progress)?;
+        let output = self
+            .prepared
+            .simulate(&self.prepared.device(), None, progress)?;
         let folds = self.held_out.len();
         let problems = &self.prepared.problems;
         let centre = &problems.centre;

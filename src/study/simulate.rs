@@ -6,6 +6,7 @@ use std::time::Instant;
 use nalgebra::DVector;
 use rayon::prelude::*;
 
+use super::checkpoint::{About, Checkpoints, Keeper, hash_cells, hash_numbers};
 use super::settings::Settings;
 use crate::arrays::Saved;
 use crate::backend::StackVector;
@@ -14,7 +15,7 @@ use crate::crossbar::{Crossbar, Digital, Plan, Synapses, Usage};
 use crate::error::Result;
 use crate::number::Stream;
 use crate::training::algorithms::{Algorithm, Context};
-use crate::training::{Probe, Task, Training, train};
+use crate::training::{Probe, Source, Task, Training, train};
 
 /// What learns.
 #[derive(Clone)]
@@ -79,7 +80,22 @@ pub struct Run<'a> {
     pub metered: bool,
     /// Loss landscapes: replica r lives on `r mod len`.
     pub landscapes: Arc<Vec<Landscape>>,
+    /// How its states are kept while it runs, if they are.
+    pub kept: Option<Kept<'a>>,
 }
+
+/// How the states of a run are kept.
+pub struct Kept<'a> {
+    /// Where.
+    pub checkpoints: &'a Checkpoints,
+    /// Place of its point in the sweep.
+    pub index: usize,
+    /// Keys of the point with their values.
+    pub settings: &'a [(String, String)],
+}
+
+/// Parts of a run after which states may be kept.
+const PARTS: u32 = 256;
 
 /// Times what the recorder takes, so that the training loop's own time is known.
 pub(super) struct Timed {
@@ -214,18 +230,48 @@ impl Run<'_> {
             first,
             count,
         ));
-        let start = Instant::now();
-        train(
-            self.task,
-            self.training,
-            &self.stream,
-            first,
-            &mut *synapses,
-            &mut probe,
-            &|steps| progress(u64::from(steps)),
-        )?;
+        let mut seconds = 0.0;
+        let keep = |saved: &mut Saved,
+                    synapses: &mut dyn Synapses,
+                    probe: &mut Timed,
+                    seconds: &mut f64| {
+            synapses.keep(saved)?;
+            probe.keep(saved)?;
+            saved.number("seconds", seconds)
+        };
+        let kept = self.kept.as_ref();
+        let mut keeper = kept.map(|k| Keeper::new(k.checkpoints, self.about(k, first, count)));
+        let taken = keeper.as_mut().map(Keeper::take_up).transpose()?;
+        let mut done = 0;
+        if let Some(mut taken) = taken.flatten() {
+            keep(&mut taken.saved, &mut *synapses, &mut probe, &mut seconds)?;
+            taken.saved.end()?;
+            done = taken.done;
+        }
+        let steps = self.training.steps;
+        let begin = |part: u32| (u64::from(steps) * u64::from(part) / u64::from(PARTS)) as u32;
+        progress(u64::from(begin(done)));
+        for part in done..PARTS {
+            let start = Instant::now();
+            train(
+                self.task,
+                self.training,
+                begin(part)..begin(part + 1),
+                &self.stream,
+                first,
+                &mut *synapses,
+                &mut probe,
+                &|steps| progress(u64::from(steps)),
+            )?;
+            seconds += start.elapsed().as_secs_f64();
+            if let Some(keeper) = &mut keeper {
+                keeper.keep(part + 1, false, |saved| {
+                    keep(saved, &mut *synapses, &mut probe, &mut seconds)
+                })?;
+            }
+        }
         Ok(Part {
-            seconds: start.elapsed().as_secs_f64() - probe.seconds,
+            seconds: seconds - probe.seconds,
             updates: f64::from(self.training.steps)
                 * self.training.firings() as f64
                 * (cells * count) as f64,
@@ -234,6 +280,29 @@ impl Run<'_> {
             usage: synapses.usage()?,
             recorder: probe.recorder,
         })
+    }
+
+    /// What states of a stack are the states of.
+    fn about(&self, kept: &Kept, first: usize, count: usize) -> About {
+        let mut hasher = crc32fast::Hasher::new();
+        if let Source::Sets(sets) = &self.task.source {
+            for set in sets {
+                hash_numbers(set.x.as_slice(), &mut hasher);
+                hash_numbers(set.y.as_slice(), &mut hasher);
+            }
+        }
+        if let Learner::Device(plans) = self.learner {
+            hash_cells(plans.iter(), &mut hasher);
+        }
+        About {
+            settings: kept.settings.to_vec(),
+            digest: hasher.finalize(),
+            part: format!("point-{}-{first}", kept.index),
+            label: format!("replicas {first} to {}", first + count - 1),
+            epochs: PARTS,
+            averaged: [self.log.from, self.log.every],
+            free: &[],
+        }
     }
 
     /// The algorithm on its arrays, with these weights in the first and zeros in others.
@@ -345,6 +414,7 @@ impl Settings {
             centre,
             metered: self.technology.is_some(),
             landscapes,
+            kept: None,
         }
     }
 }

@@ -132,7 +132,17 @@ mod tests {
         let zeros = vec![0.0; features];
         let mut array = Digital::new(features, 1, 2, 0.0, zeros.clone(), &zeros);
         let stream = Stream::new(3);
-        train(&task, &training, &stream, 0, &mut array, &mut (), &|_| {}).unwrap();
+        train(
+            &task,
+            &training,
+            0..training.steps,
+            &stream,
+            0,
+            &mut array,
+            &mut (),
+            &|_| {},
+        )
+        .unwrap();
         let read = |j: usize| {
             let (mut x, mut y) = (StackVector::zeros(features, 2), StackVector::zeros(1, 2));
             x.lanes_mut(j).fill(1.0);

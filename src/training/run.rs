@@ -1,5 +1,7 @@
 //! The training loop of one stack of arrays.
 
+use std::ops::Range;
+
 use super::loss::Loss;
 use super::proximal::turn_errors;
 use super::schedule::Schedule;
@@ -162,13 +164,16 @@ struct Loop<'a> {
     changes: StackVector,
 }
 
-/// Trains a stack whose first replica has number `first_replica`; `report` is told the steps done, now and then.
+/// Trains a stack whose first replica has number `first_replica` for these `steps` of the training, which are all of them or go on where others ended; `report` is told
+/// the steps done, now and then.
 ///
 /// # Errors
 /// Those of the synapses.
+#[expect(clippy::too_many_arguments, reason = "what one run depends on")]
 pub fn train(
     task: &Task,
     training: &Training,
+    steps: Range<u32>,
     stream: &Stream,
     first_replica: usize,
     synapses: &mut dyn Synapses,
@@ -202,7 +207,9 @@ pub fn train(
         gradient: StackVector::zeros(inputs * outputs, replicas),
         changes: StackVector::zeros(inputs * outputs, replicas),
     };
-    for step in 0..training.steps {
+    let begun = steps.start;
+    let length = steps.end - begun;
+    for step in steps {
         let rate = training
             .schedule
             .rate(training.learning_rate, step, training.steps);
@@ -211,11 +218,11 @@ pub fn train(
             Update::Summed => this.summed(step, rate, synapses, probe)?,
         }
         synapses.refresh(step)?;
-        if (step + 1) % REPORT_EVERY == 0 {
+        if (step + 1 - begun) % REPORT_EVERY == 0 {
             report(REPORT_EVERY);
         }
     }
-    report(training.steps % REPORT_EVERY);
+    report(length % REPORT_EVERY);
     Ok(())
 }
 

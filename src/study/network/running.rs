@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::checkpoint::{About, Keeper};
+use super::super::checkpoint::{About, FREE, Keeper, hash_cells, hash_numbers};
 use super::super::run::Progress;
 use super::super::simulate::Timed;
 use super::run::{Bench, Epoch, Learner};
@@ -158,6 +158,7 @@ impl<'a> Running<'a> {
             label: format!("replicas {first} to {} ({name})", first + count - 1),
             epochs: bench.task.epochs(),
             averaged: [bench.first_averaged(), bench.task.log_every],
+            free: &FREE,
         }
     }
 
@@ -266,12 +267,8 @@ impl Bench<'_> {
         for set in std::iter::once(&data.train).chain(others.into_iter().flatten()) {
             hash(set, &mut hasher);
         }
-        for plan in self.plans.iter().chain(self.others.iter().flatten()) {
-            let cells = &plan.model.cells;
-            for k in 0..cells.len() {
-                hash_numbers(cells.double(k).parameters, &mut hasher);
-            }
-        }
+        let plans = self.plans.iter().chain(self.others.iter().flatten());
+        hash_cells(plans, &mut hasher);
         hasher.finalize()
     }
 }
@@ -284,11 +281,5 @@ fn hash(examples: &Examples, hasher: &mut crc32fast::Hasher) {
             classes.for_each(|c| hasher.update(&c.to_le_bytes()));
         }
         Targets::Values(values) => hash_numbers(values.as_slice(), hasher),
-    }
-}
-
-fn hash_numbers(numbers: &[f64], hasher: &mut crc32fast::Hasher) {
-    for number in numbers {
-        hasher.update(&number.to_le_bytes());
     }
 }
