@@ -218,7 +218,7 @@ pub fn train(
             Update::Summed => this.summed(step, rate, synapses, probe)?,
         }
         synapses.refresh(step)?;
-        if (step + 1 - begun) % REPORT_EVERY == 0 {
+        if (step + 1 - begun).is_multiple_of(REPORT_EVERY) {
             report(REPORT_EVERY);
         }
     }
