@@ -71,29 +71,13 @@ combine = "product"
 "array.read-noise" = [0.0, 0.02]
 "#;
 
-/// A linear task on devices that forget and pairs of arrays; a second or two where states are written after every part.
-const LINEAR: &str = r#"title = "Small"
-claim = "None"
-cite = []
-seed = 3
-replicas = 70
-
-[device]
-model = "ideal/soft-bounds"
-write-noise = 0.2
-
-[device.retention.exponential]
-lifetime = "1000 s"
-rest = 0.3
-
-[array]
-read-noise = 0.02
-
-[array.mapping.differential-pair]
-conductance-per-weight = "half-window"
-zero = "symmetric-point"
-
-[task]
+/// A linear task on the same devices with the same algorithm; a second or two where states are written after every part.
+fn linear() -> String {
+    let (head, rest) = STUDY.split_once("[task.network]").unwrap();
+    let (_, algorithm) = rest.split_once("[training.algorithm").unwrap();
+    let (algorithm, _) = algorithm.split_once("[sweep]").unwrap();
+    let head = head.replace("replicas = 6", "replicas = 70");
+    let task = r#"[task]
 random-problems = { features = 6, samples = 30, input-deviation = 1.0, truth-deviation = 0.3, label-noise = 0.1 }
 
 [training]
@@ -107,13 +91,9 @@ pulses = "stochastic-rounding"
 average-from = 0.5
 log-every = 3
 seconds-per-step = "0.1 s"
-
-[training.algorithm.tiki-taka-v2]
-fast-rate = 1.0
-transfer-every = 1
-lines = 1
-transfer-rate = 0.05
 "#;
+    format!("{head}{task}\n[training.algorithm{algorithm}")
+}
 
 /// A line whose digital twin diverges after some epochs: its rate is beyond what the curvature allows, a little.
 const DIVERGES: &str = r#"title = "Steep"
@@ -243,7 +223,7 @@ fn a_run_that_was_killed_twice_finds_what_one_in_peace_does() {
 
 #[test]
 fn linear_tasks_go_on_too_and_with_their_own_settings_alone() {
-    let place = killed_twice(LINEAR);
+    let place = killed_twice(&linear());
     let mut running = place.command(&["--checkpoint-every", "0 s"]);
     let running = running.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let mut running = running.unwrap();
@@ -256,7 +236,7 @@ fn linear_tasks_go_on_too_and_with_their_own_settings_alone() {
     running.wait().unwrap();
     place.write(
         "study.toml",
-        LINEAR.replace("learning-rate = 0.02", "learning-rate = 0.01"),
+        linear().replace("learning-rate = 0.02", "learning-rate = 0.01"),
     );
     let text = place.refused(&["--resume"]);
     assert!(

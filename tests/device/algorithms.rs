@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use memridge::backend::{Place, StackVector};
-use memridge::crossbar::{
-    ArrayModel, Crossbar, Digital, Layout, Mapping, Periphery, Plan, Synapses, WeightMap,
-};
+use memridge::backend::StackVector;
+use memridge::crossbar::{ArrayModel, Crossbar, Digital, Mapping, Plan, Synapses, WeightMap};
 use memridge::device::{Cells, Counting};
 use memridge::number::Stream;
 use memridge::study::{Overrides, Study, run_study};
@@ -37,20 +35,13 @@ enum Made {
 }
 
 fn plan(cells: Cells, map: WeightMap, stream: Stream) -> Plan {
-    Plan {
-        model: ArrayModel {
+    crate::plain(
+        ArrayModel {
             cells: Arc::new(cells),
             map,
         },
-        read_noise: 0.0,
-        periphery: Periphery::default(),
-        layout: Layout::default(),
-        wires: None,
-        refresh: None,
-        aggregate: true,
         stream,
-        place: Place::Cpu,
-    }
+    )
 }
 
 /// An array that starts at zero.

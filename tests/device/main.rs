@@ -31,9 +31,27 @@ mod writing;
 
 use std::sync::Arc;
 
+use memridge::backend::Place;
+use memridge::crossbar::{ArrayModel, Layout, Periphery, Plan};
 use memridge::device::{AnyLaw, laws};
+use memridge::number::Stream;
 
 /// A law as the library holds it: one made here would compile its loops once more.
 fn law(name: &str) -> Arc<dyn AnyLaw> {
     laws().into_iter().find(|l| l.name() == name).unwrap()
+}
+
+/// An array by itself, whose periphery and wires are ideal.
+fn plain(model: ArrayModel, stream: Stream) -> Plan {
+    Plan {
+        model,
+        read_noise: 0.0,
+        periphery: Periphery::default(),
+        layout: Layout::default(),
+        wires: None,
+        refresh: None,
+        aggregate: true,
+        stream,
+        place: Place::Cpu,
+    }
 }

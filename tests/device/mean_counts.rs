@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use memridge::backend::{Place, StackVector};
-use memridge::crossbar::{
-    ArrayModel, Crossbar, Layout, Mapping, Periphery, Plan, Synapses, WeightMap,
-};
+use memridge::backend::StackVector;
+use memridge::crossbar::{ArrayModel, Crossbar, Mapping, Synapses, WeightMap};
 use memridge::device::{Counting, load_device};
 use memridge::number::Stream;
 
@@ -19,20 +17,13 @@ const BITS: u32 = 10;
 fn pulses(mapping: Mapping, counting: Counting, x: &[f64], d: &[f64]) -> Vec<[f64; 2]> {
     let map = WeightMap::new(mapping, 0.5, 2.0, x.len(), d.len());
     let device = load_device("ideal/constant-step", "".as_ref()).unwrap();
-    let plan = Plan {
-        model: ArrayModel {
+    let plan = crate::plain(
+        ArrayModel {
             cells: Arc::new(device.cells(map.cells(), 1).unwrap()),
             map,
         },
-        read_noise: 0.0,
-        periphery: Periphery::default(),
-        layout: Layout::default(),
-        wires: None,
-        refresh: None,
-        aggregate: true,
-        stream: Stream::new(8),
-        place: Place::Cpu,
-    };
+        Stream::new(8),
+    );
     assert!((plan.model.step() / STEP - 1.0).abs() < 1e-9);
     let mut array = Crossbar::new(&plan, 0, REPLICAS).unwrap();
     array.write(0, &vec![0.0; map.weights()]).unwrap();

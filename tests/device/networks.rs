@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use memridge::backend::{Place, StackVector};
+use memridge::backend::StackVector;
 use memridge::bias::Gradient;
 use memridge::bias::interval::standard_error;
 use memridge::bias::network::{
     Held, NetworkSetting, Timeline, distance, exact_score, sampled_scores,
 };
-use memridge::crossbar::{
-    ArrayModel, Crossbar, Layout, Mapping, Periphery, Plan, Synapses, WeightMap,
-};
+use memridge::crossbar::{ArrayModel, Crossbar, Mapping, Synapses, WeightMap};
 use memridge::device::{Cells, Counting, CycleNoise};
 use memridge::error::Result;
 use memridge::number::Stream;
@@ -176,17 +174,7 @@ impl Case<'_> {
         let mut windows = Vec::new();
         let from = self.from * course.steps_per_epoch(train.len());
         for (k, (model, layer)) in self.models.iter().zip(&network.layers).enumerate() {
-            let plan = Plan {
-                model: model.clone(),
-                read_noise: 0.0,
-                periphery: Periphery::default(),
-                layout: Layout::default(),
-                wires: None,
-                refresh: None,
-                aggregate: true,
-                stream: Stream::new(SEED).part(100 + k as u32),
-                place: Place::Cpu,
-            };
+            let plan = crate::plain(model.clone(), Stream::new(SEED).part(100 + k as u32));
             let mut array: Box<dyn Synapses> =
                 Box::new(Crossbar::new(&plan, 0, self.replicas).unwrap());
             let weights = self

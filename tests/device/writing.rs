@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use memridge::backend::Place;
 use memridge::crossbar::{
-    ArrayModel, Crossbar, Layout, Mapping, OpenLoop, Periphery, Plan, Start, Synapses, TileSize,
-    WeightMap, WriteVerify, Writing, Written,
+    ArrayModel, Crossbar, Mapping, OpenLoop, Plan, Start, Synapses, TileSize, WeightMap,
+    WriteVerify, Writing, Written,
 };
 use memridge::device::{Cells, CycleNoise, load_device};
 use memridge::number::Stream;
@@ -19,20 +18,13 @@ use crate::statistics::{SEED, WINDOW, check_normal};
 /// An array of one row: weight 0 is position 0, weight 1 position 1.
 fn plan(cells: Cells) -> Plan {
     let map = WeightMap::new(Mapping::ReferenceColumn, 0.0, 1.0, 1, cells.len());
-    Plan {
-        model: ArrayModel {
+    crate::plain(
+        ArrayModel {
             cells: Arc::new(cells),
             map,
         },
-        read_noise: 0.0,
-        periphery: Periphery::default(),
-        layout: Layout::default(),
-        wires: None,
-        refresh: None,
-        aggregate: true,
-        stream: Stream::new(SEED),
-        place: Place::Cpu,
-    }
+        Stream::new(SEED),
+    )
 }
 
 /// Cells of a law with parameters from 0 to 1 and this step.
