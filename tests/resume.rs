@@ -83,7 +83,7 @@ random-problems = { features = 6, samples = 30, input-deviation = 1.0, truth-dev
 [training]
 loss = "squared-error"
 learning-rate = 0.02
-schedule = { cosine = { last = 0.1 } }
+schedule = "constant"
 steps = 6000
 batch = 2
 update = "per-sample"
