@@ -103,12 +103,16 @@ impl Bench<'_> {
         let matched = |of| known.then(|| self.matched(of)).into_iter().flatten();
         let (mut matched, mut ended) = (matched(device), matched(twin));
         let (mut layers, mut sums) = (Vec::new(), [0.0; 2]);
-        let mut mean = Vec::new();
+        let (mut mean, mut ends) = (Vec::new(), Vec::new());
         let mut balances = vec![[0.0; 2]; replicas];
         let last_layer = self.network.layers.len() - 1;
         for k in 0..self.network.layers.len() {
             let (own, free) = (means(device, k, replicas), means(twin, k, replicas));
             let (own_mean, free_mean) = (Weights::of(&own), Weights::of(&free));
+            ends.push(match shared {
+                true => free_mean.mean.clone(),
+                false => free.row(0).iter().copied().collect(),
+            });
             let pairs = own_mean.mean.iter().zip(&free_mean.mean);
             let bias: f64 = pairs.map(|(a, b)| (a - b).powi(2)).sum();
             let norms = |m: &DMatrix<f64>| m.row_iter().map(|r| r.norm()).collect::<Vec<f64>>();
@@ -149,15 +153,7 @@ impl Bench<'_> {
             .map(|(&lambda, t)| self.explicit(Some(lambda), t, &mean, bias))
             .collect();
         let foreseen = trained.foreseen.as_ref();
-        let free = (0..self.network.layers.len()).map(|k| {
-            let all = means(twin, k, replicas);
-            match shared {
-                true => Weights::of(&all).mean,
-                false => all.row(0).iter().copied().collect(),
-            }
-        });
-        let free = as_matrices(&self.network, &free.collect::<Vec<_>>());
-        let curvature = self.curvature(&free);
+        let curvature = self.curvature(&as_matrices(&self.network, &ends));
         // A single layer is balanced against nothing.
         let balance = |values: &[f64], predicted: Option<f64>| match last_layer {
             0 => Estimate::default(),

@@ -74,8 +74,9 @@ pub struct Normaliser {
     inverse: StackVector,
     /// `⟨e ẑ⟩` and `⟨e⟩` of the last batch.
     gradient: [StackVector; 2],
-    /// Samples of one output and replica.
+    /// Samples of one output and replica, and their ẑ.
     own: Vec<f32>,
+    own_standardised: Vec<f32>,
 }
 
 impl Normaliser {
@@ -97,6 +98,7 @@ impl Normaliser {
             inverse: filled(0.0),
             gradient: [filled(0.0), filled(0.0)],
             own: Vec::new(),
+            own_standardised: Vec::new(),
         }
     }
 
@@ -180,14 +182,10 @@ impl Normaliser {
         for c in 0..errors.len() {
             for r in 0..self.replicas {
                 Self::gather(&mut self.own, errors.lanes(c), self.replicas, r);
-                let standardised = self.standardised.lanes(c).iter();
-                let standardised: Vec<f32> = standardised
-                    .skip(r)
-                    .step_by(self.replicas)
-                    .copied()
-                    .collect();
+                let lanes = self.standardised.lanes(c);
+                Self::gather(&mut self.own_standardised, lanes, self.replicas, r);
                 let scale = self.scale.lanes(c)[r] * self.inverse.lanes(c)[r];
-                let found = back(&mut self.own, &standardised, scale);
+                let found = back(&mut self.own, &self.own_standardised, scale);
                 for (gradient, found) in self.gradient.iter_mut().zip(found) {
                     gradient.lanes_mut(c)[r] = found;
                 }
