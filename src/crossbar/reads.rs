@@ -110,6 +110,16 @@ impl Tile {
         let (map, window) = (self.model.map, self.model.cells.window());
         let per_ampere = (map.per_window() / window.span()) as f32;
         let subtracts = map.mapping() == Mapping::ReferenceColumn;
+        if let (true, [reference]) = (subtracts, &self.input_sum[..]) {
+            let scale = |i: f32| (i - reference) * per_ampere;
+            if direction == Direction::Transposed {
+                sums.all_mut().iter_mut().for_each(|y| *y = scale(*y));
+            } else {
+                let pairs = sums.all_mut().iter_mut().zip(self.currents.all());
+                pairs.for_each(|(y, i)| *y = scale(*i));
+            }
+            return;
+        }
         if direction == Direction::Transposed {
             for row in 0..map.inputs() {
                 let lanes = sums.lanes_mut(row).iter_mut();
@@ -149,6 +159,10 @@ impl Tile {
             return;
         }
         self.input_sum.resize(voltages.width(), 0.0);
+        if let [sum] = &mut self.input_sum[..] {
+            voltages.all().iter().for_each(|v| *sum += of(*v));
+            return;
+        }
         for input in 0..voltages.len() {
             for (sum, v) in self.input_sum.iter_mut().zip(voltages.lanes(input)) {
                 *sum += of(*v);

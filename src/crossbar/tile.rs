@@ -240,11 +240,17 @@ impl Tile {
         self.through.iter_mut().for_each(Through::changed);
         let map = self.model.map;
         let per_weight = 1.0 / self.model.step();
-        for column in 0..map.columns() {
-            let factor = (map.share(column) * per_weight) as f32;
-            let changes = changes.lanes(map.weight_of(column));
-            for (d, change) in self.columns.lanes_mut(column).iter_mut().zip(changes) {
-                *d = factor * change;
+        let factor = |column| (map.share(column) * per_weight) as f32;
+        let ask = |columns: &mut [f32], changes: &[f32], factor: f32| {
+            let pairs = columns.iter_mut().zip(changes);
+            pairs.for_each(|(d, change)| *d = factor * change);
+        };
+        if map.cells_per_weight() == 1 {
+            ask(self.columns.all_mut(), changes.all(), factor(0));
+        } else {
+            for column in 0..map.columns() {
+                let changes = changes.lanes(map.weight_of(column));
+                ask(self.columns.lanes_mut(column), changes, factor(column));
             }
         }
         let Some((bits, _)) = counting.trains() else {

@@ -9,10 +9,13 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::backend::{StackVector, WIDE};
-use crate::number::{Draw, Purpose, Stream};
+use crate::number::{Blocks, Draw, LANES, Purpose, Stream};
 
 /// Digits that one block of random words gives a train.
-const PLANES: u32 = 4;
+const PLANES: usize = 4;
+
+/// Blocks that are drawn at a time: few trains are not complete then.
+const DRAWN: u32 = 2;
 
 /// Binary digits of a probability below 1.
 const DIGITS: u32 = 32;
@@ -28,8 +31,8 @@ pub(super) struct Place {
 /// Draws trains; it is its buffers.
 #[derive(Default)]
 pub(super) struct Drawer {
-    words: [Vec<u32>; PLANES as usize],
-    /// Lines that have a train.
+    words: [Vec<u32>; PLANES],
+    /// Lines whose trains have bits that are not decided.
     lines: Vec<u32>,
     digits: Vec<u32>,
     trains: Vec<u32>,
@@ -86,43 +89,22 @@ impl Drawer {
         out: &mut [u32],
     ) {
         let replicas = values.width();
-        let own = values.all()[replica..].iter().step_by(replicas);
-        self.fit(values.len(), keep);
-        let mut found = 0;
-        for (line, value) in own.enumerate() {
-            let probability = value.abs() * scale;
-            let digits = digits(probability);
-            self.lines[found] = line as u32;
-            self.digits[found] = digits;
-            found += usize::from(digits != 0);
-            out[line * replicas + replica] = if probability < 1.0 { 0 } else { keep };
-        }
-        let mut at = Draw {
+        self.fit(values.len());
+        let at = Draw {
             step: place.step,
             replica: place.first_replica.wrapping_add(replica as u32),
             purpose: place.purpose,
             index: 0,
         };
-        while found > 0 {
-            let words = self.words.each_mut().map(|w| &mut w[..found]);
-            stream.fill_block_words(arch, at, &self.lines[..found], words);
-            self.decide(arch, found);
-            at.index += 1;
-            if at.index == 1 {
-                // Hardly a train is complete.
-                continue;
-            }
-            let all = std::mem::take(&mut found);
-            for k in 0..all {
-                let line = self.lines[k];
-                out[line as usize * replicas + replica] = self.trains[k];
-                self.lines[found] = line;
-                self.digits[found] = self.digits[k];
-                self.trains[found] = self.trains[k];
-                self.open[found] = self.open[k];
-                found += usize::from(self.open[k] != 0);
-            }
-        }
+        arch.dispatch(Across {
+            blocks: Blocks::new(stream, at),
+            keep,
+            scale,
+            values: &values.all()[replica..],
+            replicas,
+            drawer: self,
+            out: &mut out[replica..],
+        });
     }
 
     /// The trains of one line for all replicas: a lane is a replica.
@@ -139,7 +121,7 @@ impl Drawer {
         out: &mut [u32],
     ) {
         let replicas = values.len();
-        self.fit(replicas, 0);
+        self.fit(replicas);
         let mut open = 0;
         for (k, (value, scale)) in values.iter().zip(scale).enumerate() {
             let keep = keep(bits[k]);
@@ -161,18 +143,21 @@ impl Drawer {
         out.copy_from_slice(&self.trains[..replicas]);
     }
 
-    /// Room for so many trains, all of whose bits are open.
-    fn fit(&mut self, trains: usize, keep: u32) {
+    /// Room for so many trains.
+    fn fit(&mut self, trains: usize) {
         for buffer in &mut self.words {
             buffer.resize(trains, 0);
         }
-        // One more, for what is written and not counted.
-        self.lines.resize(trains + 1, 0);
-        self.digits.resize(trains + 1, 0);
-        self.trains.clear();
-        self.trains.resize(trains, 0);
-        self.open.clear();
-        self.open.resize(trains, keep);
+        // One more, for what is written and not counted, in whole groups.
+        let trains = (trains + 1).next_multiple_of(LANES);
+        for buffer in [
+            &mut self.lines,
+            &mut self.digits,
+            &mut self.trains,
+            &mut self.open,
+        ] {
+            buffer.resize(trains, 0);
+        }
     }
 
     /// Compares the next digits; the bits that are open in any of the trains.
@@ -202,9 +187,24 @@ fn digits(probability: f32) -> u32 {
     if zeros < DIGITS { mantissa >> zeros } else { 0 }
 }
 
-/// The next digits of all trains meet those of their probabilities, which move on.
+/// The next digits of the numbers of a train's bits meet those of its probability, which moves on.
+#[inline(always)]
+fn meet(words: [u32; PLANES], digits: &mut u32, train: &mut u32, open: &mut u32) {
+    let (mut p, mut ones, mut left) = (*digits, *train, *open);
+    for word in words {
+        let digit = ((p as i32) >> 31) as u32;
+        ones |= left & digit & !word;
+        left &= !(word ^ digit);
+        p <<= 1;
+    }
+    // Of what is equal so far nothing is below p when p has no more digits.
+    left = if p == 0 { 0 } else { left };
+    (*digits, *train, *open) = (p, ones, left);
+}
+
+/// The next digits of all trains, one lane a train.
 struct Decide<'a> {
-    words: [&'a [u32]; PLANES as usize],
+    words: [&'a [u32]; PLANES],
     digits: &'a mut [u32],
     trains: &'a mut [u32],
     open: &'a mut [u32],
@@ -220,19 +220,118 @@ impl WithSimd for Decide<'_> {
         let lanes = self.digits.iter_mut().zip(self.trains).zip(self.open);
         let mut any = 0;
         for (((digits, train), open), ((a, b), (c, d))) in lanes.zip(words) {
-            let (mut p, mut ones, mut left) = (*digits, *train, *open);
-            for word in [a, b, c, d] {
-                let digit = ((p as i32) >> 31) as u32;
-                ones |= left & digit & !word;
-                left &= !(word ^ digit);
-                p <<= 1;
-            }
-            // Of what is equal so far nothing is below p when p has no more digits.
-            left = if p == 0 { 0 } else { left };
-            (*digits, *train, *open) = (p, ones, left);
-            any |= left;
+            meet([*a, *b, *c, *d], digits, train, open);
+            any |= *open;
         }
         any
+    }
+}
+
+/// The trains of every line of one replica, whose values and trains are those from the first on, `replicas` apart.
+struct Across<'a> {
+    blocks: Blocks,
+    keep: u32,
+    scale: f32,
+    values: &'a [f32],
+    replicas: usize,
+    drawer: &'a mut Drawer,
+    out: &'a mut [u32],
+}
+
+impl WithSimd for Across<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let drawer = self.drawer;
+        let count = self.values.len().div_ceil(self.replicas);
+        // Side by side first, so that what follows are loops over whole vectors.
+        let values = self.values.iter().step_by(self.replicas);
+        for (own, value) in drawer.digits.iter_mut().zip(values) {
+            *own = value.to_bits();
+        }
+        // All lines in order.
+        let groups = drawer.digits.as_chunks_mut().0.iter_mut();
+        let groups = groups.zip(drawer.trains.as_chunks_mut().0);
+        let groups = groups.zip(drawer.open.as_chunks_mut().0);
+        for (first, ((digits, trains), open)) in (0..count).step_by(LANES).zip(groups) {
+            let mut group = Group::default();
+            let mut any = 0;
+            for (i, value) in digits.iter().enumerate() {
+                let probability = f32::from_bits(*value).abs() * self.scale;
+                group.lines[i] = (first + i) as u32;
+                group.digits[i] = self::digits(probability);
+                group.trains[i] = if probability < 1.0 { 0 } else { self.keep };
+                any |= group.digits[i];
+            }
+            if any != 0 {
+                group.open = [self.keep; LANES];
+                group.draw(&self.blocks, 0);
+            }
+            (*digits, *trains, *open) = (group.digits, group.trains, group.open);
+        }
+        // Then the few whose trains are not complete.
+        let (lines, digits) = (&mut drawer.lines[..], &mut drawer.digits[..]);
+        let (trains, open) = (&mut drawer.trains[..], &mut drawer.open[..]);
+        let mut found = 0;
+        for (line, open) in (0..).zip(&open[..count]) {
+            lines[found] = line;
+            found += usize::from(*open != 0);
+        }
+        let mut index = 0;
+        while found > 0 {
+            index += DRAWN;
+            let all = std::mem::take(&mut found);
+            for start in (0..all).step_by(LANES) {
+                let some = LANES.min(all - start);
+                let mut group = Group::default();
+                for i in 0..some {
+                    group.lines[i] = lines[start + i];
+                    let line = lines[start + i] as usize;
+                    group.digits[i] = digits[line];
+                    group.trains[i] = trains[line];
+                    group.open[i] = open[line];
+                }
+                group.draw(&self.blocks, index);
+                for i in 0..some {
+                    let line = group.lines[i] as usize;
+                    digits[line] = group.digits[i];
+                    trains[line] = group.trains[i];
+                    open[line] = group.open[i];
+                    lines[found] = group.lines[i];
+                    found += usize::from(group.open[i] != 0);
+                }
+            }
+        }
+        let out = self.out.iter_mut().step_by(self.replicas);
+        out.zip(&*trains).for_each(|(o, train)| *o = *train);
+    }
+}
+
+/// Some lines, the digits that their probabilities have left, their trains, and the bits that are not decided.
+#[derive(Default)]
+struct Group {
+    lines: [u32; LANES],
+    digits: [u32; LANES],
+    trains: [u32; LANES],
+    open: [u32; LANES],
+}
+
+impl Group {
+    /// Draws the digits of the next blocks, from this one on.
+    #[inline(always)]
+    fn draw(&mut self, blocks: &Blocks, first: u32) {
+        for index in first..first + DRAWN {
+            let [a, b, c, d] = blocks.words(index, &self.lines);
+            for i in 0..LANES {
+                meet(
+                    [a[i], b[i], c[i], d[i]],
+                    &mut self.digits[i],
+                    &mut self.trains[i],
+                    &mut self.open[i],
+                );
+            }
+        }
     }
 }
 

@@ -85,6 +85,8 @@ struct Varied {
     width: usize,
     /// The same numbers in tiles, parameter by parameter.
     tiles: Vec<f32>,
+    /// A tile of all parameters of cell 0.
+    first: Vec<f32>,
 }
 
 impl Varied {
@@ -111,6 +113,10 @@ impl Varied {
             rows,
             width: row,
             tiles: Vec::new(),
+            first: parameters[..width]
+                .iter()
+                .flat_map(|&p| std::iter::repeat_n(p, TILE))
+                .collect(),
         };
         let all: Vec<u32> = (0..cells().len() as u32).collect();
         let mut tiles = vec![0.0; varied.size(all.len())];
@@ -482,6 +488,7 @@ impl Cells {
         (varied.width > 0).then(|| Own {
             places: &varied.places,
             tiles: &varied.tiles[first * varied.places.len()..],
+            shared: &varied.first,
         })
     }
 
@@ -497,6 +504,7 @@ impl Cells {
         (varied.width > 0).then_some(Own {
             places: &varied.places,
             tiles: &buffer[..varied.size(cells.len())],
+            shared: &varied.first,
         })
     }
 

@@ -16,13 +16,15 @@ use crate::number::Real;
 /// Lanes that a loop with parameters of their own takes at a time.
 pub const TILE: usize = 64;
 
-/// Parameters that differ from lane to lane; all others are those of the update's cell.
+/// Parameters that differ from lane to lane.
 #[derive(Debug, Clone, Copy)]
 pub struct Own<'a> {
     /// Which parameters they are.
     pub places: &'a [usize],
     /// 64 lanes together, one parameter after the other, in whole tiles: lanes beyond the last have any numbers.
     pub tiles: &'a [f32],
+    /// A tile of all parameters of one cell, for those that all lanes share.
+    pub shared: &'a [f32],
 }
 
 /// What happens to the lanes of an [`Update`].
@@ -327,17 +329,13 @@ impl<C: Change, const SIZE: usize> pulp::WithSimd for Different<'_, C, SIZE> {
     fn with_simd<S: pulp::Simd>(self, _simd: S) {
         let (update, own) = (self.0, self.1);
         let cell = update.cell;
-        let mut shared = [[0.0; TILE]; SIZE];
-        for (plane, &p) in shared.iter_mut().zip(cell.parameters) {
-            plane.fill(p);
-        }
         let (states, last_states) = update.states.as_chunks_mut::<TILE>();
         let (counts, last_counts) = update.counts.as_chunks::<TILE>();
         let (normals, last_normals) = update.normals.as_chunks::<TILE>();
         let mut tiles = own.tiles.as_chunks().0.chunks_exact(own.places.len());
         let lanes = states.iter_mut().zip(counts).zip(normals);
         for (((states, counts), normals), own_planes) in lanes.zip(&mut tiles) {
-            let planes = planes(&shared, own.places, own_planes);
+            let planes = planes(&own, own_planes);
             tile::<C, SIZE>(&cell, &planes, states, counts, normals);
         }
         let Some(own_planes) = tiles.next().filter(|_| !last_states.is_empty()) else {
@@ -350,21 +348,26 @@ impl<C: Change, const SIZE: usize> pulp::WithSimd for Different<'_, C, SIZE> {
         states[..lanes].copy_from_slice(last_states);
         counts[..lanes].copy_from_slice(&last_counts[..lanes]);
         normals[..lanes].copy_from_slice(&last_normals[..lanes]);
-        let planes = planes(&shared, own.places, own_planes);
+        let planes = planes(&own, own_planes);
         tile::<C, SIZE>(&cell, &planes, states, counts, normals);
         last_states.copy_from_slice(&states[..lanes]);
     }
 }
 
+/// Parameters that a law does not have.
+static NOTHING: [f32; TILE] = [0.0; TILE];
+
 /// Shared parameters, and a tile's own at their places.
 #[inline(always)]
 pub(super) fn planes<'a, const SIZE: usize>(
-    shared: &'a [[f32; TILE]; SIZE],
-    places: &[usize],
-    own: &'a [[f32; TILE]],
+    own: &Own<'a>,
+    tile: &'a [[f32; TILE]],
 ) -> Planes<'a, SIZE> {
-    let mut planes = shared.each_ref();
-    for (plane, &place) in own.iter().zip(places) {
+    let mut planes = [&NOTHING; SIZE];
+    for (plane, shared) in planes.iter_mut().zip(own.shared.as_chunks().0) {
+        *plane = shared;
+    }
+    for (plane, &place) in tile.iter().zip(own.places) {
         planes[place] = plane;
     }
     planes

@@ -242,7 +242,7 @@ impl<L: Law> pulp::WithSimd for Loop<'_, L> {
                 Some(own) => {
                     let tiles = own.tiles.as_chunks().0;
                     let first = tile * own.places.len();
-                    planes(&shared, own.places, &tiles[first..first + own.places.len()])
+                    planes(&own, &tiles[first..first + own.places.len()])
                 }
             };
             let groups = states

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::cells::Cells;
-use super::kernel::{Own, TILE, filled, planes};
+use super::kernel::{Own, Planes, TILE, filled, planes};
 use super::law::{
     AnyLaw, Cell, FEW_PARAMETERS, LOWER, Law, MOST_PARAMETERS, OWN, Parameter, UPPER,
 };
@@ -41,17 +41,16 @@ impl<L: Law, const SIZE: usize> pulp::WithSimd for Loop<'_, L, SIZE> {
         let ReadOut {
             cell, own, values, ..
         } = self.0;
-        let shared: [f32; SIZE] = filled(cell.parameters);
         let Some(own) = own else {
+            let shared: [f32; SIZE] = filled(cell.parameters);
             for v in values {
                 *v = L::conductance(&shared, *v);
             }
             return;
         };
-        let shared: [[f32; TILE]; SIZE] = shared.map(|p| [p; TILE]);
         let tiles = own.tiles.as_chunks().0.chunks_exact(own.places.len());
         for (values, tile) in values.chunks_mut(TILE).zip(tiles) {
-            let planes = planes(&shared, own.places, tile);
+            let planes: Planes<SIZE> = planes(&own, tile);
             for (i, v) in values.iter_mut().enumerate() {
                 let mut parameters = [0.0; SIZE];
                 for (k, p) in parameters.iter_mut().enumerate() {

@@ -8,8 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::philox::{RoundKeys, philox4x32_10};
 use super::random::{
-    BATCH, Batch, FEW, Map, Normals, Purpose, Stream, Uniforms, on_circle, put, squared_radius,
-    take, uniform,
+    BATCH, Map, Normals, Purpose, Stream, Uniforms, on_circle, put, squared_radius, take, uniform,
 };
 
 /// Where random numbers of one replica are drawn: everything but the cell.
@@ -26,20 +25,6 @@ pub struct Draw {
 }
 
 impl Stream {
-    /// The words of cells `4·block … 4·block + 3` of each of these blocks, in any order: one slice for each place in a block.
-    ///
-    /// # Panics
-    /// If the index has more than 24 bits.
-    pub fn fill_block_words(&self, arch: Arch, at: Draw, blocks: &[u32], out: [&mut [u32]; 4]) {
-        let stream = *self;
-        arch.dispatch(Blocks {
-            stream,
-            at,
-            blocks,
-            out,
-        });
-    }
-
     /// Normal numbers of the cells from `4 · first_block` on.
     ///
     /// # Panics
@@ -88,44 +73,38 @@ impl Stream {
     }
 }
 
-/// As many lanes in whole vectors: what is left over would be computed one by one, more slowly than all of one more vector.
-#[inline(always)]
-fn whole_vectors(lanes: usize) -> usize {
-    lanes.next_multiple_of(16)
-}
+/// Lanes of loops whose length is known: none is left over, which would be computed alone and several times as slowly.
+pub const LANES: usize = 16;
 
-struct Blocks<'a> {
-    stream: Stream,
+/// The words of whole blocks at one place, for vector loops of others.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocks {
     at: Draw,
-    blocks: &'a [u32],
-    out: [&'a mut [u32]; 4],
+    keys: RoundKeys,
 }
 
-impl WithSimd for Blocks<'_> {
-    type Output = ();
-
+impl Blocks {
+    /// At this place, its index aside.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    pub fn new(stream: &Stream, at: Draw) -> Self {
+        let keys = RoundKeys::new(stream.key());
+        Self { at, keys }
+    }
+
+    /// The words of cells `4·block … 4·block + 3` of each of these blocks, `index` further: one row for each place in a block.
+    ///
+    /// # Panics
+    /// If the index has more than 24 bits.
+    #[inline(always)]
+    pub fn words(&self, index: u32, blocks: &[u32; LANES]) -> [[u32; LANES]; 4] {
         let Draw { step, replica, .. } = self.at;
-        let label = self.at.purpose.label(self.at.index);
-        let keys = RoundKeys::new(self.stream.key());
-        let mut own = [0; FEW];
-        let mut words = [[0; FEW]; 4];
-        let mut out = self.out;
-        for (start, blocks) in (0..).step_by(FEW).zip(self.blocks.chunks(FEW)) {
-            own[..blocks.len()].copy_from_slice(blocks);
-            let lanes = whole_vectors(blocks.len()).min(FEW);
-            for (i, &block) in own.iter().enumerate().take(lanes) {
-                put(
-                    &mut words,
-                    i,
-                    philox4x32_10([step, block, replica, label], &keys),
-                );
-            }
-            for (out, words) in out.iter_mut().zip(&words) {
-                out[start..start + blocks.len()].copy_from_slice(&words[..blocks.len()]);
-            }
+        let label = self.at.purpose.label(self.at.index + index);
+        let mut words = [[0; LANES]; 4];
+        for (i, &block) in blocks.iter().enumerate() {
+            let counter = [step, block, replica, label];
+            put(&mut words, i, philox4x32_10(counter, &self.keys));
         }
+        words
     }
 }
 
@@ -142,42 +121,35 @@ impl<M: Map<Value = f32>> WithSimd for Consecutive<'_, M> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        if self.out.len() <= 4 * FEW {
-            self.in_batches::<FEW>();
-        } else {
-            self.in_batches::<BATCH>();
+        let blocks = Blocks::new(&self.stream, self.at);
+        let firsts = (0..)
+            .step_by(LANES)
+            .map(|k| self.first_block.wrapping_add(k));
+        let (whole, rest) = self.out.as_chunks_mut();
+        let firsts = whole.iter_mut().zip(firsts).map(|(out, first)| {
+            consecutive::<M>(&blocks, first, out);
+            first.wrapping_add(LANES as u32)
+        });
+        let first = firsts.last().unwrap_or(self.first_block);
+        if !rest.is_empty() {
+            let mut more = [0.0; 4 * LANES];
+            consecutive::<M>(&blocks, first, &mut more);
+            rest.copy_from_slice(&more[..rest.len()]);
         }
     }
 }
 
-impl<M: Map<Value = f32>> Consecutive<'_, M> {
-    #[inline(always)]
-    fn in_batches<const N: usize>(self) {
-        let Draw { step, replica, .. } = self.at;
-        let label = self.at.purpose.label(self.at.index);
-        let keys = RoundKeys::new(self.stream.key());
-        let mut words: Batch<u32, N> = [[0; N]; 4];
-        let mut values: Batch<f32, N> = [[0.0; N]; 4];
-        let mut first = self.first_block;
-        for out in self.out.chunks_mut(4 * N) {
-            let blocks = whole_vectors(out.len().div_ceil(4)).min(N);
-            for i in 0..blocks {
-                let counter = [step, first.wrapping_add(i as u32), replica, label];
-                put(&mut words, i, philox4x32_10(counter, &keys));
-            }
-            for i in 0..blocks {
-                put(&mut values, i, M::map(take(&words, i)));
-            }
-            let (whole, rest) = out.as_chunks_mut::<4>();
-            let last = whole.len();
-            for (i, four) in whole.iter_mut().enumerate().take(N) {
-                *four = take(&values, i);
-            }
-            for (k, v) in rest.iter_mut().enumerate() {
-                *v = values[k][last];
-            }
-            first = first.wrapping_add(N as u32);
-        }
+/// Numbers of consecutive blocks.
+#[inline(always)]
+fn consecutive<M: Map<Value = f32>>(blocks: &Blocks, first: u32, out: &mut [f32; 4 * LANES]) {
+    let mut own = [0; LANES];
+    for (k, block) in (0..).zip(&mut own) {
+        *block = first.wrapping_add(k);
+    }
+    let words = blocks.words(0, &own);
+    for i in 0..LANES {
+        let values = M::map(take(&words, i));
+        out[4 * i..4 * i + 4].copy_from_slice(&values);
     }
 }
 
@@ -265,17 +237,12 @@ mod tests {
     #[test]
     fn blocks_have_their_own_words() {
         let stream = Stream::new(0x0123_4567_89ab_cdef);
-        for arch in [Arch::Scalar, Arch::new()] {
-            for length in [0, 1, 31, 32, 33, 70] {
-                let blocks: Vec<u32> = (0..length).map(|i| (i * i * 3 / 7) % 1_009).collect();
-                let mut words: [Vec<u32>; 4] = std::array::from_fn(|_| vec![0; blocks.len()]);
-                let out = words.each_mut().map(Vec::as_mut_slice);
-                stream.fill_block_words(arch, AT, &blocks, out);
-                for (k, words) in (0..).zip(&words) {
-                    for (word, block) in words.iter().zip(&blocks) {
-                        assert_eq!(*word, stream.word(at(4 * block + k)));
-                    }
-                }
+        let blocks: [u32; LANES] = std::array::from_fn(|i| (i * i * 331 % 1_009) as u32);
+        let first = Draw { index: 3, ..AT };
+        let words = Blocks::new(&stream, first).words(2, &blocks);
+        for (k, words) in (0..).zip(&words) {
+            for (word, block) in words.iter().zip(blocks) {
+                assert_eq!(*word, stream.word(at(4 * block + k)));
             }
         }
     }

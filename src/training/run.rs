@@ -372,6 +372,15 @@ impl Loop<'_> {
 /// `gradient[r, c] += Σ_b x[r] · error[c]` for every replica, over whole samples.
 pub(super) fn add_outer(gradient: &mut StackVector, x: &StackVector, error: &StackVector) {
     let replicas = gradient.width();
+    if x.width() == 1 {
+        let rows = gradient.all_mut().chunks_exact_mut(error.len());
+        for (sums, x) in rows.zip(x.all()) {
+            for (g, e) in sums.iter_mut().zip(error.all()) {
+                *g += x * e;
+            }
+        }
+        return;
+    }
     for r in 0..x.len() {
         for c in 0..error.len() {
             let sums = gradient.lanes_mut(r * error.len() + c);

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::count::{Count, Fired, From, Piece};
+use super::count::{Count, Fired, From, Lane, Piece, ones};
 use super::sparse::Sparse;
 use super::{BLOCK, Fixed, Part, show};
 use crate::backend::{Request, Shape, StackVector};
@@ -34,9 +34,11 @@ pub(super) struct Across {
     /// The columns' part of the request.
     pub(super) columns: Vec<f32>,
     pub(super) column_bits: Vec<u32>,
-    /// The rows' part of it, where the array is narrow.
+    /// The rows' part of it; signs only where the array is narrow.
     pub(super) rows: Vec<f32>,
     pub(super) row_bits: Vec<u32>,
+    /// Ones of every row's train.
+    row_ones: Vec<u32>,
     /// Rows whose trains have fewer ones are gathered.
     gather_below: u32,
     pub(super) sparse: Sparse,
@@ -60,6 +62,7 @@ impl Across {
             column_bits: vec![0; shape.columns],
             rows: Vec::new(),
             row_bits: Vec::new(),
+            row_ones: Vec::new(),
             gather_below: 0,
             sparse: Sparse::new(members, chunk, cells),
         }
@@ -87,6 +90,17 @@ pub(super) struct Job<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) counting: Counting,
     pub(super) replica: usize,
+}
+
+impl Job<'_> {
+    /// What belongs to this replica.
+    fn lane<'a, T>(&self, all: &'a [T], replicas: usize) -> Lane<'a, T> {
+        Lane {
+            all,
+            replica: self.replica,
+            replicas,
+        }
+    }
 }
 
 impl Part<'_, [Across]> {
@@ -159,9 +173,11 @@ impl Part<'_, Across> {
             }
             // Rows that wait to be updated whole.
             let mut whole = self.first..self.first;
-            for row in band {
+            for (k, row) in band.enumerate() {
                 let cells = row * columns..(row + 1) * columns;
-                if self.is_sparse(&job, row) {
+                let across = &*self.buffers;
+                let ones = across.row_ones.get(k);
+                if ones.is_some_and(|ones| *ones < across.gather_below) {
                     self.chunks(&job, whole);
                     whole = cells.end..cells.end;
                     self.gather_row(&job, row);
@@ -210,24 +226,21 @@ impl Part<'_, Across> {
 
     /// Takes the columns' part of the request.
     fn take_columns(&mut self, job: &Job) {
-        let (replicas, replica) = (self.fixed.shape.replicas, job.replica);
-        let one = |v: &StackVector, out: &mut [f32]| {
-            let all = v.all()[replica..].iter().step_by(replicas);
-            out.iter_mut().zip(all).for_each(|(o, x)| *o = *x);
-        };
+        let replicas = self.fixed.shape.replicas;
         let across = &mut *self.buffers;
         match job.request {
-            Request::Outer { columns, .. } => one(columns, &mut across.columns),
+            Request::Outer { columns, .. } => {
+                job.lane(columns.all(), replicas).take(&mut across.columns);
+            }
             Request::Dense(_) => {}
             Request::Trains {
                 columns,
                 column_bits,
                 ..
             } => {
-                one(columns, &mut across.columns);
-                let bits = column_bits[replica..].iter().step_by(replicas);
-                let out = across.column_bits.iter_mut();
-                out.zip(bits).for_each(|(o, x)| *o = *x);
+                job.lane(columns.all(), replicas).take(&mut across.columns);
+                job.lane(column_bits, replicas)
+                    .take(&mut across.column_bits);
                 across.sparse.clear();
             }
         }
@@ -251,37 +264,35 @@ impl Part<'_, Across> {
         if shape.cells() > i32::MAX as usize {
             return false;
         }
-        let ones: u32 = across.column_bits.iter().map(|b| b.count_ones()).sum();
-        let all = across.column_bits.iter().fold(0, |all, b| all | b);
-        let length = u32::BITS - all.leading_zeros();
+        let arch = self.fixed.arch;
+        let columns = arch.dispatch(Ones {
+            trains: &across.column_bits,
+            each: &mut [],
+        });
+        let length = u32::BITS - columns.any.leading_zeros();
         // A one of a row meets one of every column with the share of ones among the columns' bits.
-        let coincidences = f64::from(ones) / f64::from(length.max(1));
+        let coincidences = f64::from(columns.ones) / f64::from(length.max(1));
         let limit = GATHER_BELOW * shape.columns as f64;
+        let lanes = rows.start * shape.replicas..rows.end * shape.replicas;
+        across.row_bits.resize(rows.len(), 0);
+        across.row_ones.resize(rows.len(), 0);
+        job.lane(&row_bits[lanes.clone()], shape.replicas)
+            .take(&mut across.row_bits);
+        let ones = arch.dispatch(Ones {
+            trains: &across.row_bits,
+            each: &mut across.row_ones,
+        });
         if !is_narrow(shape) {
             across.gather_below = (limit / coincidences).ceil() as u32;
             return false;
         }
-        let lanes = (rows.start * shape.replicas + job.replica)..rows.end * shape.replicas;
-        let bits = row_bits[lanes.clone()].iter().step_by(shape.replicas);
-        across.row_bits.clear();
-        across.row_bits.extend(bits);
-        let ones: u32 = across.row_bits.iter().map(|b| b.count_ones()).sum();
-        let gathered = f64::from(ones) * coincidences < limit * rows.len() as f64;
+        let gathered = f64::from(ones.ones) * coincidences < limit * rows.len() as f64;
         if gathered {
-            let signs = signs.all()[lanes].iter().step_by(shape.replicas);
-            across.rows.clear();
-            across.rows.extend(signs);
+            across.rows.resize(rows.len(), 0.0);
+            job.lane(&signs.all()[lanes], shape.replicas)
+                .take(&mut across.rows);
         }
         gathered
-    }
-
-    /// Whether few cells of a row get a pulse.
-    fn is_sparse(&self, job: &Job, row: usize) -> bool {
-        let Request::Trains { row_bits, .. } = job.request else {
-            return false;
-        };
-        let train = row_bits[row * self.fixed.shape.replicas + job.replica];
-        train.count_ones() < self.buffers.gather_below
     }
 
     /// Updates these cells, all of them.
@@ -357,7 +368,7 @@ impl Part<'_, Across> {
     /// Draws the signed counts of a chunk.
     fn count_chunk(&mut self, job: &Job, cells: Range<usize>) -> Fired {
         let fixed = self.fixed;
-        let (columns, replicas) = (fixed.shape.columns, fixed.shape.replicas);
+        let replicas = fixed.shape.replicas;
         let skip = cells.start % BLOCK;
         if job.request.is_rounded(job.counting) {
             let at = self.draw(job, Purpose::CountRounding, 0);
@@ -367,42 +378,30 @@ impl Part<'_, Across> {
                 .stream
                 .fill_cell_uniforms(fixed.arch, at, first_block, out);
         }
-        let mut fired = Fired::default();
-        let mut cell = cells.start;
-        while cell < cells.end {
-            let (row, column) = (cell / columns, cell % columns);
-            let end = cells.end.min((row + 1) * columns);
-            let (from, to) = (cell - cells.start, end - cells.start);
-            let part = column..column + (end - cell);
-            let across = &mut *self.buffers;
-            let source = match job.request {
-                Request::Outer { rows, .. } => {
-                    From::Row(rows.lanes(row)[job.replica], &across.columns[part])
-                }
-                Request::Dense(requests) => {
-                    let all = &requests.all()[cell * replicas..end * replicas];
-                    let given = all[job.replica..].iter().step_by(replicas);
-                    let out = across.piece[from..to].iter_mut();
-                    out.zip(given).for_each(|(o, x)| *o = *x);
-                    From::Dense(&across.piece[from..to])
-                }
-                Request::Trains { rows, row_bits, .. } => From::RowTrain {
-                    sign: rows.lanes(row)[job.replica],
-                    signs: &across.columns[part.clone()],
-                    train: row_bits[row * replicas + job.replica],
-                    bits: &across.column_bits[part],
-                },
-            };
-            fired = fired.and(fixed.arch.dispatch(Count {
-                counts: &mut across.counts[from..to],
-                uniforms: &across.uniforms[skip + from..skip + to],
-                counting: job.counting,
-                one_sided: fixed.cells.is_one_sided(),
-                from: source,
-            }));
-            cell = end;
-        }
-        fired
+        let (first, len) = (cells.start, cells.len());
+        let across = &mut *self.buffers;
+        let from = match job.request {
+            Request::Outer { rows, .. } => {
+                From::Products(first, job.lane(rows.all(), replicas), &across.columns)
+            }
+            Request::Dense(requests) => {
+                let own = &requests.all()[first * replicas..cells.end * replicas];
+                job.lane(own, replicas).take(&mut across.piece[..len]);
+                From::Dense(&across.piece[..len])
+            }
+            Request::Trains { rows, row_bits, .. } => From::Meetings {
+                first,
+                signs: (job.lane(rows.all(), replicas), &across.columns),
+                bits: (job.lane(row_bits, replicas), &across.column_bits),
+            },
+        };
+        fixed.arch.dispatch(Count {
+            counts: &mut across.counts[..len],
+            uniforms: &across.uniforms[skip..skip + len],
+            counting: job.counting,
+            one_sided: fixed.cells.is_one_sided(),
+            from,
+        })
     }
 
     pub(super) fn draw(&self, job: &Job, purpose: Purpose, index: u32) -> Draw {
@@ -487,6 +486,36 @@ impl Part<'_, Across> {
         let normals = &across.normals[cells.start % BLOCK..];
         let seen = seen.step_by(replicas);
         show(seen, positions.iter(), &across.counts, normals, deviation);
+    }
+}
+
+/// Counts the ones of trains, as many as there is room for one by one too.
+struct Ones<'a> {
+    trains: &'a [u32],
+    each: &'a mut [u32],
+}
+
+/// What [`Ones`] finds.
+struct Found {
+    /// Ones of all trains.
+    ones: u32,
+    /// Bits that any train has.
+    any: u32,
+}
+
+impl pulp::WithSimd for Ones<'_> {
+    type Output = Found;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) -> Found {
+        for (each, train) in self.each.iter_mut().zip(self.trains) {
+            *each = ones(*train) as u32;
+        }
+        let trains = self.trains.iter();
+        Found {
+            ones: trains.clone().map(|t| ones(*t) as u32).sum(),
+            any: trains.fold(0, |any, t| any | t),
+        }
     }
 }
 

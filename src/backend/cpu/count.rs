@@ -1,25 +1,50 @@
 //! From requests to signed counts.
 
+use std::ops::Range;
+
 use crate::device::{Counting, round_request};
 
-/// Where the requests of some lanes come from: the replicas of one cell, or the columns of one row.
+/// Where the requests of some lanes come from: the replicas of one cell, or neighbouring cells of one replica.
 pub(super) enum From<'a> {
     /// Products of two factors.
     Outer(&'a [f32], &'a [f32]),
-    /// Products with one factor for all lanes.
-    Row(f32, &'a [f32]),
     Dense(&'a [f32]),
     Trains {
         signs: (&'a [f32], &'a [f32]),
         bits: (&'a [u32], &'a [u32]),
     },
-    /// Trains that meet one train.
-    RowTrain {
-        sign: f32,
-        signs: &'a [f32],
-        train: u32,
-        bits: &'a [u32],
+    /// Products of factors of rows and columns, for cells from this one on.
+    Products(usize, Lane<'a, f32>, &'a [f32]),
+    /// Trains of columns that meet those of rows, likewise.
+    Meetings {
+        first: usize,
+        signs: (Lane<'a, f32>, &'a [f32]),
+        bits: (Lane<'a, u32>, &'a [u32]),
     },
+}
+
+/// What belongs to one replica, of lists that hold all of them side by side.
+#[derive(Clone, Copy)]
+pub(super) struct Lane<'a, T> {
+    pub(super) all: &'a [T],
+    pub(super) replica: usize,
+    pub(super) replicas: usize,
+}
+
+impl<T: Copy> Lane<'_, T> {
+    #[inline(always)]
+    fn at(&self, k: usize) -> T {
+        self.all[k * self.replicas + self.replica]
+    }
+
+    /// Copies all of it.
+    pub(super) fn take(&self, out: &mut [T]) {
+        if self.replicas == 1 {
+            return out.copy_from_slice(self.all);
+        }
+        let own = self.all[self.replica..].iter().step_by(self.replicas);
+        out.iter_mut().zip(own).for_each(|(o, x)| *o = *x);
+    }
 }
 
 /// How many pulses some lanes get.
@@ -64,9 +89,12 @@ impl pulp::WithSimd for Count<'_> {
                     *n = x * d;
                 }
             }
-            From::Row(x, columns) => {
-                for (n, d) in counts.iter_mut().zip(columns) {
-                    *n = x * d;
+            From::Products(first, rows, columns) => {
+                for (row, part, own) in by_rows(first, counts.len(), columns.len()) {
+                    let x = rows.at(row);
+                    for (n, d) in counts[own].iter_mut().zip(&columns[part]) {
+                        *n = x * d;
+                    }
                 }
             }
             From::Dense(requests) => counts.copy_from_slice(requests),
@@ -78,14 +106,13 @@ impl pulp::WithSimd for Count<'_> {
                 }
                 return fired(counts, one_sided);
             }
-            From::RowTrain {
-                sign,
-                signs,
-                train,
-                bits,
-            } => {
-                for ((n, b), d) in counts.iter_mut().zip(bits).zip(signs) {
-                    *n = signed(train & b, sign, *d);
+            From::Meetings { first, signs, bits } => {
+                for (row, part, own) in by_rows(first, counts.len(), bits.1.len()) {
+                    let (train, sign) = (bits.0.at(row), signs.0.at(row));
+                    let across = bits.1[part.clone()].iter().zip(&signs.1[part]);
+                    for (n, (b, d)) in counts[own].iter_mut().zip(across) {
+                        *n = signed(train & b, sign, *d);
+                    }
                 }
                 return fired(counts, one_sided);
             }
@@ -107,6 +134,21 @@ impl pulp::WithSimd for Count<'_> {
     }
 }
 
+/// Each row that these cells are in, which of its columns, and which of the cells they are.
+#[inline(always)]
+fn by_rows(
+    first: usize,
+    cells: usize,
+    columns: usize,
+) -> impl Iterator<Item = (usize, Range<usize>, Range<usize>)> {
+    let last = first + cells;
+    (first / columns..last.div_ceil(columns)).map(move |row| {
+        let start = row * columns;
+        let (from, to) = (first.max(start), last.min(start + columns));
+        (row, from - start..to - start, from - first..to - first)
+    })
+}
+
 /// The number of coincidences with the sign of a product.
 #[inline(always)]
 fn signed(coincidences: u32, x: f32, d: f32) -> f32 {
@@ -123,21 +165,23 @@ fn fired(counts: &mut [f32], one_sided: bool) -> Fired {
         }
     }
     let (mut total, mut most) = (0, 0);
-    for n in counts.iter() {
-        // Adding 2²³ brings a whole number below 2²³ to the low bits; integer sums vectorise, float sums may not.
-        let whole = (n.abs() + 8_388_608.0).to_bits() & 0x007f_ffff;
-        total += whole;
-        most = most.max(whole);
+    // So few that sums of whole numbers below 2²³ have room.
+    for counts in counts.chunks(256) {
+        let mut sum = 0;
+        for n in counts {
+            // Adding 2²³ brings a whole number below 2²³ to the low bits; integer sums vectorise, float sums may not.
+            let whole = (n.abs() + 8_388_608.0).to_bits() & 0x007f_ffff;
+            sum += whole;
+            most = most.max(whole);
+        }
+        total += u64::from(sum);
     }
-    Fired {
-        total: u64::from(total),
-        most,
-    }
+    Fired { total, most }
 }
 
 /// Number of ones, in steps that vectorise everywhere (a population count instruction for vectors is rare).
 #[inline(always)]
-fn ones(x: u32) -> i32 {
+pub(super) fn ones(x: u32) -> i32 {
     let x = x - ((x >> 1) & 0x5555_5555);
     let x = (x & 0x3333_3333) + ((x >> 2) & 0x3333_3333);
     ((((x + (x >> 4)) & 0x0f0f_0f0f).wrapping_mul(0x0101_0101)) >> 24) as i32

@@ -247,13 +247,18 @@ impl Cpu {
     ) {
         let (fixed, replicas) = (&self.fixed, self.fixed.shape.replicas);
         let (outputs, width) = (currents.len(), currents.width());
-        normals.resize(DRAWN * outputs, 0.0);
+        normals.resize(DRAWN.min(width) * outputs, 0.0);
         for first in (0..width).step_by(DRAWN) {
             let lanes = first..width.min(first + DRAWN);
             for (lane, own) in lanes.clone().zip(normals.chunks_exact_mut(outputs)) {
                 let step = noise.step.wrapping_add((lane / replicas) as u32);
                 let at = fixed.draw(step, lane % replicas, Purpose::ReadNoise, noise.index);
                 fixed.stream.fill_cell_normals(fixed.arch, at, 0, own);
+            }
+            if let (1, None) = (width, deviations) {
+                let all = currents.all_mut().iter_mut().zip(&*normals);
+                all.for_each(|(i, z)| *i += noise.deviation * z);
+                return;
             }
             for o in 0..outputs {
                 let drawn = normals[o..].iter().step_by(outputs);
@@ -507,6 +512,16 @@ impl pulp::WithSimd for Scale<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        if let [sum] = self.sums {
+            for v in self.voltages.all() {
+                *sum += v;
+            }
+            let offset = self.g_min * *sum;
+            for i in self.currents.all_mut() {
+                *i = offset + self.span * *i;
+            }
+            return;
+        }
         for input in 0..self.voltages.len() {
             for (sum, v) in self.sums.iter_mut().zip(self.voltages.lanes(input)) {
                 *sum += v;

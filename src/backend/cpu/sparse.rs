@@ -52,42 +52,108 @@ struct Once {
 }
 
 impl Once {
-    /// Room for `n` cells, and for the idle end of a look-up.
+    /// Room for `n` cells, and for what [`Push`] writes behind them.
     fn new(n: usize) -> Self {
         Self {
-            buffer: vec![0; n + 8],
+            buffer: vec![0; n + 16],
             len: 0,
         }
     }
 }
 
-/// Writes the members of a set, counted from `first`, some of them negative, from place `len` on; returns the place behind them.
-#[inline(always)]
-fn push(buffer: &mut [u32], mut len: usize, set: u64, negative: u64, first: u32) -> usize {
-    if set.count_ones() < LOOKED_UP {
-        for column in set_bits(set) {
-            let sign = (negative >> column) as u32;
-            buffer[len] = (first + column as u32) | sign << 31;
-            len += 1;
-        }
-        return len;
-    }
-    let bytes = set.to_le_bytes().into_iter().zip(negative.to_le_bytes());
-    for ((set, negative), first) in bytes.zip((first..).step_by(8)) {
-        let Some(out) = buffer
-            .get_mut(len..)
-            .and_then(<[u32]>::first_chunk_mut::<8>)
-        else {
+/// What the members of a word of a set become: `origin + stride · member`, with the sign.
+#[derive(Clone, Copy)]
+struct Places {
+    origin: u32,
+    stride: u32,
+}
+
+/// A way to write down the members of a set.
+trait Push: Copy {
+    /// Writes them from place `len` on, and more that are nothing behind them; returns the place behind the last member.
+    fn push(self, buffer: &mut [u32], len: usize, set: u64, negative: u64, places: Places)
+    -> usize;
+}
+
+/// One by one, or eight at a time by [`MEMBERS`].
+#[derive(Clone, Copy)]
+struct Table;
+
+impl Push for Table {
+    #[inline(always)]
+    fn push(
+        self,
+        buffer: &mut [u32],
+        mut len: usize,
+        set: u64,
+        negative: u64,
+        Places { origin, stride }: Places,
+    ) -> usize {
+        if set.count_ones() < LOOKED_UP {
+            for column in set_bits(set) {
+                let sign = (negative >> column) as u32;
+                buffer[len] = (origin + stride * column as u32) | sign << 31;
+                len += 1;
+            }
             return len;
-        };
-        let members = &MEMBERS[usize::from(set)];
-        let negative = u32::from(negative);
-        for k in 0..8 {
-            out[k] = (first + members[k]) | (negative << (31 - members[k])) & DEPRESSED;
         }
-        len += set.count_ones() as usize;
+        let bytes = set.to_le_bytes().into_iter().zip(negative.to_le_bytes());
+        for ((set, negative), first) in bytes.zip((0..).step_by(8)) {
+            let Some(out) = buffer
+                .get_mut(len..)
+                .and_then(<[u32]>::first_chunk_mut::<8>)
+            else {
+                return len;
+            };
+            let members = &MEMBERS[usize::from(set)];
+            let negative = u32::from(negative);
+            for k in 0..8 {
+                let sign = (negative << (31 - members[k])) & DEPRESSED;
+                out[k] = (origin + stride * (first + members[k])) | sign;
+            }
+            len += set.count_ones() as usize;
+        }
+        len
     }
-    len
+}
+
+/// Sixteen at a time, by the instruction that moves chosen lanes together.
+#[cfg(target_arch = "x86_64")]
+impl Push for pulp::x86::V4 {
+    #[inline(always)]
+    fn push(
+        self,
+        buffer: &mut [u32],
+        mut len: usize,
+        set: u64,
+        negative: u64,
+        Places { origin, stride }: Places,
+    ) -> usize {
+        if set == 0 {
+            return len;
+        }
+        let simd = self.avx512f;
+        for first in (0..WORD as u32).step_by(16) {
+            let Some(out) = buffer
+                .get_mut(len..)
+                .and_then(<[u32]>::first_chunk_mut::<16>)
+            else {
+                return len;
+            };
+            let mut places = [0; 16];
+            for (k, place) in (first..).zip(&mut places) {
+                *place = origin + stride * k;
+            }
+            let (own, negative) = ((set >> first) as u16, (negative >> first) as u16);
+            let places = pulp::cast(places);
+            let sign = pulp::cast([DEPRESSED; 16]);
+            let signed = simd._mm512_mask_or_epi32(places, negative, places, sign);
+            let chosen = simd._mm512_maskz_compress_epi32(own, signed);
+            *out = pulp::cast(chosen);
+            len += own.count_ones() as usize;
+        }
+        len
+    }
 }
 
 /// Cells and signed counts from [`Once`].
@@ -119,10 +185,10 @@ struct Counted {
 }
 
 impl Counted {
-    /// Room for `n` cells, and for the idle end of a look-up.
+    /// Room for `n` cells, and for what [`Push`] writes behind them.
     fn new(n: usize) -> Self {
         Self {
-            cells: vec![0; n + 8],
+            cells: vec![0; n + 16],
             counts: vec![0.0; n],
             len: 0,
         }
@@ -317,14 +383,15 @@ impl pulp::WithSimd for Sets<'_> {
 }
 
 /// Finds the cells of a line that get a pulse; returns how many pulses there are.
-struct Find<'a> {
+struct Find<'a, P> {
+    push: P,
     line: Line,
     /// Whether negative pulses are none.
     one_sided: bool,
     sparse: &'a mut Sparse,
 }
 
-impl pulp::WithSimd for Find<'_> {
+impl<P: Push> pulp::WithSimd for Find<'_, P> {
     type Output = u64;
 
     #[inline(always)]
@@ -338,7 +405,7 @@ impl pulp::WithSimd for Find<'_> {
             most,
             ..
         } = self.sparse;
-        let line = self.line;
+        let (line, push) = (self.line, self.push);
         // Lengths in registers, not behind the pointers that the loop writes through.
         let (mut singles, mut several_cells) = (single.len, several.len);
         let (single_cells, cells) = (&mut single.buffer[..], &mut several.cells[..]);
@@ -365,13 +432,17 @@ impl pulp::WithSimd for Find<'_> {
             let kept = !(negative & dropped);
             (once, twice) = (once & !twice & kept, twice & kept);
             pulses += u64::from(once.count_ones());
-            singles = push(single_cells, singles, once, negative, first);
-            several_cells = push(cells, several_cells, twice, negative, first);
+            let own = Places {
+                origin: line.first + line.stride * first,
+                stride: line.stride,
+            };
+            let members = Places {
+                origin: first,
+                stride: 1,
+            };
+            singles = push.push(single_cells, singles, once, negative, own);
+            several_cells = push.push(cells, several_cells, twice, negative, members);
             first += WORD as u32;
-        }
-        for cell in &mut single_cells[single.len..singles] {
-            let member = *cell & !DEPRESSED;
-            *cell = (line.first + line.stride * member) | *cell & DEPRESSED;
         }
         let cells = cells[several.len..several_cells].iter_mut();
         for (cell, count) in cells.zip(&mut several.counts[several.len..]) {
@@ -430,13 +501,23 @@ impl Part<'_, Across> {
         }
     }
 
-    fn gather(&mut self, job: &Job, line: Line) {
-        let sparse = &mut self.buffers.sparse;
-        self.pulses += self.fixed.arch.dispatch(Find {
+    fn find<P: Push>(&mut self, line: Line, push: P) -> Find<'_, P> {
+        Find {
+            push,
             line,
             one_sided: self.fixed.cells.is_one_sided(),
-            sparse,
-        });
+            sparse: &mut self.buffers.sparse,
+        }
+    }
+
+    fn gather(&mut self, job: &Job, line: Line) {
+        let arch = self.fixed.arch;
+        self.pulses += match arch {
+            #[cfg(target_arch = "x86_64")]
+            Arch::V4(best) => arch.dispatch(self.find(line, best)),
+            _ => arch.dispatch(self.find(line, Table)),
+        };
+        let sparse = &self.buffers.sparse;
         if sparse.once.len.max(sparse.several.len) >= WAITING {
             self.finish_gathered(job);
         }

@@ -133,10 +133,15 @@ impl Converters {
     }
 
     fn side(&mut self, direction: Direction) -> &mut Side {
-        match direction {
+        self.side_and_buffers(direction).0
+    }
+
+    fn side_and_buffers(&mut self, direction: Direction) -> (&mut Side, &mut Buffers) {
+        let side = match direction {
             Direction::Forward => &mut self.forward,
             Direction::Transposed => &mut self.transposed,
-        }
+        };
+        (side, &mut self.buffers)
     }
 
     /// Reads all samples of `inputs`, with the repetitions that bound management asks for.
@@ -292,36 +297,32 @@ impl Converters {
 
     /// Levels of the inputs.
     fn drive(&mut self, place: Place, inputs: &StackVector, scale: &[f32]) {
-        let mut buffers = std::mem::take(&mut self.buffers);
         if self.side(place.direction).dac.is_dithered() {
-            buffers.dither.reshape(inputs.len(), inputs.width());
             let at = (place.step, Purpose::InputRounding, place.index(0));
-            self.dither(at, &mut buffers.uniforms, &mut buffers.dither);
+            self.dither(at, (inputs.len(), inputs.width()));
         }
-        buffers.levels.reshape(inputs.len(), inputs.width());
         let arch = self.arch;
-        let dac = &self.side(place.direction).dac;
-        dac.levels(arch, inputs, scale, &buffers.dither, &mut buffers.levels);
-        self.buffers = buffers;
+        let (side, buffers) = self.side_and_buffers(place.direction);
+        let Buffers { dither, levels, .. } = buffers;
+        levels.reshape(inputs.len(), inputs.width());
+        side.dac.levels(arch, inputs, scale, dither, levels);
     }
 
     /// Voltages of the levels, or of one of their planes.
     fn voltages(&mut self, direction: Direction, plane: Option<u32>) {
-        let mut buffers = std::mem::take(&mut self.buffers);
         let arch = self.arch;
-        let dac = &self.side(direction).dac;
+        let (side, buffers) = self.side_and_buffers(direction);
+        let (levels, voltages) = (&mut buffers.levels, &mut buffers.voltages);
         match plane {
             Some(plane) => {
-                let (len, width) = (buffers.levels.len(), buffers.levels.width());
-                buffers.voltages.reshape(len, width);
-                dac.plane(plane, &buffers.levels, &mut buffers.voltages);
+                voltages.reshape(levels.len(), levels.width());
+                side.dac.plane(plane, levels, voltages);
             }
             None => {
-                dac.drive(arch, &mut buffers.levels);
-                std::mem::swap(&mut buffers.levels, &mut buffers.voltages);
+                side.dac.drive(arch, levels);
+                std::mem::swap(levels, voltages);
             }
         }
-        self.buffers = buffers;
     }
 
     fn driven<'a>(&'a self, again: Option<&'a [u32]>) -> Driven<'a> {
@@ -377,27 +378,34 @@ impl Converters {
     }
 
     fn digitise(&mut self, place: Place, plane: u32, outputs: &mut StackVector) {
-        let mut buffers = std::mem::take(&mut self.buffers);
         if self.side(place.direction).adc.is_dithered() {
-            buffers.dither.reshape(outputs.len(), outputs.width());
             let at = (place.step, Purpose::OutputRounding, place.index(plane));
-            self.dither(at, &mut buffers.uniforms, &mut buffers.dither);
+            self.dither(at, (outputs.len(), outputs.width()));
         }
         let arch = self.arch;
-        let adc = &self.side(place.direction).adc;
-        let saturated = &mut buffers.saturated;
-        adc.convert(arch, &buffers.rescale, &buffers.dither, outputs, saturated);
-        self.buffers = buffers;
+        let (side, buffers) = self.side_and_buffers(place.direction);
+        let Buffers {
+            rescale,
+            dither,
+            saturated,
+            ..
+        } = buffers;
+        side.adc.convert(arch, rescale, dither, outputs, saturated);
     }
 
     /// A uniform number for each element and lane, at (step + sample, element, replica).
     fn dither(
-        &self,
+        &mut self,
         (step, purpose, index): (u32, Purpose, u32),
-        uniforms: &mut [Vec<f32>; 4],
-        out: &mut StackVector,
+        (len, width): (usize, usize),
     ) {
-        let (len, width, replicas) = (out.len(), out.width(), self.replicas);
+        let replicas = self.replicas;
+        let Buffers {
+            uniforms,
+            dither: out,
+            ..
+        } = &mut self.buffers;
+        out.reshape(len, width);
         for sample in 0..width / replicas {
             let step = step.wrapping_add(sample as u32);
             let first = sample * replicas;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 
-use super::{Activation, Examples, Layers, Network, Target, Targets};
+use super::{Activation, Examples, Layers, Network, Objective, Target, Targets};
 use crate::backend::StackVector;
 use crate::crossbar::Synapses;
 use crate::device::Counting;
@@ -136,6 +136,8 @@ pub(super) struct Pass<'a> {
     back: StackVector,
     /// The sample of every lane.
     samples: Vec<usize>,
+    /// A buffer.
+    room: Vec<f32>,
 }
 
 impl<'a> Pass<'a> {
@@ -148,6 +150,7 @@ impl<'a> Pass<'a> {
             errors: vec![StackVector::default(); layers],
             back: StackVector::default(),
             samples: Vec::new(),
+            room: Vec::new(),
         }
     }
 
@@ -166,11 +169,16 @@ impl<'a> Pass<'a> {
         let width = self.samples.len();
         let first = self.network.layers[0];
         self.inputs[0].reshape(first.rows(), width);
-        for j in 0..first.inputs {
-            let own = &data.x[j..];
-            let lanes = self.inputs[0].lanes_mut(j).iter_mut();
-            for (x, k) in lanes.zip(&self.samples) {
-                *x = own[k * data.features];
+        if let [only] = self.samples[..] {
+            let sample = &data.x[only * data.features..][..first.inputs];
+            self.inputs[0].all_mut()[..first.inputs].copy_from_slice(sample);
+        } else {
+            for j in 0..first.inputs {
+                let own = &data.x[j..];
+                let lanes = self.inputs[0].lanes_mut(j).iter_mut();
+                for (x, k) in lanes.zip(&self.samples) {
+                    *x = own[k * data.features];
+                }
             }
         }
         for (k, layer) in self.network.layers.iter().enumerate() {
@@ -205,20 +213,15 @@ impl<'a> Pass<'a> {
         let Some(last) = self.errors.last_mut() else {
             return;
         };
-        let (outputs, width) = (last.len(), last.width());
-        let (mut z, mut e) = (vec![0.0; outputs], vec![0.0; outputs]);
-        pulp::Arch::new().dispatch(|| {
-            for lane in 0..width {
-                for (c, z) in z.iter_mut().enumerate() {
-                    *z = last.lanes(c)[lane];
-                }
-                let target = data.target(self.samples[lane]);
-                let loss = self.network.objective.errors(&z, target, &mut e);
-                losses[lane % self.replicas] += f64::from(loss);
-                for (c, e) in e.iter().enumerate() {
-                    last.lanes_mut(c)[lane] = *e;
-                }
-            }
+        let (samples, replicas) = (&self.samples[..], self.replicas);
+        pulp::Arch::new().dispatch(Compare {
+            objective: self.network.objective,
+            data,
+            samples,
+            replicas,
+            sums: last,
+            losses,
+            room: &mut self.room,
         });
     }
 
@@ -288,6 +291,39 @@ impl Pass<'_> {
     }
 }
 
+/// The sums of all lanes become their errors.
+struct Compare<'a> {
+    objective: Objective,
+    data: &'a Single,
+    samples: &'a [usize],
+    replicas: usize,
+    sums: &'a mut StackVector,
+    losses: &'a mut [f64],
+    /// A buffer.
+    room: &'a mut Vec<f32>,
+}
+
+impl pulp::WithSimd for Compare<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let (sums, width) = (self.sums.all_mut(), self.samples.len());
+        let outputs = sums.len() / width.max(1);
+        let room = self.room;
+        room.resize(2 * outputs, 0.0);
+        let (z, e) = room.split_at_mut(outputs);
+        for (lane, &sample) in self.samples.iter().enumerate() {
+            let own = sums[lane..].iter().step_by(width);
+            z.iter_mut().zip(own).for_each(|(z, sum)| *z = *sum);
+            let loss = self.objective.errors(z, self.data.target(sample), e);
+            self.losses[lane % self.replicas] += f64::from(loss);
+            let own = sums[lane..].iter_mut().step_by(width);
+            own.zip(&*e).for_each(|(sum, e)| *sum = *e);
+        }
+    }
+}
+
 impl Activation {
     /// `φ(z)` of all of them.
     fn apply(self, values: &mut [f32]) {
@@ -299,10 +335,10 @@ impl Activation {
 
     /// Multiplies errors by `φ'`, given the values `φ`.
     fn scale_back(self, values: &[f32], errors: &mut [f32]) {
-        pulp::Arch::new().dispatch(|| {
-            for (e, a) in errors.iter_mut().zip(values) {
-                *e *= self.slope(*a);
-            }
+        pulp::Arch::new().dispatch(SendBack {
+            activation: self,
+            values,
+            errors,
         });
     }
 }
@@ -329,10 +365,39 @@ impl pulp::WithSimd for Apply<'_> {
     }
 }
 
+/// [`Activation::scale_back`], likewise.
+struct SendBack<'a> {
+    activation: Activation,
+    values: &'a [f32],
+    errors: &'a mut [f32],
+}
+
+impl pulp::WithSimd for SendBack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let (values, errors) = (self.values, self.errors);
+        match self.activation {
+            Activation::Identity => {}
+            Activation::Tanh => scale_all(Activation::Tanh, values, errors),
+            Activation::Sigmoid => scale_all(Activation::Sigmoid, values, errors),
+            Activation::Relu => scale_all(Activation::Relu, values, errors),
+        }
+    }
+}
+
 #[inline(always)]
 fn apply_all(known: Activation, values: &mut [f32]) {
     for z in values {
         *z = known.value(*z);
+    }
+}
+
+#[inline(always)]
+fn scale_all(known: Activation, values: &[f32], errors: &mut [f32]) {
+    for (e, a) in errors.iter_mut().zip(values) {
+        *e *= known.slope(*a);
     }
 }
 
