@@ -110,13 +110,16 @@ impl Tile {
         let (map, window) = (self.model.map, self.model.cells.window());
         let per_ampere = (map.per_window() / window.span()) as f32;
         let subtracts = map.mapping() == Mapping::ReferenceColumn;
-        if let (true, [reference]) = (subtracts, &self.input_sum[..]) {
-            let scale = |i: f32| (i - reference) * per_ampere;
+        let weight = |i: f32, other: f32| (i - other) * per_ampere;
+        if let (true, &[reference]) = (subtracts, &self.input_sum[..]) {
+            let sums = sums.all_mut();
             if direction == Direction::Transposed {
-                sums.all_mut().iter_mut().for_each(|y| *y = scale(*y));
+                sums.iter_mut().for_each(|y| *y = weight(*y, reference));
             } else {
-                let pairs = sums.all_mut().iter_mut().zip(self.currents.all());
-                pairs.for_each(|(y, i)| *y = scale(*i));
+                let currents = self.currents.all();
+                assert_eq!(sums.len(), currents.len(), "one sum a column");
+                let pairs = sums.iter_mut().zip(currents);
+                pairs.for_each(|(y, i)| *y = weight(*i, reference));
             }
             return;
         }
@@ -124,8 +127,8 @@ impl Tile {
             for row in 0..map.inputs() {
                 let lanes = sums.lanes_mut(row).iter_mut();
                 if subtracts {
-                    for (y, reference) in lanes.zip(&self.input_sum) {
-                        *y = (*y - reference) * per_ampere;
+                    for (y, &reference) in lanes.zip(&self.input_sum) {
+                        *y = weight(*y, reference);
                     }
                 } else {
                     lanes.for_each(|y| *y *= per_ampere);
@@ -134,8 +137,8 @@ impl Tile {
             return;
         }
         let subtract = |sums: &mut [f32], from: &[f32], what: &[f32]| {
-            for (y, (i, other)) in sums.iter_mut().zip(from.iter().zip(what)) {
-                *y = (i - other) * per_ampere;
+            for (y, (&i, &other)) in sums.iter_mut().zip(from.iter().zip(what)) {
+                *y = weight(i, other);
             }
         };
         for column in 0..map.outputs() {

@@ -246,6 +246,8 @@ impl Tile {
             pairs.for_each(|(d, change)| *d = factor * change);
         };
         if map.cells_per_weight() == 1 {
+            let (asked, columns) = (changes.all().len(), self.columns.all().len());
+            assert_eq!(asked, columns, "one change a column and replica");
             ask(self.columns.all_mut(), changes.all(), factor(0));
         } else {
             for column in 0..map.columns() {

@@ -122,6 +122,9 @@ impl Drawer {
     ) {
         let replicas = values.len();
         self.fit(replicas);
+        for buffer in &mut self.words {
+            buffer.resize(replicas, 0);
+        }
         let mut open = 0;
         for (k, (value, scale)) in values.iter().zip(scale).enumerate() {
             let keep = keep(bits[k]);
@@ -143,13 +146,9 @@ impl Drawer {
         out.copy_from_slice(&self.trains[..replicas]);
     }
 
-    /// Room for so many trains.
+    /// Room for so many trains, in whole groups.
     fn fit(&mut self, trains: usize) {
-        for buffer in &mut self.words {
-            buffer.resize(trains, 0);
-        }
-        // One more, for what is written and not counted, in whole groups.
-        let trains = (trains + 1).next_multiple_of(LANES);
+        let trains = trains.next_multiple_of(LANES);
         for buffer in [
             &mut self.lines,
             &mut self.digits,
@@ -383,30 +382,58 @@ mod tests {
         assert!(together.iter().all(|t| t >> 31 == 0));
         assert!(together.iter().any(|t| *t != 0));
     }
+
     /// The digits of a train are the words that [`Purpose::RowTrain`] says, compared one by one.
     #[test]
     fn a_bit_is_one_where_its_number_is_below() {
-        let mut values = StackVector::zeros(40, 1);
-        for (i, v) in values.all_mut().iter_mut().enumerate() {
-            *v = (i as f32 / 39.0).powi(3);
-        }
-        let trains = drawn(PLACE, 31, &values, 1.0);
-        for (line, train) in (0..).zip(trains) {
-            for bit in 0..31 {
-                let number = (0..32).fold(0_u64, |number, digit| {
-                    let word = Stream::new(5).word(Coordinates {
-                        step: PLACE.step,
-                        cell: 4 * line + digit % 4,
-                        replica: 0,
-                        purpose: PLACE.purpose,
-                        index: digit / 4,
-                    });
-                    number << 1 | u64::from(word >> bit & 1)
-                });
-                let below =
-                    (number as f64) < f64::from(values.all()[line as usize]) * 2_f64.powi(32);
-                assert_eq!(train >> bit & 1 == 1, below, "{line} {bit}");
+        for (lines, width) in [(40, 1), (16, 3), (17, 18), (1, 15)] {
+            let mut values = StackVector::zeros(lines, width);
+            let count = (lines * width) as f32;
+            for (i, v) in values.all_mut().iter_mut().enumerate() {
+                *v = (i as f32 / (count - 1.0)).powi(3);
             }
+            let trains = drawn(PLACE, 31, &values, 1.0);
+            for (k, train) in trains.into_iter().enumerate() {
+                let (line, replica) = ((k / width) as u32, (k % width) as u32);
+                for bit in 0..31 {
+                    let number = (0..32).fold(0_u64, |number, digit| {
+                        let word = Stream::new(5).word(Coordinates {
+                            step: PLACE.step,
+                            cell: 4 * line + digit % 4,
+                            replica,
+                            purpose: PLACE.purpose,
+                            index: digit / 4,
+                        });
+                        number << 1 | u64::from(word >> bit & 1)
+                    });
+                    let below = (number as f64) < f64::from(values.all()[k]) * 2_f64.powi(32);
+                    assert_eq!(train >> bit & 1 == 1, below, "{line} {replica} {bit}");
+                }
+            }
+        }
+    }
+
+    /// What a drawer drew before does not matter: vectors grow, shrink and change their width.
+    #[test]
+    fn a_drawer_can_be_used_again() {
+        let mut drawer = Drawer::default();
+        for (lines, width) in [
+            (70, 1),
+            (10, 1),
+            (15, 2),
+            (33, 17),
+            (16, 1),
+            (32, 15),
+            (1, 1),
+        ] {
+            let mut values = StackVector::zeros(lines, width);
+            for (i, v) in values.all_mut().iter_mut().enumerate() {
+                *v = (i % 7) as f32 / 6.0;
+            }
+            let mut again = vec![u32::MAX; lines * width];
+            let (bits, scale) = (vec![31; width], vec![1.0; width]);
+            drawer.draw(&Stream::new(5), PLACE, &values, &bits, &scale, &mut again);
+            assert_eq!(again, drawn(PLACE, 31, &values, 1.0), "{lines} {width}");
         }
     }
 

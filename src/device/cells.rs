@@ -85,7 +85,7 @@ struct Varied {
     width: usize,
     /// The same numbers in tiles, parameter by parameter.
     tiles: Vec<f32>,
-    /// A tile of all parameters of cell 0.
+    /// A tile of all parameters of cell 0, where others differ.
     first: Vec<f32>,
 }
 
@@ -113,15 +113,21 @@ impl Varied {
             rows,
             width: row,
             tiles: Vec::new(),
-            first: parameters[..width]
-                .iter()
-                .flat_map(|&p| std::iter::repeat_n(p, TILE))
-                .collect(),
+            first: Vec::new(),
         };
+        if varied.places.is_empty() {
+            return varied;
+        }
+        let first = parameters[..width].iter();
+        let first = first.flat_map(|&p| std::iter::repeat_n(p, TILE)).collect();
         let all: Vec<u32> = (0..cells().len() as u32).collect();
         let mut tiles = vec![0.0; varied.size(all.len())];
         varied.turn(pulp::Arch::new(), &all, &mut tiles);
-        Self { tiles, ..varied }
+        Self {
+            tiles,
+            first,
+            ..varied
+        }
     }
 
     /// Numbers in the tiles of so many cells.

@@ -229,8 +229,10 @@ impl<L: Law> pulp::WithSimd for Loop<'_, L> {
         let update = self.0;
         let (cell, expected) = (update.cell, update.action == Action::Expected);
         let mut shared = [[0.0; TILE]; SIZE];
-        for (plane, &p) in shared.iter_mut().zip(cell.parameters) {
-            plane.fill(p);
+        if update.own.is_none() {
+            for (plane, &p) in shared.iter_mut().zip(cell.parameters) {
+                plane.fill(p);
+            }
         }
         let states = update.states.chunks_mut(TILE);
         let lanes = states

@@ -1,4 +1,4 @@
-//! Random numbers of one replica: of many cells, in order or in any order, and words of many indices.
+//! Random numbers of one replica: of many cells, in order or in any order, and words of whole blocks.
 //!
 //! The same numbers as [`Stream::normal`], [`Stream::uniform`] and [`Stream::word`] give one by one, made in vector loops.
 
@@ -122,15 +122,12 @@ impl<M: Map<Value = f32>> WithSimd for Consecutive<'_, M> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         let blocks = Blocks::new(&self.stream, self.at);
-        let firsts = (0..)
-            .step_by(LANES)
-            .map(|k| self.first_block.wrapping_add(k));
+        let mut first = self.first_block;
         let (whole, rest) = self.out.as_chunks_mut();
-        let firsts = whole.iter_mut().zip(firsts).map(|(out, first)| {
+        for out in whole {
             consecutive::<M>(&blocks, first, out);
-            first.wrapping_add(LANES as u32)
-        });
-        let first = firsts.last().unwrap_or(self.first_block);
+            first = first.wrapping_add(LANES as u32);
+        }
         if !rest.is_empty() {
             let mut more = [0.0; 4 * LANES];
             consecutive::<M>(&blocks, first, &mut more);

@@ -16,7 +16,8 @@ pub mod real;
 pub mod shader;
 mod student;
 
-pub use along::{Blocks, Draw, LANES};
+pub use along::Draw;
+pub(crate) use along::{Blocks, LANES};
 pub use expr::{Expr, Tape};
 pub use jet::{Jet, derivatives, variable};
 pub use random::{Coordinates, Purpose, Stream};

@@ -24,10 +24,10 @@ use super::philox::{RoundKeys, philox4x32_10};
 pub(super) const BATCH: usize = 128;
 
 /// How many are where there are no more: small buffers cost less to make.
-pub(super) const FEW: usize = 32;
+const FEW: usize = 32;
 
 /// The four words of some blocks, or what became of them: one row for each place in a block.
-pub(super) type Batch<T, const N: usize = BATCH> = [[T; N]; 4];
+type Batch<T, const N: usize = BATCH> = [[T; N]; 4];
 
 /// What a random number is for. Numbers for different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -373,7 +373,7 @@ impl Loop<'_> {
 pub(super) fn add_outer(gradient: &mut StackVector, x: &StackVector, error: &StackVector) {
     let replicas = gradient.width();
     if x.width() == 1 {
-        let rows = gradient.all_mut().chunks_exact_mut(error.len());
+        let rows = gradient.all_mut().chunks_exact_mut(error.len().max(1));
         for (sums, x) in rows.zip(x.all()) {
             for (g, e) in sums.iter_mut().zip(error.all()) {
                 *g += x * e;

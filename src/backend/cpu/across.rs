@@ -37,7 +37,7 @@ pub(super) struct Across {
     /// The rows' part of it; signs only where the array is narrow.
     pub(super) rows: Vec<f32>,
     pub(super) row_bits: Vec<u32>,
-    /// Ones of every row's train.
+    /// Ones of every row's train, of arrays that are not narrow.
     row_ones: Vec<u32>,
     /// Rows whose trains have fewer ones are gathered.
     gather_below: u32,
@@ -246,8 +246,8 @@ impl Part<'_, Across> {
         }
     }
 
-    /// Decides by the numbers of ones which rows are gathered; whether all of these rows of a narrow array are, which are taken then. Only the
-    /// request decides, so that results cannot depend on it.
+    /// Takes the trains of these rows, and decides by the numbers of ones which rows are gathered; whether all rows of a narrow array are, whose
+    /// signs are taken then. Only the request decides, so that results cannot depend on it.
     fn is_gathered(&mut self, job: &Job, rows: Range<usize>) -> bool {
         let shape = self.fixed.shape;
         let across = &mut *self.buffers;
@@ -275,14 +275,17 @@ impl Part<'_, Across> {
         let limit = GATHER_BELOW * shape.columns as f64;
         let lanes = rows.start * shape.replicas..rows.end * shape.replicas;
         across.row_bits.resize(rows.len(), 0);
-        across.row_ones.resize(rows.len(), 0);
+        let narrow = is_narrow(shape);
+        across
+            .row_ones
+            .resize(if narrow { 0 } else { rows.len() }, 0);
         job.lane(&row_bits[lanes.clone()], shape.replicas)
             .take(&mut across.row_bits);
         let ones = arch.dispatch(Ones {
             trains: &across.row_bits,
             each: &mut across.row_ones,
         });
-        if !is_narrow(shape) {
+        if !narrow {
             across.gather_below = (limit / coincidences).ceil() as u32;
             return false;
         }

@@ -1,6 +1,7 @@
 //! Noise of reads of single cells: traps that jump while time passes, and the variance of every cell.
 
-use super::{BLOCK, Fixed};
+use super::Fixed;
+use super::ahead::{Ahead, Kind};
 use crate::arrays::Saved;
 use crate::device::{CellNoise, Window};
 use crate::error::Result;
@@ -73,19 +74,11 @@ impl Noisy {
             return;
         };
         let replicas = fixed.shape.replicas;
-        let mut uniforms: [Vec<f32>; BLOCK] = std::array::from_fn(|_| vec![0.0; replicas]);
+        let mut uniforms = Ahead::new(replicas);
         for (cell, traps) in self.traps.chunks_exact_mut(replicas).enumerate() {
-            if cell.is_multiple_of(BLOCK) {
-                fixed.stream.fill_uniforms(
-                    step,
-                    (cell / BLOCK) as u32,
-                    fixed.first_replica,
-                    Purpose::Telegraph,
-                    index,
-                    uniforms.each_mut().map(Vec::as_mut_slice),
-                );
-            }
-            for (b, &u) in traps.iter_mut().zip(&uniforms[cell % BLOCK]) {
+            let drawn = (step, Purpose::Telegraph, index);
+            let uniforms = uniforms.of(fixed, Kind::Uniform, drawn, cell);
+            for (b, &u) in traps.iter_mut().zip(uniforms) {
                 *b = telegraph.next(*b, kept, u);
             }
         }

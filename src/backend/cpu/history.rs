@@ -1,6 +1,7 @@
 //! What a stack remembers of each state beside it: ages, what drift started from, numbers of pulses. Only where the cells ask for it.
 
-use super::{BLOCK, Fixed};
+use super::Fixed;
+use super::ahead::{Ahead, Kind};
 use crate::arrays::Saved;
 use crate::device::{Drift, Memory, Past, arrived, carried};
 use crate::error::Result;
@@ -16,7 +17,7 @@ pub(super) struct History {
     walks: Vec<f32>,
     pub(super) pulses: Vec<u32>,
     /// The random numbers of one block of cells.
-    normals: [Vec<f32>; BLOCK],
+    normals: Ahead,
 }
 
 /// What pulses change of the history of some states.
@@ -36,7 +37,7 @@ impl History {
             origins: vec![0.0; size(memory.origins)],
             walks: vec![0.0; size(memory.walks)],
             pulses: vec![0; size(memory.pulses)],
-            normals: std::array::from_fn(|_| vec![0.0; lanes]),
+            normals: Ahead::new(lanes),
         }
     }
 
@@ -84,19 +85,11 @@ impl History {
         // Where cells do not walk, each has one number for ever.
         let step = if drift.wanders() { step } else { 0 };
         for cell in 0..fixed.shape.cells() {
-            if cell.is_multiple_of(BLOCK) {
-                fixed.stream.fill_normals(
-                    step,
-                    (cell / BLOCK) as u32,
-                    fixed.first_replica,
-                    Purpose::Drift,
-                    0,
-                    self.normals.each_mut().map(Vec::as_mut_slice),
-                );
-            }
+            let drawn = (step, Purpose::Drift, 0);
+            let normals = self.normals.of(fixed, Kind::Normal, drawn, cell);
             let physics = fixed.cells.single(cell);
             let lanes = cell * replicas..(cell + 1) * replicas;
-            for (at, &z) in lanes.zip(&self.normals[cell % BLOCK]) {
+            for (at, &z) in lanes.zip(normals) {
                 let before = states[at];
                 let mut past = Past {
                     origin: self.origins[at],

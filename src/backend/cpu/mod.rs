@@ -1,6 +1,7 @@
 //! The CPU backend: plain loops that the compiler turns into vector instructions.
 
 mod across;
+mod ahead;
 mod cell_noise;
 mod count;
 mod history;

@@ -1,6 +1,7 @@
 //! Relaxation of all states.
 
-use super::{BLOCK, Fixed};
+use super::Fixed;
+use super::ahead::{Ahead, Kind};
 use crate::backend::Shape;
 use crate::device::{Cells, Retention, relaxation, relaxed};
 use crate::number::Purpose;
@@ -8,8 +9,8 @@ use crate::number::Purpose;
 /// What relaxation keeps from one time to the next: buffers, and what cells lose.
 #[derive(Default)]
 pub(super) struct Relaxing {
-    /// The random numbers of one block of cells; none where nothing relaxes.
-    uniforms: [Vec<f32>; BLOCK],
+    /// Random numbers; none where nothing relaxes.
+    uniforms: Ahead,
     /// What stands for them where nothing is rounded at random.
     halves: Vec<f32>,
     /// The seconds that the losses are those of.
@@ -30,7 +31,7 @@ impl Relaxing {
     pub(super) fn new(shape: Shape, cells: &Cells) -> Self {
         let replicas = cells.retention().map_or(0, |_| shape.replicas);
         Self {
-            uniforms: std::array::from_fn(|_| vec![0.5; replicas]),
+            uniforms: Ahead::new(replicas),
             halves: vec![0.5; replicas],
             ..Self::default()
         }
@@ -71,16 +72,10 @@ pub(super) fn relax(
     let any_fine = losses.iter().any(|loss| loss.fine);
     let replicas = fixed.shape.replicas;
     for cell in 0..fixed.shape.cells() {
-        if any_fine && cell.is_multiple_of(BLOCK) {
-            fixed.stream.fill_uniforms(
-                step,
-                (cell / BLOCK) as u32,
-                fixed.first_replica,
-                Purpose::Relaxation,
-                0,
-                uniforms.each_mut().map(Vec::as_mut_slice),
-            );
-        }
+        let drawn = match any_fine {
+            true => uniforms.of(fixed, Kind::Uniform, (step, Purpose::Relaxation, 0), cell),
+            false => halves,
+        };
         let physics = fixed.cells.single(cell);
         let lanes = cell * replicas..(cell + 1) * replicas;
         let loss = if own.is_some() {
@@ -89,11 +84,7 @@ pub(super) fn relax(
             &losses[0]
         };
         let &Loss { rest, lost, fine } = loss;
-        let u = if fine {
-            &uniforms[cell % BLOCK]
-        } else {
-            &*halves
-        };
+        let u = if fine { drawn } else { &*halves };
         let decay = |values: &mut [f32]| {
             for (s, &u) in values.iter_mut().zip(u) {
                 *s = relaxed(&physics, *s, relaxation(*s, rest, lost, u));

@@ -103,7 +103,7 @@ impl Push for Table {
                 .get_mut(len..)
                 .and_then(<[u32]>::first_chunk_mut::<8>)
             else {
-                return len;
+                unreachable!("lists have room for a line more");
             };
             let members = &MEMBERS[usize::from(set)];
             let negative = u32::from(negative);
@@ -138,7 +138,7 @@ impl Push for pulp::x86::V4 {
                 .get_mut(len..)
                 .and_then(<[u32]>::first_chunk_mut::<16>)
             else {
-                return len;
+                unreachable!("lists have room for a line more");
             };
             let mut places = [0; 16];
             for (k, place) in (first..).zip(&mut places) {
@@ -501,7 +501,7 @@ impl Part<'_, Across> {
         }
     }
 
-    fn find<P: Push>(&mut self, line: Line, push: P) -> Find<'_, P> {
+    fn finder<P: Push>(&mut self, line: Line, push: P) -> Find<'_, P> {
         Find {
             push,
             line,
@@ -514,8 +514,8 @@ impl Part<'_, Across> {
         let arch = self.fixed.arch;
         self.pulses += match arch {
             #[cfg(target_arch = "x86_64")]
-            Arch::V4(best) => arch.dispatch(self.find(line, best)),
-            _ => arch.dispatch(self.find(line, Table)),
+            Arch::V4(best) => arch.dispatch(self.finder(line, best)),
+            _ => arch.dispatch(self.finder(line, Table)),
         };
         let sparse = &self.buffers.sparse;
         if sparse.once.len.max(sparse.several.len) >= WAITING {
