@@ -79,39 +79,75 @@ impl History {
         drift: &Drift,
         (step, elapsed): (u32, f64),
         states: &mut [f32],
-        mut apparent: Option<&mut [f32]>,
+        apparent: Option<&mut [f32]>,
     ) {
+        fixed.arch.dispatch(Drifting {
+            history: self,
+            fixed,
+            drift,
+            // Where cells do not walk, each has one number for ever.
+            step: if drift.wanders() { step } else { 0 },
+            elapsed: elapsed as f32,
+            states,
+            apparent,
+        });
+    }
+}
+
+/// The loop through all cells that drift, compiled for several processors.
+struct Drifting<'a> {
+    history: &'a mut History,
+    fixed: &'a Fixed,
+    drift: &'a Drift,
+    step: u32,
+    elapsed: f32,
+    states: &'a mut [f32],
+    apparent: Option<&'a mut [f32]>,
+}
+
+impl pulp::WithSimd for Drifting<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let Self {
+            history,
+            fixed,
+            drift,
+            step,
+            elapsed,
+            states,
+            mut apparent,
+        } = self;
         let (window, replicas) = (fixed.cells.window(), fixed.shape.replicas);
-        // Where cells do not walk, each has one number for ever.
-        let step = if drift.wanders() { step } else { 0 };
         for cell in 0..fixed.shape.cells() {
             let drawn = (step, Purpose::Drift, 0);
-            let normals = self.normals.of(fixed, Kind::Normal, drawn, cell);
+            let normals = history.normals.of(fixed, Kind::Normal, drawn, cell);
             let physics = fixed.cells.single(cell);
             let lanes = cell * replicas..(cell + 1) * replicas;
             for (at, &z) in lanes.zip(normals) {
                 let before = states[at];
                 let mut past = Past {
-                    origin: self.origins[at],
-                    wander: self.walks.get(at).copied().unwrap_or(0.0),
-                    age: self.ages[at],
+                    origin: history.origins[at],
+                    wander: history.walks.get(at).copied().unwrap_or(0.0),
+                    age: history.ages[at],
                 };
                 if past.age == 0.0 {
                     past.origin = before;
                     past.wander = 0.0;
                 }
-                let (next, carry) = older(past.age, self.carries[at], elapsed as f32);
+                let (next, carry) = older(past.age, history.carries[at], elapsed);
                 let kept = drift.kept(window, &past, next, z);
-                past.wander = drift.walked(window, &past, next, elapsed as f32, z);
+                past.wander = drift.walked(window, &past, next, elapsed, z);
                 past.age = next;
                 let after = arrived(&physics, drift.position(window, &past, z));
                 states[at] = after;
                 if let Some(apparent) = &mut apparent {
                     apparent[at] = (apparent[at] - before).mul_add(kept, after);
                 }
-                (self.ages[at], self.carries[at]) = (next, carry);
-                self.origins[at] = past.origin;
-                if let Some(walk) = self.walks.get_mut(at) {
+                (history.ages[at], history.carries[at]) = (next, carry);
+                history.origins[at] = past.origin;
+                if let Some(walk) = history.walks.get_mut(at) {
                     *walk = past.wander;
                 }
             }

@@ -3,7 +3,7 @@
 use super::Fixed;
 use super::ahead::{Ahead, Kind};
 use crate::backend::Shape;
-use crate::device::{Cells, Retention, relaxation, relaxed};
+use crate::device::{Cell, Cells, Retention, relaxation, relaxed};
 use crate::number::Purpose;
 
 /// What relaxation keeps from one time to the next: buffers, and what cells lose.
@@ -59,40 +59,70 @@ pub(super) fn relax(
     (step, elapsed): (u32, f64),
     relaxing: &mut Relaxing,
     states: &mut [f32],
-    mut apparent: Option<&mut [f32]>,
+    apparent: Option<&mut [f32]>,
 ) {
     let own = fixed.cells.own_retention();
     relaxing.find(nominal, own, elapsed);
-    let Relaxing {
-        uniforms,
-        halves,
-        losses,
-        ..
-    } = relaxing;
-    let any_fine = losses.iter().any(|loss| loss.fine);
-    let replicas = fixed.shape.replicas;
-    for cell in 0..fixed.shape.cells() {
-        let drawn = match any_fine {
-            true => uniforms.of(fixed, Kind::Uniform, (step, Purpose::Relaxation, 0), cell),
-            false => halves,
-        };
-        let physics = fixed.cells.single(cell);
-        let lanes = cell * replicas..(cell + 1) * replicas;
-        let loss = if own.is_some() {
-            &losses[cell]
-        } else {
-            &losses[0]
-        };
-        let &Loss { rest, lost, fine } = loss;
-        let u = if fine { drawn } else { &*halves };
-        let decay = |values: &mut [f32]| {
-            for (s, &u) in values.iter_mut().zip(u) {
-                *s = relaxed(&physics, *s, relaxation(*s, rest, lost, u));
+    fixed.arch.dispatch(Decay {
+        fixed,
+        step,
+        relaxing,
+        states,
+        apparent,
+    });
+}
+
+/// The loop through all cells, compiled for several processors.
+struct Decay<'a> {
+    fixed: &'a Fixed,
+    step: u32,
+    relaxing: &'a mut Relaxing,
+    states: &'a mut [f32],
+    apparent: Option<&'a mut [f32]>,
+}
+
+impl pulp::WithSimd for Decay<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        let Self {
+            fixed,
+            step,
+            relaxing,
+            states,
+            mut apparent,
+        } = self;
+        let Relaxing {
+            uniforms,
+            halves,
+            losses,
+            ..
+        } = relaxing;
+        let any_fine = losses.iter().any(|loss| loss.fine);
+        let replicas = fixed.shape.replicas;
+        for cell in 0..fixed.shape.cells() {
+            let drawn = match any_fine {
+                true => uniforms.of(fixed, Kind::Uniform, (step, Purpose::Relaxation, 0), cell),
+                false => halves,
+            };
+            let physics = fixed.cells.single(cell);
+            let lanes = cell * replicas..(cell + 1) * replicas;
+            // Equal cells have one loss.
+            let &Loss { rest, lost, fine } = losses.get(cell).unwrap_or(&losses[0]);
+            let u = if fine { drawn } else { &*halves };
+            decay(&physics, (rest, lost), u, &mut states[lanes.clone()]);
+            if let Some(apparent) = &mut apparent {
+                decay(&physics, (rest, lost), u, &mut apparent[lanes]);
             }
-        };
-        decay(&mut states[lanes.clone()]);
-        if let Some(apparent) = &mut apparent {
-            decay(&mut apparent[lanes]);
         }
+    }
+}
+
+/// Lets the replicas of a cell relax.
+#[inline(always)]
+fn decay(physics: &Cell<f32>, (rest, lost): (f32, f32), u: &[f32], values: &mut [f32]) {
+    for (s, &u) in values.iter_mut().zip(u) {
+        *s = relaxed(physics, *s, relaxation(*s, rest, lost, u));
     }
 }
