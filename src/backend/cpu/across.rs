@@ -433,8 +433,7 @@ impl Part<'_, Across> {
         let alone = replicas == 1;
         let all = &mut self.states[lanes.clone()];
         if !alone {
-            let own = all[job.replica..].iter().step_by(replicas);
-            across.states.iter_mut().zip(own).for_each(|(o, s)| *o = *s);
+            job.lane(all, replicas).take(&mut across.states[..len]);
         }
         physics.law().update(Update {
             arch: *arch,

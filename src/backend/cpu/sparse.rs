@@ -75,6 +75,15 @@ trait Push: Copy {
     -> usize;
 }
 
+/// The next places of a list.
+#[inline(always)]
+fn room<const N: usize>(buffer: &mut [u32], len: usize) -> &mut [u32; N] {
+    match buffer[len..].first_chunk_mut() {
+        Some(room) => room,
+        None => unreachable!("lists have room for a line more"),
+    }
+}
+
 /// One by one, or eight at a time by [`MEMBERS`].
 #[derive(Clone, Copy)]
 struct Table;
@@ -99,12 +108,7 @@ impl Push for Table {
         }
         let bytes = set.to_le_bytes().into_iter().zip(negative.to_le_bytes());
         for ((set, negative), first) in bytes.zip((0..).step_by(8)) {
-            let Some(out) = buffer
-                .get_mut(len..)
-                .and_then(<[u32]>::first_chunk_mut::<8>)
-            else {
-                unreachable!("lists have room for a line more");
-            };
+            let out: &mut [u32; 8] = room(buffer, len);
             let members = &MEMBERS[usize::from(set)];
             let negative = u32::from(negative);
             for k in 0..8 {
@@ -134,12 +138,7 @@ impl Push for pulp::x86::V4 {
         }
         let simd = self.avx512f;
         for first in (0..WORD as u32).step_by(16) {
-            let Some(out) = buffer
-                .get_mut(len..)
-                .and_then(<[u32]>::first_chunk_mut::<16>)
-            else {
-                unreachable!("lists have room for a line more");
-            };
+            let out: &mut [u32; 16] = room(buffer, len);
             let mut places = [0; 16];
             for (k, place) in (first..).zip(&mut places) {
                 *place = origin + stride * k;
